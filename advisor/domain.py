@@ -1,0 +1,367 @@
+"""The nouns, frozen and without I/O. One line per field; the data dictionary is generated from those lines.
+
+Words: an *offer* is an instance type in a region (or zone) and market, with a price. An *accelerator* is a
+canonical chip id such as ``h100-sxm-80gb``. A *replica* is one copy of the model on ``tensor_parallel``
+accelerators. A *bucket* is a range of input tokens times a range of output tokens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+
+class Market(StrEnum):
+    """How capacity is bought."""
+
+    ON_DEMAND = "on_demand"
+    SPOT = "spot"
+
+
+class Availability(StrEnum):
+    """Whether the offer can be bought, as far as anybody states it."""
+
+    AVAILABLE = "available"
+    CONSTRAINED = "constrained"
+    UNAVAILABLE = "unavailable"
+    UNKNOWN = "unknown"
+
+
+class EvidenceKind(StrEnum):
+    """Where a throughput comes from, strongest first."""
+
+    MEASURED = "measured"
+    SIMULATED = "simulated"
+    ESTIMATED = "estimated"
+
+    @property
+    def rank(self) -> int:
+        """0 for measured, 1 for simulated, 2 for estimated: lower is stronger."""
+        return list(EvidenceKind).index(self)
+
+
+class QuotaUnit(StrEnum):
+    """What a quota counts."""
+
+    VCPU = "vcpu"
+    GPU = "gpu"
+    INSTANCE = "instance"
+
+
+class SloStatistic(StrEnum):
+    """Which statistic of the latency distribution the limit binds."""
+
+    MEAN = "mean"
+    P50 = "p50"
+    P90 = "p90"
+    P99 = "p99"
+
+
+@dataclass(frozen=True, slots=True)
+class Accelerator:
+    """One chip as software sees it. ``None`` is not known; nothing is filled in."""
+
+    id: str  #: canonical id, e.g. ``h100-sxm-80gb``
+    name: str  #: how people write it, e.g. ``H100 SXM 80GB``
+    vendor: str  #: ``nvidia``, ``amd``, ``aws``, ``google`` or ``intel``
+    family: str  #: generation, e.g. ``Hopper``
+    memory_gib: float  #: usable device memory by the vendor's own figure (see memory_source)
+    memory_bandwidth_gb_per_s: float | None  #: peak
+    bf16_dense_tflops: float | None  #: peak dense 16-bit (fp16 on chips without bf16)
+    fp8_dense_tflops: float | None  #: peak dense 8-bit
+    fp4_dense_tflops: float | None  #: peak dense 4-bit
+    has_bf16: bool  #: False on chips that compute fp16 only (Volta, Turing)
+    interconnect: str | None  #: e.g. ``NVLink4``, ``PCIe4 x16``
+    interconnect_gb_per_s_one_way: float | None  #: per chip
+    tdp_w: float | None  #: board power
+    aliases: tuple[str, ...]  #: other spellings users and vendors write
+    source: str  #: where the figures come from
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A language model's shape, as far as memory and arithmetic need it."""
+
+    id: str  #: canonical id, e.g. ``Llama-3.1-8B``
+    hf_id: str  #: the publisher's repository name
+    params_b: float  #: billions of parameters, all
+    active_params_b: float  #: billions of parameters used per token
+    layers: int
+    hidden: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    vocab: int
+    max_context: int  #: tokens, input and output together
+    experts: int | None  #: None for a dense model
+    experts_per_token: int | None
+    moe_ffn: int | None  #: width of one expert
+    shared_experts: int | None
+    dense_layers: int | None  #: layers of a mixture-of-experts model that are dense
+    attention: str  #: ``mha``, ``gqa`` or ``mla``
+    kv_bytes_per_token_fp16: int  #: all layers, all devices together
+    sliding_window: int | None  #: tokens; None where attention is full
+    sliding_window_layers: str | None  #: which layers slide, in words
+    aliases: tuple[str, ...]  #: other spellings
+    source: str
+
+    @property
+    def is_moe(self) -> bool:
+        """Whether only some parameters are touched per token."""
+        return self.experts is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A provider's own region, with where it stands."""
+
+    provider: str
+    id: str  #: the provider's own region id
+    name: str  #: the provider's display name
+    country: str | None  #: ISO 3166-1 alpha-2
+    continent: str | None
+    latitude: float | None  #: degrees north; None is not known
+    longitude: float | None  #: degrees east
+    zones: tuple[str, ...]  #: the provider's zone ids
+    active: bool | None  #: whether the provider still runs it; None is not known
+    source: str
+
+    @property
+    def qualified(self) -> str:
+        """``provider:region``, unique across providers."""
+        return f"{self.provider}:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A priced way to rent one instance. No price, no offer."""
+
+    provider: str  #: ``aws``, ``azure``, ``gcp``, ``lambda`` …
+    region: str  #: the provider's own region id (``global`` where it has none)
+    zone: str | None  #: the provider's own zone id; None when the price is regional
+    instance_type: str  #: the provider's named shape
+    market: Market
+    usd_per_hour: Decimal  #: for the whole instance, list price before tax
+    accelerator: str  #: canonical accelerator id
+    accelerators: Decimal  #: per instance; below 1 for a fractional GPU
+    vcpus: int | None
+    memory_gib: float | None  #: of the host
+    availability: Availability
+    availability_basis: str  #: who says so, e.g. ``provider's offerings, 2026-10-27``
+    price_basis: str  #: what kind of figure the price is, e.g. ``list``, ``zone_spot_price``
+    collected_at: datetime  #: when the vendor said it, aware UTC
+    source: str  #: origin of the price
+    licence: str | None  #: licence of that origin; None where none was stated
+    interruption: str | None  #: spot interruption band per month, e.g. ``<5%``; None is not known
+    flags: tuple[str, ...] = ()  #: sorted, e.g. ``fractional_gpu``, ``local_zone``, ``retired``
+
+    def __post_init__(self) -> None:
+        if not (self.usd_per_hour.is_finite() and self.usd_per_hour > 0):
+            raise ValueError(f"{self.id}: usd_per_hour must be positive, got {self.usd_per_hour}")
+        if self.accelerators <= 0:
+            raise ValueError(f"{self.id}: accelerators must be positive, got {self.accelerators}")
+        if self.collected_at.tzinfo is None:
+            raise ValueError(f"{self.id}: collected_at must carry a time zone")
+
+    @property
+    def id(self) -> str:
+        """``provider:region[/zone]:instance_type:market``, unique within a snapshot's live offers."""
+        place = self.region if self.zone is None else f"{self.region}/{self.zone}"
+        return f"{self.provider}:{place}:{self.instance_type}:{self.market.value}"
+
+    @property
+    def is_fractional(self) -> bool:
+        """Whether the instance holds less than one whole accelerator."""
+        return self.accelerators < 1
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaPool:
+    """A limit a provider sets on what may run at once, and what counts against it."""
+
+    provider: str
+    pool: str  #: the provider's own id, e.g. ``L-417A185B``, ``NVIDIA_L4_GPUS``
+    name: str  #: the provider's own wording
+    market: Market | None  #: None counts both
+    unit: QuotaUnit
+    scope: str  #: ``region`` or ``global``
+    instance_types: tuple[str, ...]  #: shell patterns of the instance types that draw on it
+    default_limit: Decimal | None  #: what a new account has; None is not published
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaDraw:
+    """What one instance takes from one pool."""
+
+    provider: str
+    region: str  #: a region id, or ``global``
+    pool: str
+    unit: QuotaUnit
+    units_per_instance: Decimal
+
+    @property
+    def key(self) -> str:
+        """``provider:region:pool``: the row of the problem this draw belongs to."""
+        return f"{self.provider}:{self.region}:{self.pool}"
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaLimit:
+    """One line of an account file: a limit held, and how much of it is taken."""
+
+    provider: str
+    region: str  #: a region id, or ``global``
+    pool: str
+    unit: QuotaUnit
+    limit: Decimal
+    used: Decimal = Decimal(0)
+
+    @property
+    def key(self) -> str:
+        """The same key as :attr:`QuotaDraw.key`."""
+        return f"{self.provider}:{self.region}:{self.pool}"
+
+    @property
+    def free(self) -> Decimal:
+        """Units that may still be taken; never negative."""
+        return max(self.limit - self.used, Decimal(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Requests whose input and output lengths fall in one cell of the grid.
+
+    Lower edges are exclusive, upper edges inclusive, in tokens.
+    """
+
+    input_tokens_min: int
+    input_tokens_max: int
+    output_tokens_min: int
+    output_tokens_max: int
+    share: float  #: of all requests, 0 to 1
+    input_tokens: float  #: the input size that stands for the bucket
+    output_tokens: float  #: the output size that stands for the bucket
+    size_basis: str  #: ``mean`` of the requests in it, or ``upper_edge``
+
+    @property
+    def label(self) -> str:
+        """``501-1000 in x 101-250 out``."""
+        return (
+            f"{self.input_tokens_min + 1}-{self.input_tokens_max} in × "
+            f"{self.output_tokens_min + 1}-{self.output_tokens_max} out"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """How large requests are: shares per bucket, summing to 1."""
+
+    name: str
+    buckets: tuple[Bucket, ...]  #: only those with a share, by input then output edge
+    requests: int | None  #: how many requests it was fitted on
+    rate_requests_per_s: float | None  #: mean arrival rate of the trace; None without timestamps
+    source: str
+    licence: str | None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Slo:
+    """Latency limits a request must meet. TPOT excludes the first token."""
+
+    tpot_ms: float | None = None  #: time per output token after the first
+    ttft_ms: float | None = None  #: time to first token, queueing included
+    statistic: SloStatistic = SloStatistic.MEAN
+
+    def __str__(self) -> str:
+        parts = []
+        if self.tpot_ms is not None:
+            parts.append(f"{self.statistic.value} TPOT ≤ {self.tpot_ms:g} ms")
+        if self.ttft_ms is not None:
+            parts.append(f"{self.statistic.value} TTFT ≤ {self.ttft_ms:g} ms")
+        return ", ".join(parts) or "no latency limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One model served to one stream of requests under one SLO."""
+
+    name: str
+    model: str  #: canonical model id
+    precision: str  #: of the weights: ``bf16``, ``fp16``, ``fp8``, ``fp4``, ``int8``, ``int4``
+    engine: str  #: ``vLLM``, ``TensorRT-LLM``, ``SGLang``
+    workload: Workload
+    rate_requests_per_s: float
+    slo: Slo
+    headroom: float = 0.0  #: share of every replica's capacity kept free, 0 to below 1
+
+
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """Requests per second one replica sustains for one request size within an SLO."""
+
+    requests_per_s: float
+    kind: EvidenceKind
+    source: str  #: source id and version
+    profile_id: str  #: resolves with `advisor profile show`
+    error_pct: float | None  #: typical (median absolute) error of this kind of figure; None is not known
+    limited_by: str  #: ``tpot``, ``ttft``, ``memory`` (KV cache) or ``load`` (no higher load was profiled)
+
+
+@dataclass(frozen=True, slots=True)
+class NoThroughput:
+    """Why there is no figure, in a form that can be counted."""
+
+    reason: str  #: an exclusion reason, e.g. ``does_not_fit``, ``slo_unreachable``
+    detail: str  #: with the arithmetic, e.g. ``weights 131.4 GiB > 72.0 GiB usable on 1 × …``
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """Why an offer is not a candidate."""
+
+    reason: str  #: one of advisor.domain.EXCLUSION_REASONS
+    subject: str  #: offer id, accelerator id or instance type
+    detail: str
+
+
+EXCLUSION_REASONS: dict[str, str] = {
+    "availability_unknown": "nobody states whether the region has stock",
+    "not_sold_this_way": "priced, but sold only as spot or by reservation",
+    "not_offered": "priced, but the region or zone does not offer the type",
+    "retired": "retired by the provider",
+    "fractional_gpu": "holds less than one whole accelerator",
+    "local_zone": "a Local or Wavelength Zone",
+    "estimated_price": "the price is an old ratio applied to today's list price",
+    "superseded": "a newer price for the same instance type and region exists",
+    "over_price_limit": "dearer than --max-usd-per-hour",
+    "accelerator_excluded": "left out by --accelerator or --exclude-accelerator",
+    "no_specification": "the accelerator's memory or speed is not known",
+    "no_throughput_data": "no measured, simulated or estimable throughput for it",
+    "evidence_too_weak": "only weaker evidence than --evidence accepts",
+    "precision_unsupported": "the chip cannot compute in the service's precision",
+    "does_not_fit": "the model does not fit in the accelerators' memory",
+    "slo_unreachable": "no request size of the workload meets the SLO on it",
+    "quota_exhausted": "the account's free quota is below one instance",
+}
+"""Every reason an offer can be left out, and what it means in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotInfo:
+    """Which prices a plan rests on."""
+
+    snapshot_id: str
+    path: str  #: where it was read from; never written to a plan
+    offers: int
+    created_at: datetime
+    shipped: bool  #: True for the one in the package
+    sources: tuple[str, ...] = field(default=())
+
+
+def utc_midnight(day: date) -> datetime:
+    """The instant a dated, untimed observation stands for."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)

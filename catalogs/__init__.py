@@ -1,0 +1,1 @@
+"""Data the advisor ships: the price snapshot and the facts beside it."""
