@@ -67,7 +67,8 @@ class Accelerator:
     name: str  #: how people write it, e.g. ``H100 SXM 80GB``
     vendor: str  #: ``nvidia``, ``amd``, ``aws``, ``google`` or ``intel``
     family: str  #: generation, e.g. ``Hopper``
-    memory_gib: float  #: usable device memory by the vendor's own figure (see memory_source)
+    memory_gb: float  #: the vendor's nominal figure, e.g. 24 for an L4
+    memory_reported_gib: float | None  #: what software sees (EC2's own report), e.g. 22.35 for an L4; None is not known
     memory_bandwidth_gb_per_s: float | None  #: peak
     bf16_dense_tflops: float | None  #: peak dense 16-bit (fp16 on chips without bf16)
     fp8_dense_tflops: float | None  #: peak dense 8-bit
