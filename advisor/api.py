@@ -1,0 +1,242 @@
+"""The library's front door, which the command line uses too: open the inputs, ask, get a plan.
+
+This is where the outside world comes in: files are opened, names resolved and the clock read here, and nowhere
+below.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypedDict, TypeVar, Unpack
+
+from advisor.domain import EvidenceKind, Market, Service, Slo, SloStatistic
+from advisor.errors import UnknownName, UsageError
+from advisor.recommendation import recommend as _recommendation
+from advisor.recommendation import request as _request
+from advisor.recommendation.recommend import Catalog
+from advisor.recommendation.request import Request, checked_number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from decimal import Decimal
+
+    from advisor.catalog.account import Account
+    from advisor.catalog.facts import Facts
+    from advisor.plan.plan import Plan
+    from advisor.workload.service import ServiceFile
+
+LARGEST_RATE_REQUESTS_PER_S: Final = 1e7
+LARGEST_LATENCY_MS: Final = 1e6
+LARGEST_HEADROOM: Final = 0.99
+LARGEST_TIME_LIMIT_S: Final = 86_400.0
+
+_Value = TypeVar("_Value")
+
+
+class Question(TypedDict, total=False):
+    """What may be asked. What is absent or None comes from the service file, then from a documented default."""
+
+    service_file: Path | None
+    regions: Sequence[str] | None  #: ids or globs, ``aws:us-east-1`` for one provider's; none is every region
+    near: Sequence[str] | None  #: ``REGION`` or ``REGION=KM``
+    providers: Sequence[str] | None
+    markets: Sequence[str] | None  #: ``on_demand``, ``spot`` or ``any``
+    model: str | None
+    precision: str | None
+    engine: str | None
+    workload: str | None  #: a name, a workload file or a trace
+    rate_requests_per_s: float | None
+    tpot_ms: float | None
+    ttft_ms: float | None
+    slo_statistic: SloStatistic | None
+    headroom: float | None
+    coverage_percent: float | None
+    accelerators: Sequence[str] | None
+    exclude_accelerators: Sequence[str] | None
+    max_usd_per_hour: Decimal | None
+    allow_unknown_availability: bool
+    include: Iterable[str] | None  #: ``fractional-gpu``, ``local-zone``, ``estimated-spot``
+    evidence: EvidenceKind | None
+    time_limit_s: float
+    command: str
+
+
+def now_utc() -> datetime:
+    """The present, to the second; ``SOURCE_DATE_EPOCH`` pins it, so that a plan can be made again as it was."""
+    pinned = os.environ.get("SOURCE_DATE_EPOCH")
+    if pinned is None:
+        return datetime.now(UTC).replace(microsecond=0)
+    try:
+        return datetime.fromtimestamp(int(pinned), UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise UsageError(f"SOURCE_DATE_EPOCH: {pinned!r} is not allowed; whole seconds since 1970") from error
+
+
+def load_catalog(snapshot: str | Path | None = None) -> Catalog:
+    """Open prices, facts and throughput evidence.
+
+    Args:
+        snapshot: a snapshot id, or a file; None is the newest of the shipped ones and those in ``$ADVISOR_HOME``.
+
+    Raises:
+        DataError: the snapshot is unreadable or not what its name says.
+    """
+    from advisor.catalog.facts import load_facts
+    from advisor.catalog.store import open_snapshot
+    from advisor.profiles.query import ProfileStore
+
+    return Catalog(open_snapshot(snapshot), load_facts(), ProfileStore.load())
+
+
+def open_account(path: Path | None, facts: Facts) -> Account | None:
+    """The account file named, else ``$ADVISOR_HOME/account.yaml`` where there is one, else None.
+
+    Raises:
+        InputFileError: the file is not an account file.
+    """
+    from advisor.catalog.account import default_account_path, load_account
+
+    if path is None:
+        path = default_account_path()
+        if path is None or not path.exists():
+            return None
+    return load_account(path, facts)
+
+
+def recommend(
+    catalog: Catalog | None = None,
+    *,
+    account: Account | None = None,
+    now: datetime | None = None,
+    **question: Unpack[Question],
+) -> Plan:
+    """The cheapest fleet that serves the question, as ``advisor recommend`` gives it.
+
+    Args:
+        catalog: from :func:`load_catalog`; None opens the newest.
+        account: quotas held, from :func:`open_account`; None assumes them sufficient and says so.
+        now: aware UTC time the ages of prices refer to; None is the present.
+
+    Returns:
+        A plan of status ``optimal``, ``feasible`` or ``infeasible``; the last says why.
+
+    Raises:
+        UsageError: a name that is not known, a number out of range, or a bad file.
+        SolverFailed: the solver gave no usable answer.
+    """
+    catalog = catalog or load_catalog()
+    request = make_request(catalog.facts, **question)
+    return _recommendation.recommend(request, catalog, account, now or now_utc())
+
+
+def make_request(facts: Facts, **question: Unpack[Question]) -> Request:
+    """A request with every name resolved and every number checked.
+
+    Raises:
+        UsageError: a name that is not known, or a number out of range.
+        InputFileError: a bad service or workload file.
+    """
+    from advisor.workload.service import load_service
+
+    path = question.get("service_file")
+    file = load_service(path) if path else None
+    limit = question.get("max_usd_per_hour")
+    if limit is not None and not (limit.is_finite() and limit > 0):
+        raise UsageError(f"--max-usd-per-hour {limit} is not allowed; dollars above 0")
+    return Request(
+        service=_service(facts, question, file),
+        regions=tuple(_first(question.get("regions"), file and file.regions, ())),
+        near=tuple(_first(question.get("near"), [file.near] if file and file.near else None, ())),
+        providers=tuple(_first(question.get("providers"), file and file.providers, ())),
+        markets=_markets(_first(question.get("markets"), file and file.markets, ["any"])),
+        accelerators=tuple(_first(question.get("accelerators"), file and file.accelerators, ())),
+        exclude_accelerators=tuple(
+            _first(question.get("exclude_accelerators"), file and file.exclude_accelerators, ())
+        ),
+        evidence=EvidenceKind(_first(question.get("evidence"), file and file.evidence, EvidenceKind.ESTIMATED)),
+        include=_included(question.get("include") or ()),
+        allow_unknown_availability=question.get("allow_unknown_availability", False),
+        max_usd_per_hour=_first(limit, file and file.max_usd_per_hour, None),
+        coverage_percent=_first(question.get("coverage_percent"), None, 100.0),
+        time_limit_s=checked_number(
+            "--time-limit-s", question.get("time_limit_s", _request.DEFAULT_TIME_LIMIT_S),
+            above=0, at_most=LARGEST_TIME_LIMIT_S,
+        ),
+        command=question.get("command", ""),
+    )  # fmt: skip
+
+
+def _first(given: _Value | None, filed: _Value | None, default: _Value) -> _Value:
+    """The first of option, service file and default that says something; an empty list says nothing."""
+    if given is not None and given != []:
+        return given
+    return filed if filed is not None else default
+
+
+def _service(facts: Facts, question: Question, file: ServiceFile | None) -> Service:
+    from advisor.profiles.memory import precision_of
+    from advisor.workload.named import load_workload
+    from advisor.workload.service import service_workload
+
+    filed = file.only if file else None
+    model_name = _first(question.get("model"), filed and filed.model, _request.DEFAULT_MODEL)
+    precision = _first(question.get("precision"), filed and filed.precision, _request.DEFAULT_PRECISION)
+    precision_of(precision)
+    named = question.get("workload")
+    path = question.get("service_file")
+    if named is None and file is not None and path is not None:
+        workload = service_workload(file, path)
+    else:
+        workload = load_workload(named or _request.DEFAULT_WORKLOAD)
+    rate = _first(
+        question.get("rate_requests_per_s"), filed and filed.rate_requests_per_s,
+        _request.DEFAULT_RATE_REQUESTS_PER_S,
+    )  # fmt: skip
+    headroom = _first(question.get("headroom"), filed and filed.headroom, _request.DEFAULT_HEADROOM)
+    return Service(
+        name=filed.name if filed else "default",
+        model=facts.model(model_name).id,
+        precision=precision,
+        engine=_first(question.get("engine"), filed and filed.engine, _request.DEFAULT_ENGINE),
+        workload=workload,
+        rate_requests_per_s=checked_number("--rate", rate, above=0, at_most=LARGEST_RATE_REQUESTS_PER_S),
+        slo=_slo(question, filed.slo.slo() if filed else None),
+        headroom=checked_number("--headroom", headroom, above=0, at_most=LARGEST_HEADROOM, inclusive=True),
+    )
+
+
+def _slo(question: Question, filed: Slo | None) -> Slo:
+    """Limits given by option replace the file's one by one; the default limit stands only where neither speaks."""
+    tpot_ms, ttft_ms = question.get("tpot_ms"), question.get("ttft_ms")
+    if tpot_ms is not None:
+        checked_number("--tpot-ms", tpot_ms, above=0, at_most=LARGEST_LATENCY_MS)
+    if ttft_ms is not None:
+        checked_number("--ttft-ms", ttft_ms, above=0, at_most=LARGEST_LATENCY_MS)
+    base = filed or Slo(tpot_ms=_request.DEFAULT_TPOT_MS)
+    return Slo(
+        tpot_ms=tpot_ms if tpot_ms is not None else base.tpot_ms,
+        ttft_ms=ttft_ms if ttft_ms is not None else base.ttft_ms,
+        statistic=_first(question.get("slo_statistic"), base.statistic, SloStatistic.MEAN),
+    )
+
+
+def _markets(names: Sequence[str]) -> tuple[Market, ...]:
+    found: set[Market] = set()
+    for name in names:
+        word = name.casefold().replace("-", "_")
+        if word == "any":
+            found.update(Market)
+        elif word in set(Market):
+            found.add(Market(word))
+        else:
+            raise UnknownName("market", name, ["on_demand", "spot", "any"])
+    return tuple(market for market in Market if market in found)
+
+
+def _included(names: Iterable[str]) -> frozenset[str]:
+    wanted = frozenset(names)
+    for name in sorted(wanted - _request.INCLUDABLE.keys()):
+        raise UnknownName("kind of offer to include", name, _request.INCLUDABLE)
+    return wanted

@@ -1,0 +1,254 @@
+"""How results leave: one listing or document, dressed as table, JSON, CSV or Markdown, to stdout or a file.
+
+stdout carries the result and nothing else; notes, warnings and progress go to stderr. Width comes from
+``COLUMNS`` or the terminal; a pipe without ``COLUMNS`` gets :data:`PIPE_WIDTH`. A listing too wide for its
+place drops its least important columns and says which, rather than cutting identifiers.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from advisor.errors import UsageError
+from advisor.units import decimal_text
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+PIPE_WIDTH = 120
+_SEPARATOR_WIDTH = 2  # blanks between columns
+
+
+class Format(StrEnum):
+    """Dresses a result can wear."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    MARKDOWN = "markdown"
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, Decimal):
+        return decimal_text(value)
+    return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Col:
+    """One column of a listing."""
+
+    key: str  #: name in JSON and CSV, unit included
+    header: str  #: words over the column, unit included
+    numeric: bool = False  #: right-aligned
+    text: Callable[[Any], str] = _plain  #: how a cell reads in a table or Markdown
+    importance: int = 1  #: 1 always stays; higher numbers are dropped first when the place is narrow
+    wrap: bool = False  #: free text that may break over lines instead of forcing width
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Records of one kind, with how they read."""
+
+    title: str
+    columns: tuple[Col, ...]
+    records: Sequence[dict[str, Any]]
+    footer: tuple[str, ...] = ()
+    empty: str = "nothing to show"
+
+
+def console(width: int | None = None, *, stderr: bool = False) -> Console:
+    """A console that keeps its promises when piped: no colour codes, a stated width, no wrapping surprises."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    if width is None and not stream.isatty() and not os.environ.get("COLUMNS"):
+        width = PIPE_WIDTH
+    return Console(file=stream, width=width, highlight=False, soft_wrap=False, emoji=False, markup=False)
+
+
+def note(*lines: str) -> None:
+    """Words for the person at the terminal, to stderr."""
+    for line in lines:
+        sys.stderr.write(f"{line}\n")
+
+
+def write_text(text: str, output: Path | None) -> None:
+    """Put a finished text on stdout, or whole into a file (never half of it)."""
+    if not text.endswith("\n"):
+        text += "\n"
+    if output is None:
+        sys.stdout.write(text)
+        return
+    write_file(text.encode(), output)
+
+
+def write_file(content: bytes, output: Path) -> None:
+    """Write the whole file or leave what was there.
+
+    Raises:
+        UsageError: the folder is missing, not writable, or full.
+    """
+    try:
+        handle, temporary = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.", suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            umask = os.umask(0)
+            os.umask(umask)
+            Path(temporary).chmod(0o666 & ~umask)
+            Path(temporary).replace(output)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise UsageError(f"cannot write {output}: {error.strerror or error}") from error
+
+
+def write_listing(listing: Listing, form: Format, output: Path | None) -> None:
+    """Write a listing in the dress asked for."""
+    if form is Format.TABLE:
+        write_rendered([listing_table], listing, output)
+        return
+    text = {Format.JSON: listing_json, Format.CSV: listing_csv, Format.MARKDOWN: listing_markdown}[form](listing)
+    write_text(text, output)
+
+
+def write_rendered(parts: Sequence[Callable[[Listing, int], RenderableType]], listing: Listing, output: Path | None) -> None:
+    """Render a listing's parts as for a terminal, to stdout or into a file without colour."""
+    if output is None:
+        screen = console()
+        for part in parts:
+            screen.print(part(listing, screen.width))
+        return
+    write_text(render_plain([part(listing, PIPE_WIDTH) for part in parts]), output)
+
+
+def render_plain(parts: Sequence[RenderableType], width: int = PIPE_WIDTH) -> str:
+    """What a terminal of that width would show, without colour codes or trailing blanks."""
+    from rich.console import Console
+
+    buffer = io.StringIO()
+    screen = Console(file=buffer, width=width, highlight=False, emoji=False, markup=False, color_system=None)
+    for part in parts:
+        screen.print(part)
+    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+
+
+def listing_table(listing: Listing, width: int) -> RenderableType:
+    """A Rich table that fits ``width``."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    if not listing.records:
+        return Group(Text(listing.title, style="bold"), Text(listing.empty))
+    columns, hidden = _fitting(listing, width)
+    table = Table(title=listing.title, title_justify="left", title_style="bold", box=None, pad_edge=False,
+                  padding=(0, _SEPARATOR_WIDTH, 0, 0), header_style="bold", show_edge=False)  # fmt: skip
+    for column in columns:
+        table.add_column(Text(column.header), justify="right" if column.numeric else "left",
+                         no_wrap=not column.wrap, overflow="fold")  # fmt: skip
+    for record in listing.records:
+        table.add_row(*(Text(column.text(record.get(column.key))) for column in columns))
+    footer = list(listing.footer)
+    if hidden:
+        footer.append(f"Hidden at {width} columns: {', '.join(column.header for column in hidden)}.")
+    return Group(table, *(Text(line, style="dim") for line in footer))
+
+
+def _fitting(listing: Listing, width: int) -> tuple[list[Col], list[Col]]:
+    """The columns that fit, in order, and those dropped, the least important first."""
+    natural = {
+        column.key: 24
+        if column.wrap
+        else max([len(column.header), *(len(column.text(record.get(column.key))) for record in listing.records)])
+        for column in listing.columns
+    }
+    kept, hidden = list(listing.columns), []
+    while sum(natural[c.key] + _SEPARATOR_WIDTH for c in kept) - _SEPARATOR_WIDTH > width:
+        droppable = [c for c in kept if c.importance > 1]
+        if not droppable:
+            break
+        last = max(droppable, key=lambda c: c.importance)
+        kept.remove(last)
+        hidden.append(last)
+    return kept, hidden
+
+
+def _json_default(value: object) -> object:
+    if isinstance(value, Decimal):
+        return decimal_text(value)
+    if isinstance(value, StrEnum):
+        return value.value
+    return str(value)
+
+
+def json_text(value: object) -> str:
+    """JSON as people and programs read it; money stays a decimal string, NaN is refused."""
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=_json_default)
+
+
+def listing_json(listing: Listing) -> str:
+    """An array of objects, one per record, with every column."""
+    return json_text([{c.key: record.get(c.key) for c in listing.columns} for record in listing.records])
+
+
+def listing_csv(listing: Listing) -> str:
+    """CSV with every column; text that a spreadsheet would run as a formula is quoted with an apostrophe."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow([c.key for c in listing.columns])
+    for record in listing.records:
+        writer.writerow([csv_cell(record.get(c.key)) for c in listing.columns])
+    return buffer.getvalue()
+
+
+def csv_cell(value: object) -> str:
+    """One cell as text: blank for unknown, never a formula."""
+    if value is None:
+        return ""
+    text = _plain(value)
+    if isinstance(value, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return f"'{text}"
+    return text
+
+
+def markdown_cell(text: str) -> str:
+    """Text that cannot break out of a Markdown table cell."""
+    escaped = text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "\\`")
+    return " ".join(escaped.split())
+
+
+def markdown_table(headers: Sequence[str], numeric: Sequence[bool], rows: Sequence[Sequence[str]]) -> str:
+    """A GitHub-flavoured table."""
+    lines = ["| " + " | ".join(markdown_cell(header) for header in headers) + " |"]
+    lines.append("| " + " | ".join("---:" if right else "---" for right in numeric) + " |")
+    lines.extend("| " + " | ".join(markdown_cell(cell) for cell in row) + " |" for row in rows)
+    return "\n".join(lines)
+
+
+def listing_markdown(listing: Listing) -> str:
+    """A heading, a table, the footer as a list."""
+    table = markdown_table(
+        [c.header for c in listing.columns],
+        [c.numeric for c in listing.columns],
+        [[c.text(record.get(c.key)) for c in listing.columns] for record in listing.records],
+    )
+    footer = "\n".join(f"- {markdown_cell(line)}" for line in listing.footer)
+    return "\n\n".join(part for part in (f"### {markdown_cell(listing.title)}", table, footer) if part)

@@ -1,0 +1,288 @@
+"""How a plan reads: one sequence of sections, for a terminal of any width or as Markdown. Computes nothing new."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from advisor.cli.output import Col, Listing, listing_csv, listing_markdown, listing_table, markdown_cell
+from advisor.units import usd_text
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from advisor.plan.plan import Baseline, Plan, Purchase
+
+_NARROW = 118  # below this, place and instance share a column
+_HOURS_PER_DAY = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A heading and sentences below it."""
+
+    title: str
+    lines: tuple[str, ...]
+    bulleted: bool = True
+    emphasis: bool = False  #: stands out, but not by colour alone
+
+
+def _usd(places: int) -> Callable[[Any], str]:
+    return lambda value: "–" if value is None else usd_text(value, places)
+
+
+def _percent(value: Any) -> str:
+    return "–" if value is None else f"{value:.0%}"
+
+
+def _signed_percent(value: Any) -> str:
+    return "–" if value is None else f"{value:+.1%}"
+
+
+def sections(plan: Plan, width: int) -> Iterator[Paragraph | Listing]:
+    """The plan's content in reading order."""
+    yield _headline(plan)
+    if plan.purchase:
+        yield _purchase(plan, narrow=width < _NARROW)
+        yield _total(plan)
+    if plan.warnings:
+        yield Paragraph("Read before you buy", tuple(plan.warnings), emphasis=True)
+    if plan.baselines:
+        yield _single_types(plan)
+        yield _yardsticks(plan)
+    if plan.allocations:
+        yield _evidence(plan)
+    yield _prices(plan)
+    if plan.exclusions:
+        yield _exclusions(plan)
+    yield Paragraph("Assumptions", tuple(plan.assumptions))
+    yield Paragraph("", (f"Plan {plan.plan_id} · snapshot {plan.inputs.snapshot_id} · advisor "
+                         f"{plan.advisor_version}",), bulleted=False)  # fmt: skip
+
+
+def _headline(plan: Plan) -> Paragraph:
+    lines = []
+    for service in plan.services:
+        lines.append(f"{service.model} · {service.precision} · {service.engine}")
+        lines.append(
+            f"{service.rate_requests_per_s:g} requests/s of {service.workload} · {service.slo} · "
+            f"{service.headroom:.0%} headroom"
+        )
+    if plan.status == "infeasible":
+        return Paragraph("No fleet can serve this", (*lines, plan.reason or "no reason given"), bulleted=False)
+    title = "Cheapest fleet" if plan.status == "optimal" else "Best fleet found (not proved cheapest)"
+    return Paragraph(title, tuple(lines), bulleted=False)
+
+
+def _place(line: Purchase) -> str:
+    return f"{line.region} ({line.zone})" if line.zone else line.region
+
+
+def _purchase(plan: Plan, *, narrow: bool) -> Listing:
+    records: list[dict[str, Any]] = []
+    for line in plan.purchase:
+        record = line.model_dump(mode="python")
+        record["place"] = _place(line)
+        record["gpus"] = f"{line.accelerators_per_instance} × {line.accelerator}"
+        record["stacked"] = f"{line.instance_type} {line.market.value}\n {line.provider} {_place(line)}"
+        records.append(record)
+    money = (
+        Col("instances", "Count", numeric=True),
+        Col("utilization", "Used", numeric=True, text=_percent),
+        Col("usd_per_hour_each", "$/h each", numeric=True, text=_usd(4)),
+        Col("usd_per_hour", "$/h", numeric=True, text=_usd(2)),
+        Col("usd_per_month", "$/month", numeric=True, text=_usd(0)),
+    )
+    if narrow:
+        return Listing("Buy", (Col("stacked", "Instance, market, place"), Col("gpus", "Accelerators"), *money), records)
+    where = (
+        Col("provider", "Provider"),
+        Col("place", "Region (zone)"),
+        Col("instance_type", "Instance type"),
+        Col("market", "Market", text=lambda market: str(market.value)),
+        Col("gpus", "Accelerators"),
+    )
+    return Listing("Buy", (*where, *money), records)
+
+
+def _total(plan: Plan) -> Paragraph:
+    assert plan.usd_per_hour is not None and plan.usd_per_month is not None and plan.optimality is not None  # noqa: S101, PT018
+    proof = plan.optimality
+    count = sum(line.instances for line in plan.purchase)
+    if proof.proved:
+        said = f"Proved optimal: no cheaper fleet exists under these inputs (bound ${proof.lower_bound_usd_per_hour:,.4f}/h"
+    else:
+        said = (
+            f"Not proved optimal: a fleet may cost as little as ${proof.lower_bound_usd_per_hour:,.4f}/h "
+            f"(gap {proof.relative_gap:.2%}"
+        )
+    return Paragraph(
+        f"Total ${usd_text(plan.usd_per_hour, 4)}/h, ${usd_text(plan.usd_per_month)}/month for {count} "
+        f"instance{'s' if count != 1 else ''}",
+        (f"{said}; {proof.solver}, {proof.solve_seconds:.2f} s).",),
+        bulleted=False,
+    )
+
+
+_BASELINE_COLUMNS = (
+    Col("name", "Fleet"),
+    Col("instances", "Instances", numeric=True, importance=3),
+    Col("usd_per_hour", "$/h", numeric=True, text=_usd(2)),
+    Col("usd_per_month", "$/month", numeric=True, text=_usd(0), importance=2),
+    Col("saving_fraction", "Plan saves", numeric=True, text=_percent),
+)
+
+
+def _baseline_record(baseline: Baseline, hours: int) -> dict[str, Any]:
+    record = baseline.model_dump(mode="python")
+    record["usd_per_month"] = None if baseline.usd_per_hour is None else baseline.usd_per_hour * hours
+    return record
+
+
+def _single_types(plan: Plan) -> Listing:
+    singles = [b for b in plan.baselines if b.kind == "single_accelerator"]
+    priced = sorted((b for b in singles if b.usd_per_hour is not None), key=lambda b: (b.usd_per_hour or Decimal(0), b.name))
+    footer = [f"{b.name} alone: {_short(b.detail)}." for b in singles if b.usd_per_hour is None]
+    return Listing(
+        "Against the cheapest fleet of one accelerator type",
+        _BASELINE_COLUMNS,
+        [_baseline_record(b, plan.hours_per_month) for b in priced],
+        footer=tuple(footer),
+        empty="no single accelerator type can serve it",
+    )
+
+
+def _yardsticks(plan: Plan) -> Listing:
+    others = [b for b in plan.baselines if b.kind in ("market", "greedy", "admitting")]
+    records = [_baseline_record(b, plan.hours_per_month) for b in others]
+    for record in records:
+        if record["kind"] == "admitting":
+            record["name"] = f"admitting {record['name'].replace('_', ' ')}"
+            record["saving_fraction"] = record["saving_fraction"]
+    columns = (Col("name", "Fleet"), *_BASELINE_COLUMNS[1:4],
+               Col("saving_fraction", "Plan saves", numeric=True, text=_signed_percent))  # fmt: skip
+    return Listing("Against other fleets", columns, records)
+
+
+def _short(detail: str, limit: int = 160) -> str:
+    return detail if len(detail) <= limit else detail[: limit - 1].rstrip() + "…"
+
+
+def _evidence(plan: Plan) -> Listing:
+    rows: dict[tuple[str, int, str, str, float | None], float] = {}
+    accelerator = {(p.provider, p.region, p.zone, p.instance_type, p.market): p.accelerator for p in plan.purchase}
+    for a in plan.allocations:
+        chip = accelerator[a.provider, a.region, a.zone, a.instance_type, a.market]
+        for load in a.load:
+            profile = load.profile
+            key = (chip, a.tensor_parallel, profile.kind.value, profile.source, profile.error_pct)
+            rows[key] = rows.get(key, 0.0) + load.requests_per_s
+    records = [
+        {"accelerator": chip, "tensor_parallel": tp, "kind": kind, "requests_per_s": rate, "error_pct": error, "source": source}
+        for (chip, tp, kind, source, error), rate in sorted(rows.items(), key=lambda item: -item[1])
+    ]  # fmt: skip
+    columns = (
+        Col("accelerator", "Accelerator"),
+        Col("tensor_parallel", "TP", numeric=True),
+        Col("kind", "Throughput is"),
+        Col("requests_per_s", "Requests/s", numeric=True, text=lambda v: f"{v:.2f}"),
+        Col("error_pct", "Typical error", numeric=True, text=lambda v: "not known" if v is None else f"±{v:.0f} %"),
+        Col("source", "Source", importance=4, wrap=True),
+    )
+    return Listing("Where the throughput comes from", columns, records)
+
+
+def _prices(plan: Plan) -> Listing:
+    def age(hours: Any) -> str:
+        return f"{hours:.0f} h" if hours < 2 * _HOURS_PER_DAY else f"{hours / _HOURS_PER_DAY:.0f} d"
+
+    records = [state.model_dump(mode="python") for state in plan.catalog]
+    columns = (
+        Col("provider", "Provider"),
+        Col("market", "Market", text=lambda m: str(m.value)),
+        Col("offers", "Offers", numeric=True),
+        Col("age_hours", "Oldest", numeric=True, text=age),
+        Col("collected_at", "From", text=lambda at: at.date().isoformat(), importance=3),
+        Col("newest_collected_at", "To", text=lambda at: at.date().isoformat(), importance=2),
+        Col("state", "State"),
+    )
+    return Listing("How old the prices are", columns, records)
+
+
+def _exclusions(plan: Plan) -> Listing:
+    records = [
+        {"reason": reason.replace("_", " "), **group.model_dump(mode="python"), "example": _short(group.examples[0], 110)}
+        for reason, group in plan.exclusions.items()
+    ]  # fmt: skip
+    footer = [
+        f"Admitting {reason.replace('_', ' ')}: {group.saving_if_admitted}."
+        for reason, group in plan.exclusions.items()
+        if group.saving_if_admitted
+    ]
+    columns = (
+        Col("reason", "Left out because"),
+        Col("count", "Offers", numeric=True),
+        Col("example", "For example", wrap=True),
+    )
+    total = sum(group.count for group in plan.exclusions.values())
+    return Listing(f"Left out: {total:,} offers", columns, records, footer=tuple(footer))
+
+
+def plan_renderables(plan: Plan, width: int) -> list[RenderableType]:
+    """The plan for a terminal of that width."""
+    from rich.text import Text
+
+    parts: list[RenderableType] = []
+    for section in sections(plan, width):
+        if parts:
+            parts.append(Text(""))
+        if isinstance(section, Listing):
+            parts.append(listing_table(section, width))
+        else:
+            parts.extend(_paragraph(section))
+    return parts
+
+
+def _paragraph(paragraph: Paragraph) -> Iterator[RenderableType]:
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    if paragraph.title:
+        yield Text(paragraph.title, style="bold")
+    for line in paragraph.lines:
+        if paragraph.bulleted:
+            grid = Table.grid(padding=(0, 1, 0, 0))
+            grid.add_row(Text("!" if paragraph.emphasis else "·", style="bold" if paragraph.emphasis else ""), Text(line))
+            yield grid
+        else:
+            yield Padding(Text(line), 0)
+
+
+def plan_markdown(plan: Plan) -> str:
+    """The plan as Markdown."""
+    parts = []
+    for section in sections(plan, width=10_000):
+        if isinstance(section, Listing):
+            parts.append(listing_markdown(section))
+            continue
+        if section.title:
+            parts.append(f"### {markdown_cell(section.title)}")
+        mark = "- " if section.bulleted else ""
+        parts.append("\n".join(mark + markdown_cell(line) for line in section.lines))
+    return "\n\n".join(part for part in parts if part)
+
+
+_CSV_COLUMNS = (
+    "provider", "region", "zone", "instance_type", "market", "accelerator", "accelerators_per_instance",
+    "instances", "utilization", "usd_per_hour_each", "usd_per_hour", "usd_per_month", "price_collected_at",
+    "price_source", "price_basis", "availability", "interruption",
+)  # fmt: skip
+
+
+def plan_csv(plan: Plan) -> str:
+    """The lines to buy as CSV, one per line, every column."""
+    records = [line.model_dump(mode="json") for line in plan.purchase]
+    return listing_csv(Listing("", tuple(Col(key, key) for key in _CSV_COLUMNS), records))

@@ -1,0 +1,248 @@
+"""Turn a solution into a plan: lines to buy, what each serves, and the evidence behind every number."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from advisor import __version__
+from advisor.catalog.freshness import assess
+from advisor.domain import EXCLUSION_REASONS, Bucket, Exclusion, Throughput
+from advisor.optimize.problem import Solution, SolveStatus
+from advisor.plan.identity import identified
+from advisor.plan.plan import (
+    Allocation, Baseline, BucketLine, CatalogState, ExclusionCount, Inputs, Load, Optimality, Plan,
+    ProfileReference, Purchase, QuotaDrawLine, ServiceLine,
+)  # fmt: skip
+from advisor.recommendation import wording
+from advisor.recommendation.request import Request
+from advisor.units import usd_per_month
+from advisor.workload.demand import demands
+
+if TYPE_CHECKING:
+    from advisor.catalog.account import Account
+    from advisor.catalog.selection import Selected
+    from advisor.optimize.candidates import Candidate, Joined
+    from advisor.recommendation.recommend import Catalog
+
+_EXAMPLES = 3
+_NEGLIGIBLE_REQUESTS_PER_S = 1e-9  # below this a split is the solver's dust, not a route
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The request and everything that was found on the way to an answer."""
+
+    request: Request
+    catalog: Catalog
+    account: Account | None
+    selected: Selected
+    joined: Joined
+    left_out_share: float
+    left_out: tuple[Bucket, ...]
+    now: datetime
+
+
+def assemble(found: Answered, solution: Solution, baselines: list[Baseline]) -> Plan:
+    """The plan of a solution."""
+    candidates = found.joined.by_id()
+    allocations = [
+        _allocation(found, candidates[column], tensor_parallel, replicas, solution)
+        for (column, tensor_parallel), replicas in sorted(solution.replicas.items())
+    ]
+    purchase = [
+        _purchase(found, candidates[column], count, allocations)
+        for column, count in sorted(solution.instances.items(), key=lambda item: _spend(candidates, item))
+    ]
+    status = "optimal" if solution.status is SolveStatus.OPTIMAL else "feasible"
+    return _plan(
+        found,
+        status=status,
+        usd_per_hour=solution.usd_per_hour,
+        usd_per_month=usd_per_month(solution.usd_per_hour),
+        optimality=Optimality(
+            proved=solution.proved,
+            lower_bound_usd_per_hour=solution.lower_bound_usd_per_hour,
+            relative_gap=solution.relative_gap,
+            solver=solution.solver,
+            solve_seconds=round(solution.solve_seconds, 4),
+        ),
+        purchase=purchase,
+        allocations=allocations,
+        baselines=baselines,
+    )
+
+
+def refuse(found: Answered, reason: str) -> Plan:
+    """The plan that says no, and why."""
+    return _plan(found, status="infeasible", usd_per_hour=None, usd_per_month=None, optimality=None,
+                 purchase=[], allocations=[], baselines=[], reason=reason)  # fmt: skip
+
+
+def _plan(found: Answered, **answer: Any) -> Plan:
+    request = found.request
+    states = _catalog_states(found)
+    draft = Plan(
+        plan_id="",
+        created_at=found.now,
+        advisor_version=__version__,
+        command=request.command,
+        services=[_service_line(found)],
+        exclusions=_exclusions(found.joined.exclusions, answer["baselines"]),
+        assumptions=wording.assumptions(found, answer["purchase"]),
+        warnings=wording.warnings(found, states, answer["purchase"], answer["allocations"], answer["baselines"]),
+        catalog=states,
+        inputs=_inputs(found),
+        **answer,
+    )
+    return identified(draft)
+
+
+def _spend(candidates: dict[str, Candidate], item: tuple[str, int]) -> tuple[Decimal, str]:
+    column, count = item
+    return -candidates[column].offer.usd_per_hour * count, column
+
+
+def _purchase(found: Answered, candidate: Candidate, count: int, allocations: list[Allocation]) -> Purchase:
+    offer = candidate.offer
+    used = sum(
+        a.utilization * a.replicas * a.tensor_parallel for a in allocations if _line_of(a) == _line_of(offer)
+    )
+    cost = offer.usd_per_hour * count
+    return Purchase(
+        provider=offer.provider, region=offer.region, zone=offer.zone, instance_type=offer.instance_type,
+        market=offer.market, accelerator=offer.accelerator, accelerators_per_instance=int(offer.accelerators),
+        instances=count, utilization=min(1.0, used / (int(offer.accelerators) * count)),
+        usd_per_hour_each=offer.usd_per_hour, usd_per_hour=cost, usd_per_month=usd_per_month(cost),
+        price_collected_at=offer.collected_at, price_source=offer.source, price_basis=offer.price_basis,
+        availability=offer.availability.value, interruption=offer.interruption, flags=list(offer.flags),
+        quota_draw=_quota_draw(found, candidate, count),
+    )  # fmt: skip
+
+
+def _line_of(part: Any) -> tuple[str, str, str | None, str, str]:
+    return part.provider, part.region, part.zone, part.instance_type, part.market
+
+
+def _quota_draw(found: Answered, candidate: Candidate, count: int) -> list[QuotaDrawLine]:
+    free = {limit.key: limit.free for limit in found.account.limits} if found.account else {}
+    return [
+        QuotaDrawLine(
+            pool=draw.pool, region=draw.region, unit=draw.unit,
+            units=draw.units_per_instance * count, free_units=free.get(draw.key),
+        )
+        for draw in candidate.draws
+    ]  # fmt: skip
+
+
+def _allocation(
+    found: Answered, candidate: Candidate, tensor_parallel: int, replicas: int, solution: Solution
+) -> Allocation:
+    degree = next(d for d in candidate.degrees if d.tensor_parallel == tensor_parallel)
+    buckets = found.request.service.workload.buckets
+    loads: list[Load] = []
+    for index, answer in enumerate(degree.answers):
+        rate = solution.load_requests_per_s.get((candidate.offer.id, tensor_parallel, index), 0.0)
+        if rate > _NEGLIGIBLE_REQUESTS_PER_S and isinstance(answer, Throughput):
+            loads.append(_load(buckets[index], rate, answer))
+    offer = candidate.offer
+    busy = sum(load.requests_per_s / load.capacity_requests_per_s for load in loads)
+    return Allocation(
+        service=found.request.service.name, provider=offer.provider, region=offer.region, zone=offer.zone,
+        instance_type=offer.instance_type, market=offer.market, tensor_parallel=tensor_parallel,
+        replicas=replicas, utilization=min(1.0, busy / replicas), load=loads,
+        profile=max((load.profile for load in loads), key=_weakness),
+    )  # fmt: skip
+
+
+def _load(bucket: Bucket, rate: float, answer: Throughput) -> Load:
+    return Load(
+        input_tokens_max=bucket.input_tokens_max,
+        output_tokens_max=bucket.output_tokens_max,
+        requests_per_s=rate,
+        capacity_requests_per_s=answer.requests_per_s,
+        profile=ProfileReference(
+            id=answer.profile_id, kind=answer.kind, source=answer.source, error_pct=answer.error_pct
+        ),
+    )
+
+
+def _weakness(profile: ProfileReference) -> tuple[int, float]:
+    return profile.kind.rank, profile.error_pct if profile.error_pct is not None else float("inf")
+
+
+def _service_line(found: Answered) -> ServiceLine:
+    service = found.request.service
+    return ServiceLine(
+        name=service.name, model=service.model, precision=service.precision, engine=service.engine,
+        workload=service.workload.name, workload_source=service.workload.source,
+        rate_requests_per_s=service.rate_requests_per_s, slo=str(service.slo), tpot_ms=service.slo.tpot_ms,
+        ttft_ms=service.slo.ttft_ms, slo_statistic=service.slo.statistic, headroom=service.headroom,
+        left_out_share=found.left_out_share,
+        buckets=[_bucket_line(b, rate) for b, rate in demands(service.workload, service.rate_requests_per_s)],
+    )  # fmt: skip
+
+
+def _bucket_line(bucket: Bucket, rate: float) -> BucketLine:
+    return BucketLine(
+        input_tokens_min=bucket.input_tokens_min, input_tokens_max=bucket.input_tokens_max,
+        output_tokens_min=bucket.output_tokens_min, output_tokens_max=bucket.output_tokens_max,
+        input_tokens=bucket.input_tokens, output_tokens=bucket.output_tokens, size_basis=bucket.size_basis,
+        share=bucket.share, requests_per_s=rate,
+    )  # fmt: skip
+
+
+def _exclusions(exclusions: Iterable[Exclusion], baselines: list[Baseline]) -> dict[str, ExclusionCount]:
+    groups: dict[str, list[Exclusion]] = defaultdict(list)
+    for exclusion in exclusions:
+        groups[exclusion.reason].append(exclusion)
+    admitting = {b.name: b for b in baselines if b.kind == "admitting"}
+    return {
+        reason: ExclusionCount(
+            count=len(group),
+            meaning=EXCLUSION_REASONS[reason],
+            examples=[f"{e.subject}: {e.detail}" for e in _varied(group)],
+            saving_if_admitted=wording.saving_if_admitted(admitting[reason]) if reason in admitting else None,
+        )
+        for reason, group in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
+    }
+
+
+def _varied(group: list[Exclusion]) -> list[Exclusion]:
+    """A few examples whose details differ, so that each says something new."""
+    by_detail: dict[str, Exclusion] = {}
+    for exclusion in group:
+        by_detail.setdefault(exclusion.detail, exclusion)
+    return list(by_detail.values())[:_EXAMPLES]
+
+
+def _catalog_states(found: Answered) -> list[CatalogState]:
+    snapshot_id = found.catalog.snapshot.info.snapshot_id
+    return [
+        CatalogState(
+            provider=state.provider, market=state.market, snapshot_id=snapshot_id, offers=state.offers,
+            collected_at=state.oldest, newest_collected_at=state.newest, age_hours=round(state.age_hours, 1),
+            state=state.state,
+        )
+        for state in assess(found.selected.offers, found.now)
+    ]  # fmt: skip
+
+
+def _inputs(found: Answered) -> Inputs:
+    request = found.request
+    return Inputs(
+        snapshot_id=found.catalog.snapshot.info.snapshot_id,
+        facts_sha256=found.catalog.facts.sha256,
+        profiles_sha256=found.catalog.profiles.profiles_sha256,
+        account_sha256=found.account.sha256 if found.account else None,
+        regions=sorted({f"{offer.provider}:{offer.region}" for offer in found.selected.offers}),
+        providers=sorted({offer.provider for offer in found.selected.offers}),
+        markets=list(request.markets), evidence=request.evidence,
+        allow_unknown_availability=request.allow_unknown_availability, include=sorted(request.include),
+        accelerators=list(request.accelerators), exclude_accelerators=list(request.exclude_accelerators),
+        max_usd_per_hour=request.max_usd_per_hour,
+    )  # fmt: skip

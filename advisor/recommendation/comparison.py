@@ -1,0 +1,86 @@
+"""The simpler plans a saving is measured against, and what lifting a policy would save. All re-solved exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Final
+
+from advisor.domain import Market
+from advisor.errors import Infeasible, NoCandidates, SolverFailed
+from advisor.optimize.baseline import greedy
+from advisor.optimize.candidates import Candidate, Joined, problem_of
+from advisor.optimize.problem import Problem, Solution
+from advisor.optimize.solve import solve
+from advisor.plan.plan import Baseline
+
+_ADMITTING: Final = {
+    "availability_unknown": "with offers of unknown availability (--allow-unknown-availability)",
+    "not_sold_this_way": "with shapes priced but sold only as spot or by reservation (needs a reservation)",
+    "estimated_price": "with spot prices estimated from 2024 ratios (--include estimated-spot)",
+}
+
+
+def compare(
+    problem: Problem,
+    joined: Joined,
+    solution: Solution,
+    free_units: dict[str, Decimal],
+    ceiling: float,
+    *,
+    time_limit_s: float,
+) -> list[Baseline]:
+    """Best fleet per accelerator, on-demand only, greedy, and with each held-back group admitted."""
+    by_accelerator: dict[str, list[Candidate]] = {}
+    for candidate in joined.candidates:
+        by_accelerator.setdefault(candidate.offer.accelerator, []).append(candidate)
+
+    def solved(name: str, kind: str, candidates: Iterable[Candidate], detail: str = "") -> Baseline:
+        restricted = problem_of(joined.demands, candidates, free_units, ceiling)
+        return _baseline(name, kind, restricted, solution, time_limit_s, detail)
+
+    baselines = [
+        solved(accelerator, "single_accelerator", candidates)
+        for accelerator, candidates in sorted(by_accelerator.items())
+    ]
+    on_demand = [c for c in joined.candidates if c.offer.market is Market.ON_DEMAND]
+    if on_demand and len(on_demand) < len(joined.candidates):
+        baselines.append(solved("on-demand only", "market", on_demand))
+    baselines.append(_greedy(problem, solution))
+    baselines.extend(
+        solved(reason, "admitting", [*joined.candidates, *group], _ADMITTING[reason])
+        for reason, group in sorted(joined.held_back.items())
+    )
+    return baselines
+
+
+def _saving(plan: Solution, other: Decimal) -> float:
+    return float(1 - plan.usd_per_hour / other)
+
+
+def _baseline(
+    name: str, kind: str, restricted: Problem, plan: Solution, time_limit_s: float, detail: str
+) -> Baseline:
+    try:
+        answer = solve(restricted, time_limit_s=time_limit_s)
+    except (NoCandidates, Infeasible, SolverFailed) as no:
+        return Baseline(name=name, kind=kind, usd_per_hour=None, status="infeasible", saving_fraction=None,
+                        detail=detail or str(no))  # type: ignore[arg-type]  # fmt: skip
+    return Baseline(
+        name=name, kind=kind, usd_per_hour=answer.usd_per_hour,  # type: ignore[arg-type]
+        status="optimal" if answer.proved else "feasible", instances=sum(answer.instances.values()),
+        saving_fraction=_saving(plan, answer.usd_per_hour), detail=detail,
+    )  # fmt: skip
+
+
+def _greedy(problem: Problem, plan: Solution) -> Baseline:
+    detail = "each request size to its cheapest offer per request, counts rounded up"
+    try:
+        answer = greedy(problem)
+    except (NoCandidates, Infeasible) as no:
+        return Baseline(name="greedy", kind="greedy", usd_per_hour=None, status="infeasible",
+                        saving_fraction=None, detail=str(no))  # fmt: skip
+    return Baseline(
+        name="greedy", kind="greedy", usd_per_hour=answer.usd_per_hour, status="feasible",
+        instances=sum(answer.instances.values()), saving_fraction=_saving(plan, answer.usd_per_hour), detail=detail,
+    )  # fmt: skip
