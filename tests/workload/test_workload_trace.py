@@ -1,0 +1,248 @@
+"""Reading traces: what is understood, and what is refused by file, line, column, value."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+
+from advisor.errors import InputFileError, UsageError
+from advisor.workload.columns import TraceColumns
+from advisor.workload.trace import Trace, read_trace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TRUNCATED_GZIP = gzip.compress(b"input_tokens,output_tokens\n" + b"1,2\n" * 50, mtime=0)[:-12]
+SECOND_OUTPUT = "line 2, output_tokens"
+TOKENS = "a whole number of tokens from"
+
+
+def a_trace(folder: Path, text: str | bytes, name: str = "t.csv", **columns: str) -> Trace:
+    path = folder / name
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return read_trace(path, TraceColumns(**columns))  # type: ignore[arg-type]
+
+
+def lengths(trace: Trace) -> list[tuple[int, int]]:
+    return list(zip(trace.input_tokens, trace.output_tokens, strict=True))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "input_tokens,output_tokens",
+        "prompt_tokens,completion_tokens",
+        "ContextTokens,GeneratedTokens",
+        "num_prefill_tokens,num_decode_tokens",
+        "Request tokens,Response tokens",
+        " INPUT_TOKENS , Output_Tokens ",
+    ],
+)
+def test_usual_column_names_are_recognised(tmp_path: Path, header: str) -> None:
+    assert lengths(a_trace(tmp_path, f"{header}\n5,6\n7,8\n")) == [(5, 6), (7, 8)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"\xef\xbb\xbfinput_tokens,output_tokens\r\n5,6\r\n7,8\r\n",  # byte order mark, CRLF
+        b"input_tokens,output_tokens\n5,6\n\n7,8",  # an empty line, no newline at the end
+        b'"input_tokens","output_tokens"\n"5"," 6 "\n7.0,8.\n',  # quotes, blanks, whole floats
+        b"id,output_tokens,model,input_tokens\n1,6,x,5\n2,8,y,7\n",  # other columns, other order
+    ],
+)
+def test_spellings_of_the_same_csv(tmp_path: Path, text: bytes) -> None:
+    assert lengths(a_trace(tmp_path, text)) == [(5, 6), (7, 8)]
+    assert lengths(a_trace(tmp_path, gzip.compress(text), "t.csv.gz")) == [(5, 6), (7, 8)]
+
+
+def test_jsonl_and_tsv_read_like_csv(tmp_path: Path) -> None:
+    first = '{"prompt_tokens": 5, "completion_tokens": 6, "x": []}'
+    jsonl = f'{first}\n\n{{"completion_tokens": 8.0, "prompt_tokens": 7}}\n'
+    assert lengths(a_trace(tmp_path, jsonl, "t.jsonl")) == [(5, 6), (7, 8)]
+    assert lengths(a_trace(tmp_path, "input_tokens\toutput_tokens\n5\t6\n", "t.TSV")) == [(5, 6)]
+
+
+def test_columns_can_be_named(tmp_path: Path) -> None:
+    trace = a_trace(
+        tmp_path,
+        "a,b,c\n1500,5,6\n3500,7,8\n",
+        input_tokens="b",
+        output_tokens="c",
+        timestamp="a",
+        timestamp_unit="ms",
+    )
+    assert lengths(trace) == [(5, 6), (7, 8)]
+    assert list(trace.timestamps_s or ()) == [0.0, 2.0]
+
+
+def a_parquet(folder: Path, select: str) -> Path:
+    path = folder / "t.parquet"
+    path.unlink(missing_ok=True)
+    duckdb.sql(f"COPY ({select}) TO '{path}' (FORMAT parquet)")
+    return path
+
+
+def test_parquet_reads_like_csv(tmp_path: Path) -> None:
+    select = (
+        "SELECT * FROM (VALUES (TIMESTAMP '2026-01-01 00:00:00', 5, 6.0), "
+        "(TIMESTAMP '2026-01-01 00:00:02.5', 7, 8.0)) "
+        'AS t("timestamp", input_tokens, output_tokens)'
+    )
+    trace = read_trace(a_parquet(tmp_path, select))
+    assert lengths(trace) == [(5, 6), (7, 8)]
+    assert trace.duration_s == 2.5
+
+
+@pytest.mark.parametrize(
+    ("select", "field"),
+    [
+        ("SELECT 5 AS input_tokens, -1 AS output_tokens", "row 1, output_tokens"),
+        ("SELECT unnest([5, NULL]) AS input_tokens, 1 AS output_tokens", "row 2, input_tokens"),
+        ("SELECT 'NaN'::DOUBLE AS input_tokens, 1 AS output_tokens", "row 1, input_tokens"),
+        ("SELECT 5 AS input_tokens", "header"),
+    ],
+)
+def test_bad_parquet_is_refused_by_row(tmp_path: Path, select: str, field: str) -> None:
+    with pytest.raises(InputFileError) as refused:
+        read_trace(a_parquet(tmp_path, select))
+    assert refused.value.field == field
+
+
+def test_a_file_that_only_calls_itself_parquet_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputFileError, match="readable Parquet file"):
+        a_trace(tmp_path, "input_tokens,output_tokens\n1,2\n", "t.parquet")
+
+
+@pytest.mark.parametrize(
+    ("header", "first", "second"),
+    [
+        ("timestamp_s,input_tokens,output_tokens", "10", "12.5"),
+        ("timestamp_ms,input_tokens,output_tokens", "10000", "12500"),
+        ("arrived_at,num_prefill_tokens,num_decode_tokens", "0.5", "3"),
+        (
+            "TIMESTAMP,ContextTokens,GeneratedTokens",
+            "2023-11-16 18:15:46.6805900",
+            "2023-11-16 18:15:49.1805900",
+        ),
+        ("timestamp,input_tokens,output_tokens", "2024-05-10T00:00:00+00:00", "2024-05-10T02:00:02.5+02:00"),
+        ("timestamp,input_length,output_length", "3000", "5500"),  # Mooncake: milliseconds
+        ("Timestamp,Request tokens,Response tokens", "5", "7.5"),  # BurstGPT: seconds
+    ],
+)
+def test_times_are_seconds_since_the_first_request(
+    tmp_path: Path, header: str, first: str, second: str
+) -> None:
+    trace = a_trace(tmp_path, f"{header}\n{first},5,6\n{second},7,8\n")
+    assert list(trace.timestamps_s or ()) == pytest.approx([0, 2.5], abs=1e-6)
+    assert trace.rate_requests_per_s == pytest.approx(0.4)
+
+
+def test_rows_out_of_order_are_sorted_and_counted(tmp_path: Path) -> None:
+    trace = a_trace(tmp_path, "timestamp_s,input_tokens,output_tokens\n5,1,1\n3,2,2\n3,3,3\n9,4,4\n")
+    assert lengths(trace) == [(2, 2), (3, 3), (1, 1), (4, 4)]
+    assert list(trace.timestamps_s or ()) == [0, 0, 2, 6]
+    assert (trace.out_of_order, trace.rate_requests_per_s) == (1, 0.5)
+
+
+@pytest.mark.parametrize("rows", ["5,1,1\n", "5,1,1\n5,2,2\n"])
+def test_without_a_duration_there_is_no_rate(tmp_path: Path, rows: str) -> None:
+    assert a_trace(tmp_path, f"timestamp_s,input_tokens,output_tokens\n{rows}").rate_requests_per_s is None
+
+
+@pytest.mark.parametrize(
+    "value", ["", "-1", "NaN", "nan", "inf", "1.5", "abc", "10000001", "9" * 400, "1e3", "1_0", "٣", "true"]
+)
+def test_bad_token_counts_are_refused_by_line(tmp_path: Path, value: str) -> None:
+    for name, column, least in (("a.csv", "input_tokens", 1), ("b.csv", "output_tokens", 0)):
+        row = f"{value},6" if least else f"5,{value}"
+        with pytest.raises(InputFileError) as refused:
+            a_trace(tmp_path, f"input_tokens,output_tokens\n5,6\n{row}\n", name)
+        error = refused.value
+        assert (error.file, error.field, error.value) == (str(tmp_path / name), f"line 3, {column}", value)
+        assert error.allowed == f"{TOKENS} {least} to 10,000,000"
+
+
+def test_a_prompt_has_at_least_one_token_but_an_output_may_be_empty(tmp_path: Path) -> None:
+    assert a_trace(tmp_path, "input_tokens,output_tokens\n1,0\n").zero_outputs == 1
+    with pytest.raises(InputFileError, match="line 2, input_tokens"):
+        a_trace(tmp_path, "input_tokens,output_tokens\n0,1\n")
+
+
+@pytest.mark.parametrize(
+    "value", ["null", "-1", "NaN", "Infinity", "1.5", "true", '"x"', "1e300", "[]", "10000001"]
+)
+def test_bad_json_token_counts_are_refused_by_line(tmp_path: Path, value: str) -> None:
+    text = '{"input_tokens": 1, "output_tokens": 2}\n{"input_tokens": 1, "output_tokens": %s}\n'
+    with pytest.raises(InputFileError) as refused:
+        a_trace(tmp_path, text % value, "t.jsonl")
+    assert refused.value.field == "line 2, output_tokens"
+
+
+@pytest.mark.parametrize("value", ["", "-1", "nan", "inf", "x", "1e300", "1_0"])
+def test_bad_times_are_refused_by_line(tmp_path: Path, value: str) -> None:
+    with pytest.raises(InputFileError) as refused:
+        a_trace(tmp_path, f"timestamp_s,input_tokens,output_tokens\n1,5,6\n{value},5,6\n")
+    assert (refused.value.field, refused.value.value) == ("line 3, timestamp_s", value)
+
+
+def test_a_bare_number_as_time_is_ambiguous(tmp_path: Path) -> None:
+    text = "timestamp,input_tokens,output_tokens\n1,5,6\n2,5,6\n"
+    with pytest.raises(InputFileError, match=r"line 2, timestamp: '1' .*--timestamp-unit s\|ms"):
+        a_trace(tmp_path, text)
+    assert a_trace(tmp_path, text, timestamp_unit="s").duration_s == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "field"),
+    [
+        ("t.csv", "", "line 1"),
+        ("t.csv", "\n\n", "line 1"),
+        ("t.csv", "input_tokens,output_tokens\n", ""),
+        ("t.csv", "1,2\n3,4\n", "header"),
+        ("t.csv", "input_tokens\n1\n", "header"),
+        ("t.csv", "input_tokens,prompt_tokens,output_tokens\n1,1,1\n", "header"),
+        ("t.csv", "input_tokens,input_tokens,output_tokens\n1,1,1\n", "header"),
+        ("t.csv", "input_tokens,output_tokens\n1,2,3\n", "line 2"),
+        ("t.csv", "input_tokens,output_tokens\n1\n", "line 2"),
+        ("t.csv", 'input_tokens,output_tokens\n1,"2\n', "line 2"),
+        ("t.csv", b"input_tokens,output_tokens\n1,\xff\n", ""),
+        ("t.csv.gz", b"not gzip", ""),
+        ("t.csv.gz", TRUNCATED_GZIP, ""),
+        ("t.jsonl", "", "line 1"),
+        ("t.jsonl", "[1, 2]\n", "line 1"),
+        ("t.jsonl", '{"input_tokens": 1, "output_tokens": 2}\n{"input_tokens": 1\n', "line 2"),
+        ("t.jsonl", '{"input_tokens": 1, "input_tokens": 2, "output_tokens": 2}\n', "line 1"),
+        ("t.jsonl", "[" * 100_000, "line 1"),
+        ("t.jsonl", '{"input_tokens": 1, "output_tokens": 2}\n{"input_tokens": 2}\n', SECOND_OUTPUT),
+        ("t.txt", "input_tokens,output_tokens\n1,2\n", ""),
+    ],
+)  # fmt: skip
+def test_broken_files_are_refused(tmp_path: Path, name: str, text: str | bytes, field: str) -> None:
+    with pytest.raises(InputFileError) as refused:
+        a_trace(tmp_path, text, name)
+    assert (refused.value.file, refused.value.field) == (str(tmp_path / name), field)
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    for name in ("gone.csv", "folder.csv"):
+        with pytest.raises(InputFileError, match="no such file"):
+            read_trace(tmp_path / name)
+
+
+def test_a_named_column_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputFileError, match="--output-column names 'tokens', which is not a column"):
+        a_trace(tmp_path, "input_tokens,output_tokens\n1,2\n", output_tokens="tokens")
+    with pytest.raises(UsageError, match="--timestamp-unit"):
+        TraceColumns(timestamp_unit="ns")  # type: ignore[arg-type]
+
+
+def test_a_long_bad_line_does_not_flood_the_message(tmp_path: Path) -> None:
+    with pytest.raises(InputFileError) as refused:
+        a_trace(tmp_path, json.dumps({"x": "y" * 10_000}) + "\n", "t.jsonl")
+    assert len(str(refused.value)) < 500
