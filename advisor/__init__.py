@@ -13,14 +13,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from advisor.version import __version__
+
 if TYPE_CHECKING:
     from advisor.api import load_catalog, make_request, open_account, recommend
     from advisor.errors import AdvisorError
     from advisor.plan.plan import Plan
     from advisor.plan.read import read_plan
     from advisor.recommendation.recommend import Catalog
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "load_catalog": "advisor.api",
@@ -34,8 +34,16 @@ _HOMES = {
 }
 
 __all__ = [
-    "AdvisorError", "Catalog", "Plan", "load_catalog", "make_request", "open_account", "read_plan", "recommend",
-]  # fmt: skip
+    "AdvisorError",
+    "Catalog",
+    "Plan",
+    "__version__",
+    "load_catalog",
+    "make_request",
+    "open_account",
+    "read_plan",
+    "recommend",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,18 +1,20 @@
 """The library's front door, which the command line uses too: open the inputs, ask, get a plan.
 
-This is where the outside world comes in: files are opened, names resolved and the clock read here, and nowhere
-below.
+This is where the outside world comes in: files are opened, names resolved and the clock read here, and
+nowhere below.
 """
 
 from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypedDict, TypeVar, Unpack
 
-from advisor.domain import EvidenceKind, Market, Service, Slo, SloStatistic
-from advisor.errors import UnknownName, UsageError
+from advisor.catalog.buyable import parse_include
+from advisor.catalog.buyable import parse_include
+from advisor.catalog.selection import parse_markets
+from advisor.domain import EvidenceKind, Service, Slo, SloStatistic, Workload
+from advisor.errors import UsageError
 from advisor.recommendation import recommend as _recommendation
 from advisor.recommendation import request as _request
 from advisor.recommendation.recommend import Catalog
@@ -21,6 +23,7 @@ from advisor.recommendation.request import Request, checked_number
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from decimal import Decimal
+    from pathlib import Path
 
     from advisor.catalog.account import Account
     from advisor.catalog.facts import Facts
@@ -36,7 +39,7 @@ _Value = TypeVar("_Value")
 
 
 class Question(TypedDict, total=False):
-    """What may be asked. What is absent or None comes from the service file, then from a documented default."""
+    """What may be asked; absent or None is taken from the service file, then from a documented default."""
 
     service_file: Path | None
     regions: Sequence[str] | None  #: ids or globs, ``aws:us-east-1`` for one provider's; none is every region
@@ -64,7 +67,7 @@ class Question(TypedDict, total=False):
 
 
 def now_utc() -> datetime:
-    """The present, to the second; ``SOURCE_DATE_EPOCH`` pins it, so that a plan can be made again as it was."""
+    """The present, to the second; ``SOURCE_DATE_EPOCH`` pins it, to make a plan again as it was."""
     pinned = os.environ.get("SOURCE_DATE_EPOCH")
     if pinned is None:
         return datetime.now(UTC).replace(microsecond=0)
@@ -78,7 +81,7 @@ def load_catalog(snapshot: str | Path | None = None) -> Catalog:
     """Open prices, facts and throughput evidence.
 
     Args:
-        snapshot: a snapshot id, or a file; None is the newest of the shipped ones and those in ``$ADVISOR_HOME``.
+        snapshot: an id or a file; None is the newest of those shipped and those in ``$ADVISOR_HOME``.
 
     Raises:
         DataError: the snapshot is unreadable or not what its name says.
@@ -97,10 +100,11 @@ def open_account(path: Path | None, facts: Facts) -> Account | None:
         InputFileError: the file is not an account file.
     """
     from advisor.catalog.account import default_account_path, load_account
+    from advisor.catalog.store import advisor_home
 
     if path is None:
-        path = default_account_path()
-        if path is None or not path.exists():
+        path = default_account_path(advisor_home())
+        if path is None:
             return None
     return load_account(path, facts)
 
@@ -138,34 +142,42 @@ def make_request(facts: Facts, **question: Unpack[Question]) -> Request:
         UsageError: a name that is not known, or a number out of range.
         InputFileError: a bad service or workload file.
     """
-    from advisor.workload.service import load_service
-
     path = question.get("service_file")
-    file = load_service(path) if path else None
+    file = _service_file(path) if path else None
     limit = question.get("max_usd_per_hour")
     if limit is not None and not (limit.is_finite() and limit > 0):
         raise UsageError(f"--max-usd-per-hour {limit} is not allowed; dollars above 0")
     return Request(
         service=_service(facts, question, file),
-        regions=tuple(_first(question.get("regions"), file and file.regions, ())),
-        near=tuple(_first(question.get("near"), [file.near] if file and file.near else None, ())),
-        providers=tuple(_first(question.get("providers"), file and file.providers, ())),
-        markets=_markets(_first(question.get("markets"), file and file.markets, ["any"])),
-        accelerators=tuple(_first(question.get("accelerators"), file and file.accelerators, ())),
-        exclude_accelerators=tuple(
-            _first(question.get("exclude_accelerators"), file and file.exclude_accelerators, ())
+        regions=_names(question.get("regions"), file.regions if file else None),
+        near=_names(question.get("near"), [file.near] if file and file.near else None),
+        providers=_names(question.get("providers"), file.providers if file else None),
+        markets=parse_markets(_names(question.get("markets"), file.markets if file else None)),
+        accelerators=_names(question.get("accelerators"), file.accelerators if file else None),
+        exclude_accelerators=_names(
+            question.get("exclude_accelerators"), file.exclude_accelerators if file else None
         ),
-        evidence=EvidenceKind(_first(question.get("evidence"), file and file.evidence, EvidenceKind.ESTIMATED)),
-        include=_included(question.get("include") or ()),
+        evidence=EvidenceKind(
+            _first(question.get("evidence"), file.evidence if file else None, EvidenceKind.ESTIMATED)
+        ),
+        include=parse_include(question.get("include") or ()),
         allow_unknown_availability=question.get("allow_unknown_availability", False),
-        max_usd_per_hour=_first(limit, file and file.max_usd_per_hour, None),
+        max_usd_per_hour=limit if limit is not None or file is None else file.max_usd_per_hour,
         coverage_percent=_first(question.get("coverage_percent"), None, 100.0),
         time_limit_s=checked_number(
-            "--time-limit-s", question.get("time_limit_s", _request.DEFAULT_TIME_LIMIT_S),
-            above=0, at_most=LARGEST_TIME_LIMIT_S,
+            "--time-limit-s",
+            question.get("time_limit_s", _request.DEFAULT_TIME_LIMIT_S),
+            above=0,
+            at_most=LARGEST_TIME_LIMIT_S,
         ),
         command=question.get("command", ""),
-    )  # fmt: skip
+    )
+
+
+def _service_file(path: Path) -> ServiceFile:
+    from advisor.workload.service import load_service
+
+    return load_service(path)
 
 
 def _first(given: _Value | None, filed: _Value | None, default: _Value) -> _Value:
@@ -175,40 +187,50 @@ def _first(given: _Value | None, filed: _Value | None, default: _Value) -> _Valu
     return filed if filed is not None else default
 
 
+def _names(given: Sequence[str] | None, filed: Sequence[str] | None) -> tuple[str, ...]:
+    return tuple(given or filed or ())
+
+
 def _service(facts: Facts, question: Question, file: ServiceFile | None) -> Service:
     from advisor.profiles.memory import precision_of
-    from advisor.workload.named import load_workload
-    from advisor.workload.service import service_workload
 
     filed = file.only if file else None
-    model_name = _first(question.get("model"), filed and filed.model, _request.DEFAULT_MODEL)
-    precision = _first(question.get("precision"), filed and filed.precision, _request.DEFAULT_PRECISION)
+    model = _first(question.get("model"), filed.model if filed else None, _request.DEFAULT_MODEL)
+    precision = _first(
+        question.get("precision"), filed.precision if filed else None, _request.DEFAULT_PRECISION
+    )
     precision_of(precision)
-    named = question.get("workload")
-    path = question.get("service_file")
-    if named is None and file is not None and path is not None:
-        workload = service_workload(file, path)
-    else:
-        workload = load_workload(named or _request.DEFAULT_WORKLOAD)
     rate = _first(
-        question.get("rate_requests_per_s"), filed and filed.rate_requests_per_s,
+        question.get("rate_requests_per_s"),
+        filed.rate_requests_per_s if filed else None,
         _request.DEFAULT_RATE_REQUESTS_PER_S,
-    )  # fmt: skip
-    headroom = _first(question.get("headroom"), filed and filed.headroom, _request.DEFAULT_HEADROOM)
+    )
+    headroom = _first(question.get("headroom"), filed.headroom if filed else None, _request.DEFAULT_HEADROOM)
     return Service(
         name=filed.name if filed else "default",
-        model=facts.model(model_name).id,
+        model=facts.model(model).id,
         precision=precision,
-        engine=_first(question.get("engine"), filed and filed.engine, _request.DEFAULT_ENGINE),
-        workload=workload,
+        engine=_first(question.get("engine"), filed.engine if filed else None, _request.DEFAULT_ENGINE),
+        workload=_workload(question, file),
         rate_requests_per_s=checked_number("--rate", rate, above=0, at_most=LARGEST_RATE_REQUESTS_PER_S),
         slo=_slo(question, filed.slo.slo() if filed else None),
         headroom=checked_number("--headroom", headroom, above=0, at_most=LARGEST_HEADROOM, inclusive=True),
     )
 
 
+def _workload(question: Question, file: ServiceFile | None) -> Workload:
+    from advisor.workload.named import load_workload
+
+    named, path = question.get("workload"), question.get("service_file")
+    if named is None and file is not None and path is not None:
+        from advisor.workload.service import service_workload
+
+        return service_workload(file, path)
+    return load_workload(named or _request.DEFAULT_WORKLOAD)
+
+
 def _slo(question: Question, filed: Slo | None) -> Slo:
-    """Limits given by option replace the file's one by one; the default limit stands only where neither speaks."""
+    """Limits given replace the file's one by one; the default limit stands only where neither speaks."""
     tpot_ms, ttft_ms = question.get("tpot_ms"), question.get("ttft_ms")
     if tpot_ms is not None:
         checked_number("--tpot-ms", tpot_ms, above=0, at_most=LARGEST_LATENCY_MS)
@@ -220,23 +242,3 @@ def _slo(question: Question, filed: Slo | None) -> Slo:
         ttft_ms=ttft_ms if ttft_ms is not None else base.ttft_ms,
         statistic=_first(question.get("slo_statistic"), base.statistic, SloStatistic.MEAN),
     )
-
-
-def _markets(names: Sequence[str]) -> tuple[Market, ...]:
-    found: set[Market] = set()
-    for name in names:
-        word = name.casefold().replace("-", "_")
-        if word == "any":
-            found.update(Market)
-        elif word in set(Market):
-            found.add(Market(word))
-        else:
-            raise UnknownName("market", name, ["on_demand", "spot", "any"])
-    return tuple(market for market in Market if market in found)
-
-
-def _included(names: Iterable[str]) -> frozenset[str]:
-    wanted = frozenset(names)
-    for name in sorted(wanted - _request.INCLUDABLE.keys()):
-        raise UnknownName("kind of offer to include", name, _request.INCLUDABLE)
-    return wanted

@@ -20,7 +20,7 @@ AdvisorError                     1   (never raised bare)
 │  └─ NothingPublished           6
 └─ SolverFailed                  7   no usable answer
 
-Expected outcomes print one line and the next step; anything outside this tree is a bug and keeps its traceback.
+Expected outcomes print one line and the next step; all outside this tree is a bug and keeps its traceback.
 """
 
 from __future__ import annotations

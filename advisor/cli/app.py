@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from advisor import __version__
 from advisor.cli import catalog, offers, profile, recommend, schema, solve, verify, workload
 from advisor.errors import AdvisorError
+from advisor.version import __version__
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
@@ -53,7 +53,7 @@ app.add_typer(workload.app, name="workload")
 
 
 def main() -> None:
-    """Run the command line. Expected trouble is one line on stderr and its exit code; a bug keeps its traceback."""
+    """Run the command line: expected trouble is one line and its exit code, a bug keeps its traceback."""
     if "--no-color" in sys.argv[1:]:
         sys.argv = [word for word in sys.argv if word != "--no-color"]
         os.environ["NO_COLOR"] = "1"

@@ -71,7 +71,7 @@ class Listing:
 
 
 def console(width: int | None = None, *, stderr: bool = False) -> Console:
-    """A console that keeps its promises when piped: no colour codes, a stated width, no wrapping surprises."""
+    """A console that keeps its promises when piped: no colour codes, a stated width."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
@@ -125,11 +125,15 @@ def write_listing(listing: Listing, form: Format, output: Path | None) -> None:
     if form is Format.TABLE:
         write_rendered([listing_table], listing, output)
         return
-    text = {Format.JSON: listing_json, Format.CSV: listing_csv, Format.MARKDOWN: listing_markdown}[form](listing)
+    text = {Format.JSON: listing_json, Format.CSV: listing_csv, Format.MARKDOWN: listing_markdown}[form](
+        listing
+    )
     write_text(text, output)
 
 
-def write_rendered(parts: Sequence[Callable[[Listing, int], RenderableType]], listing: Listing, output: Path | None) -> None:
+def write_rendered(
+    parts: Sequence[Callable[[Listing, int], RenderableType]], listing: Listing, output: Path | None
+) -> None:
     """Render a listing's parts as for a terminal, to stdout or into a file without colour."""
     if output is None:
         screen = console()
@@ -159,17 +163,21 @@ def listing_table(listing: Listing, width: int) -> RenderableType:
     if not listing.records:
         return Group(Text(listing.title, style="bold"), Text(listing.empty))
     columns, hidden = _fitting(listing, width)
-    table = Table(title=listing.title, title_justify="left", title_style="bold", box=None, pad_edge=False,
-                  padding=(0, _SEPARATOR_WIDTH, 0, 0), header_style="bold", show_edge=False)  # fmt: skip
+    table = Table(box=None, pad_edge=False, padding=(0, _SEPARATOR_WIDTH, 0, 0), header_style="bold")
     for column in columns:
-        table.add_column(Text(column.header), justify="right" if column.numeric else "left",
-                         no_wrap=not column.wrap, overflow="fold")  # fmt: skip
+        table.add_column(
+            Text(column.header),
+            justify="right" if column.numeric else "left",
+            no_wrap=not column.wrap,
+            overflow="fold",
+        )
     for record in listing.records:
         table.add_row(*(Text(column.text(record.get(column.key))) for column in columns))
     footer = list(listing.footer)
     if hidden:
         footer.append(f"Hidden at {width} columns: {', '.join(column.header for column in hidden)}.")
-    return Group(table, *(Text(line, style="dim") for line in footer))
+    title = [Text(listing.title, style="bold")] if listing.title else []
+    return Group(*title, table, *(Text(line, style="dim") for line in footer))
 
 
 def _fitting(listing: Listing, width: int) -> tuple[list[Col], list[Col]]:
@@ -177,7 +185,11 @@ def _fitting(listing: Listing, width: int) -> tuple[list[Col], list[Col]]:
     natural = {
         column.key: 24
         if column.wrap
-        else max([len(column.header), *(len(column.text(record.get(column.key))) for record in listing.records)])
+        else max(
+            len(line)
+            for text in (column.header, *(column.text(record.get(column.key)) for record in listing.records))
+            for line in text.split("\n")
+        )
         for column in listing.columns
     }
     kept, hidden = list(listing.columns), []

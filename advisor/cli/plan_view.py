@@ -1,4 +1,4 @@
-"""How a plan reads: one sequence of sections, for a terminal of any width or as Markdown. Computes nothing new."""
+"""How a plan reads: one sequence of sections, for a terminal of any width or as Markdown."""
 
 from __future__ import annotations
 
@@ -58,8 +58,11 @@ def sections(plan: Plan, width: int) -> Iterator[Paragraph | Listing]:
     if plan.exclusions:
         yield _exclusions(plan)
     yield Paragraph("Assumptions", tuple(plan.assumptions))
-    yield Paragraph("", (f"Plan {plan.plan_id} · snapshot {plan.inputs.snapshot_id} · advisor "
-                         f"{plan.advisor_version}",), bulleted=False)  # fmt: skip
+    yield Paragraph(
+        "",
+        (f"Plan {plan.plan_id} · snapshot {plan.inputs.snapshot_id} · advisor {plan.advisor_version}",),
+        bulleted=False,
+    )
 
 
 def _headline(plan: Plan) -> Paragraph:
@@ -71,7 +74,9 @@ def _headline(plan: Plan) -> Paragraph:
             f"{service.headroom:.0%} headroom"
         )
     if plan.status == "infeasible":
-        return Paragraph("No fleet can serve this", (*lines, plan.reason or "no reason given"), bulleted=False)
+        return Paragraph(
+            "No fleet can serve this", (*lines, plan.reason or "no reason given"), bulleted=False
+        )
     title = "Cheapest fleet" if plan.status == "optimal" else "Best fleet found (not proved cheapest)"
     return Paragraph(title, tuple(lines), bulleted=False)
 
@@ -86,7 +91,9 @@ def _purchase(plan: Plan, *, narrow: bool) -> Listing:
         record = line.model_dump(mode="python")
         record["place"] = _place(line)
         record["gpus"] = f"{line.accelerators_per_instance} × {line.accelerator}"
-        record["stacked"] = f"{line.instance_type} {line.market.value}\n {line.provider} {_place(line)}"
+        record["stacked"] = (
+            f"{line.instance_type} {line.market.value}\n  {record['gpus']}\n  {line.provider} {_place(line)}"
+        )
         records.append(record)
     money = (
         Col("instances", "Count", numeric=True),
@@ -96,7 +103,7 @@ def _purchase(plan: Plan, *, narrow: bool) -> Listing:
         Col("usd_per_month", "$/month", numeric=True, text=_usd(0)),
     )
     if narrow:
-        return Listing("Buy", (Col("stacked", "Instance, market, place"), Col("gpus", "Accelerators"), *money), records)
+        return Listing("Buy", (Col("stacked", "Instance, accelerators, place"), *money), records)
     where = (
         Col("provider", "Provider"),
         Col("place", "Region (zone)"),
@@ -108,11 +115,14 @@ def _purchase(plan: Plan, *, narrow: bool) -> Listing:
 
 
 def _total(plan: Plan) -> Paragraph:
-    assert plan.usd_per_hour is not None and plan.usd_per_month is not None and plan.optimality is not None  # noqa: S101, PT018
+    assert plan.usd_per_hour is not None and plan.usd_per_month is not None and plan.optimality is not None  # noqa: PT018
     proof = plan.optimality
     count = sum(line.instances for line in plan.purchase)
     if proof.proved:
-        said = f"Proved optimal: no cheaper fleet exists under these inputs (bound ${proof.lower_bound_usd_per_hour:,.4f}/h"
+        said = (
+            "Proved optimal: no cheaper fleet exists under these inputs "
+            f"(bound ${proof.lower_bound_usd_per_hour:,.4f}/h"
+        )
     else:
         said = (
             f"Not proved optimal: a fleet may cost as little as ${proof.lower_bound_usd_per_hour:,.4f}/h "
@@ -143,7 +153,10 @@ def _baseline_record(baseline: Baseline, hours: int) -> dict[str, Any]:
 
 def _single_types(plan: Plan) -> Listing:
     singles = [b for b in plan.baselines if b.kind == "single_accelerator"]
-    priced = sorted((b for b in singles if b.usd_per_hour is not None), key=lambda b: (b.usd_per_hour or Decimal(0), b.name))
+    priced = sorted(
+        (b for b in singles if b.usd_per_hour is not None),
+        key=lambda b: (b.usd_per_hour or Decimal(0), b.name),
+    )
     footer = [f"{b.name} alone: {_short(b.detail)}." for b in singles if b.usd_per_hour is None]
     return Listing(
         "Against the cheapest fleet of one accelerator type",
@@ -161,8 +174,11 @@ def _yardsticks(plan: Plan) -> Listing:
         if record["kind"] == "admitting":
             record["name"] = f"admitting {record['name'].replace('_', ' ')}"
             record["saving_fraction"] = record["saving_fraction"]
-    columns = (Col("name", "Fleet"), *_BASELINE_COLUMNS[1:4],
-               Col("saving_fraction", "Plan saves", numeric=True, text=_signed_percent))  # fmt: skip
+    columns = (
+        Col("name", "Fleet"),
+        *_BASELINE_COLUMNS[1:4],
+        Col("saving_fraction", "Plan saves", numeric=True, text=_signed_percent),
+    )
     return Listing("Against other fleets", columns, records)
 
 
@@ -172,7 +188,9 @@ def _short(detail: str, limit: int = 160) -> str:
 
 def _evidence(plan: Plan) -> Listing:
     rows: dict[tuple[str, int, str, str, float | None], float] = {}
-    accelerator = {(p.provider, p.region, p.zone, p.instance_type, p.market): p.accelerator for p in plan.purchase}
+    accelerator = {
+        (p.provider, p.region, p.zone, p.instance_type, p.market): p.accelerator for p in plan.purchase
+    }
     for a in plan.allocations:
         chip = accelerator[a.provider, a.region, a.zone, a.instance_type, a.market]
         for load in a.load:
@@ -180,15 +198,27 @@ def _evidence(plan: Plan) -> Listing:
             key = (chip, a.tensor_parallel, profile.kind.value, profile.source, profile.error_pct)
             rows[key] = rows.get(key, 0.0) + load.requests_per_s
     records = [
-        {"accelerator": chip, "tensor_parallel": tp, "kind": kind, "requests_per_s": rate, "error_pct": error, "source": source}
+        {
+            "accelerator": chip,
+            "tensor_parallel": tp,
+            "kind": kind,
+            "requests_per_s": rate,
+            "error_pct": error,
+            "source": source,
+        }
         for (chip, tp, kind, source, error), rate in sorted(rows.items(), key=lambda item: -item[1])
-    ]  # fmt: skip
+    ]
     columns = (
         Col("accelerator", "Accelerator"),
         Col("tensor_parallel", "TP", numeric=True),
         Col("kind", "Throughput is"),
         Col("requests_per_s", "Requests/s", numeric=True, text=lambda v: f"{v:.2f}"),
-        Col("error_pct", "Typical error", numeric=True, text=lambda v: "not known" if v is None else f"±{v:.0f} %"),
+        Col(
+            "error_pct",
+            "Typical error",
+            numeric=True,
+            text=lambda v: "not known" if v is None else f"±{v:.0f} %",
+        ),
         Col("source", "Source", importance=4, wrap=True),
     )
     return Listing("Where the throughput comes from", columns, records)
@@ -213,9 +243,13 @@ def _prices(plan: Plan) -> Listing:
 
 def _exclusions(plan: Plan) -> Listing:
     records = [
-        {"reason": reason.replace("_", " "), **group.model_dump(mode="python"), "example": _short(group.examples[0], 110)}
+        {
+            "reason": reason.replace("_", " "),
+            **group.model_dump(mode="python"),
+            "example": _short(group.examples[0], 110),
+        }
         for reason, group in plan.exclusions.items()
-    ]  # fmt: skip
+    ]
     footer = [
         f"Admitting {reason.replace('_', ' ')}: {group.saving_if_admitted}."
         for reason, group in plan.exclusions.items()
@@ -255,7 +289,10 @@ def _paragraph(paragraph: Paragraph) -> Iterator[RenderableType]:
     for line in paragraph.lines:
         if paragraph.bulleted:
             grid = Table.grid(padding=(0, 1, 0, 0))
-            grid.add_row(Text("!" if paragraph.emphasis else "·", style="bold" if paragraph.emphasis else ""), Text(line))
+            grid.add_row(
+                Text("!" if paragraph.emphasis else "·", style="bold" if paragraph.emphasis else ""),
+                Text(line),
+            )
             yield grid
         else:
             yield Padding(Text(line), 0)
@@ -276,10 +313,24 @@ def plan_markdown(plan: Plan) -> str:
 
 
 _CSV_COLUMNS = (
-    "provider", "region", "zone", "instance_type", "market", "accelerator", "accelerators_per_instance",
-    "instances", "utilization", "usd_per_hour_each", "usd_per_hour", "usd_per_month", "price_collected_at",
-    "price_source", "price_basis", "availability", "interruption",
-)  # fmt: skip
+    "provider",
+    "region",
+    "zone",
+    "instance_type",
+    "market",
+    "accelerator",
+    "accelerators_per_instance",
+    "instances",
+    "utilization",
+    "usd_per_hour_each",
+    "usd_per_hour",
+    "usd_per_month",
+    "price_collected_at",
+    "price_source",
+    "price_basis",
+    "availability",
+    "interruption",
+)
 
 
 def plan_csv(plan: Plan) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from advisor.cli.output import Format, console, json_text, note, render_plain, write_text, PIPE_WIDTH
+from advisor.cli.output import PIPE_WIDTH, Format, console, json_text, note, render_plain, write_text
 from advisor.domain import EvidenceKind, SloStatistic
 
 _WHERE = "Where"
@@ -18,34 +18,173 @@ _ANSWER = "The answer"
 
 
 def recommend(
-    region: Annotated[list[str] | None, typer.Option("--region", "-r", help="Region id of any provider, or a glob: us-east-1, us-*, aws:us-east-1. Repeatable; none is every region.", rich_help_panel=_WHERE)] = None,
-    near: Annotated[list[str] | None, typer.Option("--near", help="REGION[=KM]: every cloud's regions around that place (500 km unless told).", rich_help_panel=_WHERE)] = None,
-    provider: Annotated[list[str] | None, typer.Option("--provider", "-p", help="Provider, or a glob. Repeatable.", rich_help_panel=_WHERE)] = None,
-    service: Annotated[Path | None, typer.Option("--service", help="Service file (YAML or JSON); options given beside it win.", rich_help_panel=_WHAT)] = None,
-    model: Annotated[str | None, typer.Option("--model", help="Model to serve.  [default: Llama-3.1-8B-Instruct]", rich_help_panel=_WHAT)] = None,
-    precision: Annotated[str | None, typer.Option("--precision", help="Of the weights: bf16, fp16, fp8, fp4, int8, int4, mxfp4.  [default: bf16]", rich_help_panel=_WHAT)] = None,
-    engine: Annotated[str | None, typer.Option("--engine", help="Serving engine, or 'any'.  [default: vLLM]", rich_help_panel=_WHAT)] = None,
-    workload: Annotated[str | None, typer.Option("--workload", "-w", help="Named workload, a workload file, or a trace (CSV, JSONL, Parquet).  [default: azure-2023-conv]", rich_help_panel=_WHAT)] = None,
-    rate: Annotated[float | None, typer.Option("--rate", help="Requests per second.  [default: 16]", rich_help_panel=_WHAT)] = None,
-    tpot_ms: Annotated[float | None, typer.Option("--tpot-ms", help="Limit on time per output token.  [default: 60]", rich_help_panel=_WHAT)] = None,
-    ttft_ms: Annotated[float | None, typer.Option("--ttft-ms", help="Limit on time to first token; only evidence that has it counts.", rich_help_panel=_WHAT)] = None,
-    slo_stat: Annotated[SloStatistic | None, typer.Option("--slo-stat", help="Statistic the limits bind.  [default: mean]", rich_help_panel=_WHAT)] = None,
-    coverage: Annotated[float | None, typer.Option("--coverage", help="Percent of requests to plan for; the rarest sizes are left out and named.  [default: 100]", rich_help_panel=_WHAT)] = None,
-    headroom: Annotated[float | None, typer.Option("--headroom", help="Share of capacity kept free, 0 to below 1.  [default: 0.15]", rich_help_panel=_WHAT)] = None,
-    market: Annotated[list[str] | None, typer.Option("--market", "-m", help="on_demand, spot or any. Repeatable.  [default: any]", rich_help_panel=_HOW)] = None,
-    accelerator: Annotated[list[str] | None, typer.Option("--accelerator", "-a", help="Only these: an id, a family or a glob (H100, a100-*). Repeatable.", rich_help_panel=_HOW)] = None,
-    exclude_accelerator: Annotated[list[str] | None, typer.Option("--exclude-accelerator", help="Not these. Repeatable.", rich_help_panel=_HOW)] = None,
-    max_usd_per_hour: Annotated[float | None, typer.Option("--max-usd-per-hour", help="Dearest instance allowed.", rich_help_panel=_HOW)] = None,
-    quota: Annotated[Path | None, typer.Option("--quota", help="Account file with quotas (YAML or JSON).", rich_help_panel=_HOW)] = None,
-    allow_unknown_availability: Annotated[bool, typer.Option("--allow-unknown-availability", help="Admit offers whose regional stock nobody states.", rich_help_panel=_HOW)] = False,
-    include: Annotated[list[str] | None, typer.Option("--include", help="Admit fractional-gpu, local-zone or estimated-spot. Repeatable.", rich_help_panel=_HOW)] = None,
-    evidence: Annotated[EvidenceKind | None, typer.Option("--evidence", help="Weakest throughput evidence accepted.  [default: estimated]", rich_help_panel=_HOW)] = None,
-    snapshot: Annotated[str | None, typer.Option("--snapshot", help="Price snapshot: an id or a file.  [default: the newest]", rich_help_panel=_ANSWER)] = None,
-    time_limit_s: Annotated[float, typer.Option("--time-limit-s", help="Seconds the solver may take.", rich_help_panel=_ANSWER)] = 60.0,
-    form: Annotated[Format, typer.Option("--format", "-f", help="How the answer is dressed.", rich_help_panel=_ANSWER)] = Format.TABLE,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the answer to a file.", rich_help_panel=_ANSWER)] = None,
-) -> None:  # fmt: skip
-    """Print the cheapest fleet that serves a model within its latency SLO, proved, with a reason for everything.
+    region: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--region",
+            "-r",
+            help="Region id of any provider, or a glob: us-east-1, us-*, aws:us-east-1. Repeatable.  "
+            "[default: every region]",
+            rich_help_panel=_WHERE,
+        ),
+    ] = None,
+    near: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--near",
+            help="REGION[=KM]: every cloud's regions around that place (500 km unless told).",
+            rich_help_panel=_WHERE,
+        ),
+    ] = None,
+    provider: Annotated[
+        list[str] | None,
+        typer.Option("--provider", "-p", help="Provider, or a glob. Repeatable.", rich_help_panel=_WHERE),
+    ] = None,
+    service: Annotated[
+        Path | None,
+        typer.Option(
+            "--service",
+            help="Service file (YAML or JSON); options given beside it win.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", help="Model to serve.  [default: Llama-3.1-8B-Instruct]", rich_help_panel=_WHAT
+        ),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            "--precision",
+            help="Of the weights: bf16, fp16, fp8, fp4, int8, int4, mxfp4.  [default: bf16]",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option("--engine", help="Serving engine, or 'any'.  [default: vLLM]", rich_help_panel=_WHAT),
+    ] = None,
+    workload: Annotated[
+        str | None,
+        typer.Option(
+            "--workload",
+            "-w",
+            help="Named workload, a workload file, or a trace (CSV, JSONL, Parquet).  "
+            "[default: azure-2023-conv]",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option("--rate", help="Requests per second.  [default: 16]", rich_help_panel=_WHAT),
+    ] = None,
+    tpot_ms: Annotated[
+        float | None,
+        typer.Option(
+            "--tpot-ms", help="Limit on time per output token.  [default: 60]", rich_help_panel=_WHAT
+        ),
+    ] = None,
+    ttft_ms: Annotated[
+        float | None,
+        typer.Option(
+            "--ttft-ms",
+            help="Limit on time to first token; only evidence that has it counts.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    slo_stat: Annotated[
+        SloStatistic | None,
+        typer.Option("--slo-stat", help="Statistic the limits bind.  [default: mean]", rich_help_panel=_WHAT),
+    ] = None,
+    coverage: Annotated[
+        float | None,
+        typer.Option(
+            "--coverage",
+            help="Percent of requests to plan for; the rarest sizes are left out and named.  [default: 100]",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    headroom: Annotated[
+        float | None,
+        typer.Option(
+            "--headroom",
+            help="Share of capacity kept free, 0 to below 1.  [default: 0.15]",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    market: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--market", "-m", help="on_demand, spot or any. Repeatable.  [default: any]", rich_help_panel=_HOW
+        ),
+    ] = None,
+    accelerator: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--accelerator",
+            "-a",
+            help="Only these: an id, a family or a glob (H100, a100-*). Repeatable.",
+            rich_help_panel=_HOW,
+        ),
+    ] = None,
+    exclude_accelerator: Annotated[
+        list[str] | None,
+        typer.Option("--exclude-accelerator", help="Not these. Repeatable.", rich_help_panel=_HOW),
+    ] = None,
+    max_usd_per_hour: Annotated[
+        float | None,
+        typer.Option("--max-usd-per-hour", help="Dearest instance allowed.", rich_help_panel=_HOW),
+    ] = None,
+    quota: Annotated[
+        Path | None,
+        typer.Option("--quota", help="Account file with quotas (YAML or JSON).", rich_help_panel=_HOW),
+    ] = None,
+    allow_unknown_availability: Annotated[
+        bool,
+        typer.Option(
+            "--allow-unknown-availability",
+            help="Admit offers whose regional stock nobody states.",
+            rich_help_panel=_HOW,
+        ),
+    ] = False,
+    include: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--include",
+            help="Admit fractional-gpu, local-zone or estimated-spot. Repeatable.",
+            rich_help_panel=_HOW,
+        ),
+    ] = None,
+    evidence: Annotated[
+        EvidenceKind | None,
+        typer.Option(
+            "--evidence",
+            help="Weakest throughput evidence accepted.  [default: estimated]",
+            rich_help_panel=_HOW,
+        ),
+    ] = None,
+    snapshot: Annotated[
+        str | None,
+        typer.Option(
+            "--snapshot",
+            help="Price snapshot: an id or a file.  [default: the newest]",
+            rich_help_panel=_ANSWER,
+        ),
+    ] = None,
+    time_limit_s: Annotated[
+        float, typer.Option("--time-limit-s", help="Seconds the solver may take.", rich_help_panel=_ANSWER)
+    ] = 60.0,
+    form: Annotated[
+        Format, typer.Option("--format", "-f", help="How the answer is dressed.", rich_help_panel=_ANSWER)
+    ] = Format.TABLE,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Write the answer to a file.", rich_help_panel=_ANSWER),
+    ] = None,
+) -> None:
+    """Print the cheapest fleet that serves a model within its latency SLO, proved, with its reasons.
 
     Example: advisor recommend --region us-east-1
     """
@@ -57,14 +196,31 @@ def recommend(
     catalog = load_catalog(snapshot)
     account = open_account(quota, catalog.facts)
     request = make_request(
-        catalog.facts, service_file=service, regions=region, near=near, providers=provider, model=model,
-        precision=precision, engine=engine, workload=workload, rate_requests_per_s=rate, tpot_ms=tpot_ms,
-        ttft_ms=ttft_ms, slo_statistic=slo_stat, coverage_percent=coverage, headroom=headroom, markets=market,
-        accelerators=accelerator, exclude_accelerators=exclude_accelerator,
+        catalog.facts,
+        service_file=service,
+        regions=region,
+        near=near,
+        providers=provider,
+        model=model,
+        precision=precision,
+        engine=engine,
+        workload=workload,
+        rate_requests_per_s=rate,
+        tpot_ms=tpot_ms,
+        ttft_ms=ttft_ms,
+        slo_statistic=slo_stat,
+        coverage_percent=coverage,
+        headroom=headroom,
+        markets=market,
+        accelerators=accelerator,
+        exclude_accelerators=exclude_accelerator,
         max_usd_per_hour=None if max_usd_per_hour is None else Decimal(str(max_usd_per_hour)),
-        allow_unknown_availability=allow_unknown_availability, include=include, evidence=evidence,
-        time_limit_s=time_limit_s, command=" ".join(["advisor", *sys.argv[1:]]),
-    )  # fmt: skip
+        allow_unknown_availability=allow_unknown_availability,
+        include=include,
+        evidence=evidence,
+        time_limit_s=time_limit_s,
+        command=" ".join(["advisor", *sys.argv[1:]]),
+    )
     for warning in account.warnings if account else ():
         note(f"advisor: {warning}")
     plan = answer(request, catalog, account, now_utc())
@@ -78,7 +234,7 @@ def _write(plan: object, form: Format, output: Path | None) -> None:
     from advisor.cli.plan_view import plan_csv, plan_markdown, plan_renderables
     from advisor.plan.plan import Plan
 
-    assert isinstance(plan, Plan)  # noqa: S101
+    assert isinstance(plan, Plan)
     if form is Format.JSON:
         write_text(json_text(plan.model_dump(mode="json")), output)
     elif form is Format.CSV:

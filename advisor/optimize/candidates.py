@@ -1,16 +1,15 @@
 """The join: offers × throughput × quotas -> what may be bought, and a reason for everything that may not.
 
-An offer becomes a candidate when it can be bought, the model fits, and at least one request size meets the SLO
-on it. Every other offer becomes an :class:`~advisor.domain.Exclusion`. Offers held back only by a policy the user
-can lift (unknown stock, old estimated prices) are joined too, so that the plan can say what lifting it would save.
+An offer becomes a candidate when it can be bought, the model fits, and at least one request size meets the
+SLO on it. Every other offer becomes an :class:`~advisor.domain.Exclusion`. Offers held back only by a policy
+the user can lift (unknown stock, old estimated prices) are joined too, so that the plan can say what lifting
+it would save.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from advisor.domain import EvidenceKind, Exclusion, NoThroughput, Offer, QuotaDraw, Service, Throughput
@@ -18,7 +17,11 @@ from advisor.optimize.problem import Column, Problem, ServingOption
 from advisor.profiles.memory import valid_tensor_parallel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from decimal import Decimal
+
     from advisor.catalog.facts import Facts
+    from advisor.catalog.selection import Selection
     from advisor.profiles.query import ProfileStore
 
 Answer = Throughput | NoThroughput
@@ -69,7 +72,9 @@ class Joined:
     candidates: tuple[Candidate, ...]
     held_back: dict[str, tuple[Candidate, ...]]  #: per liftable reason
     exclusions: tuple[Exclusion, ...]
-    unserved: dict[int, tuple[NoThroughput, ...]] = field(default_factory=dict)  #: demand -> why nobody serves it
+    unserved: dict[int, tuple[NoThroughput, ...]] = field(
+        default_factory=dict
+    )  #: demand -> why nobody serves it
 
     def by_id(self) -> dict[str, Candidate]:
         """Candidates by offer id, held-back ones included."""
@@ -81,7 +86,12 @@ class ThroughputTable:
     """Answers per (accelerator, tensor-parallel degree), asked once each."""
 
     def __init__(
-        self, service: Service, demands: Sequence[Demand], facts: Facts, profiles: ProfileStore, weakest: EvidenceKind
+        self,
+        service: Service,
+        demands: Sequence[Demand],
+        facts: Facts,
+        profiles: ProfileStore,
+        weakest: EvidenceKind,
     ) -> None:
         self._service = service
         self._sizes = [(demand.input_tokens, demand.output_tokens) for demand in demands]
@@ -100,15 +110,21 @@ class ThroughputTable:
         if key not in self._degrees:
             service = self._service
             answers = self._profiles.throughputs(
-                self._facts.models[service.model], service.precision, service.engine,
-                self._facts.accelerators[accelerator], tensor_parallel, self._sizes, service.slo, self._weakest,
-            )  # fmt: skip
+                self._facts.models[service.model],
+                service.precision,
+                service.engine,
+                self._facts.accelerators[accelerator],
+                tensor_parallel,
+                self._sizes,
+                service.slo,
+                self._weakest,
+            )
             self._degrees[key] = Degree(tensor_parallel, tuple(answers))
         return self._degrees[key]
 
 
 def join(
-    offers: Iterable[Offer],
+    selected: Selection,
     demands: tuple[Demand, ...],
     table: ThroughputTable,
     screen: Callable[[Offer], Exclusion | None],
@@ -117,14 +133,15 @@ def join(
     """Sort offers into candidates, held back and excluded.
 
     Args:
+        selected: the offers in scope; what a limit of the user's left out counts as excluded too.
         screen: why an offer may not be bought, or None.
         draws_of: what one instance of an offer takes from which quota pools.
     """
     candidates: list[Candidate] = []
     held_back: dict[str, list[Candidate]] = {}
-    exclusions: list[Exclusion] = []
+    exclusions = list(selected.exclusions)
     shapes: dict[tuple[str, int], tuple[Degree, ...] | NoThroughput] = {}
-    for offer in sorted(offers, key=lambda o: o.id):
+    for offer in sorted(selected.offers, key=lambda o: o.id):
         reason = screen(offer)
         if reason is not None:
             exclusions.append(reason)
@@ -157,12 +174,14 @@ def _serving_degrees(degrees: tuple[Degree, ...]) -> tuple[Degree, ...] | NoThro
     serving = tuple(d for d in degrees if any(isinstance(a, Throughput) for a in d.answers))
     if serving:
         return serving
-    refusals = [a for d in degrees for a in d.answers if isinstance(a, NoThroughput)]
+    # Largest degree and smallest request first: the first refusal of a kind is then the nearest miss.
+    refusals = [a for d in reversed(degrees) for a in d.answers if isinstance(a, NoThroughput)]
     if not refusals:
-        return NoThroughput("no_throughput_data", "no tensor-parallel degree divides the model over this instance")
+        return NoThroughput(
+            "no_throughput_data", "no tensor-parallel degree divides the model over this instance"
+        )
     commonest = Counter(refusal.reason for refusal in refusals).most_common(1)[0][0]
-    # The last degree is the largest: its arithmetic is the nearest miss.
-    return next(r for r in reversed(refusals) if r.reason == commonest)
+    return next(refusal for refusal in refusals if refusal.reason == commonest)
 
 
 def _unserved(

@@ -9,8 +9,11 @@ Variables   instances[c] integer   replicas[c,k] integer   load_requests_per_s[c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 
 class SolveStatus(StrEnum):

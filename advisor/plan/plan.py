@@ -1,28 +1,29 @@
 """The plan file: what to buy, what it serves, what is proved, and where every number comes from.
 
-These models are the file format: ``Plan.model_json_schema()`` is what ``advisor schema plan`` prints. Money is
-a decimal string; rates and milliseconds are numbers. Nothing here computes.
+These models are the file format: ``Plan.model_json_schema()`` is what ``advisor schema plan`` prints. Money
+is a decimal string; rates and milliseconds are numbers. Nothing here computes.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
-from advisor.domain import EvidenceKind, Market, QuotaUnit, SloStatistic
+from advisor.domain import EvidenceKind, Market, QuotaUnit, SloStatistic  # noqa: TC001 - pydantic reads them
 from advisor.units import HOURS_PER_MONTH, decimal_text
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 
-Usd = Annotated[
-    Decimal,
-    Field(ge=0, allow_inf_nan=False, json_schema_extra={"type": "string", "format": "decimal"}),
-    PlainSerializer(decimal_text, return_type=str, when_used="json"),
-]
-Amount = Annotated[Decimal, Field(ge=0, allow_inf_nan=False), PlainSerializer(decimal_text, return_type=str, when_used="json")]
+DECIMAL_PATTERN = r"^[0-9]{1,15}(\.[0-9]{1,20})?$"
+"""How a decimal string looks in the file: plain digits, no sign, no exponent."""
+
+_AS_TEXT = PlainSerializer(decimal_text, return_type=str, when_used="json")
+_DECIMAL_SCHEMA = WithJsonSchema({"type": "string", "format": "decimal", "pattern": DECIMAL_PATTERN})
+Usd = Annotated[Decimal, Field(ge=0, allow_inf_nan=False), _AS_TEXT, _DECIMAL_SCHEMA]
+Amount = Annotated[Decimal, Field(ge=0, allow_inf_nan=False), _AS_TEXT, _DECIMAL_SCHEMA]
 Rate = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
@@ -34,19 +35,21 @@ class _Record(BaseModel):
 class Optimality(_Record):
     """What the solver proved, beside the price it belongs to."""
 
-    proved: bool
-    lower_bound_usd_per_hour: Rate
-    relative_gap: Rate
-    solver: str
-    solve_seconds: Rate
+    proved: bool = Field(
+        description="true only if no cheaper fleet exists within the same inputs, proved by the solver"
+    )
+    lower_bound_usd_per_hour: Rate = Field(description="no fleet within the same inputs costs less than this")
+    relative_gap: Rate = Field(description="(cost - lower bound) / cost; 0 when they agree")
+    solver: str = Field(description="name and version")
+    solve_seconds: Rate = Field(description="wall-clock seconds the solver took")
 
 
 class QuotaDrawLine(_Record):
     """What a purchase line takes from one pool, beside what the account has free."""
 
-    pool: str
-    region: str
-    unit: QuotaUnit
+    pool: str = Field(description="the provider's own id of the quota, e.g. L-417A185B")
+    region: str = Field(description="the region the quota is held in, or global")
+    unit: QuotaUnit = Field(description="what the quota counts")
     units: Amount = Field(description="for all instances of the line")
     free_units: Amount | None = Field(description="null: the account file does not say")
 
@@ -54,25 +57,34 @@ class QuotaDrawLine(_Record):
 class Purchase(_Record):
     """One line to buy."""
 
-    provider: str
-    region: str
-    zone: str | None
-    instance_type: str
-    market: Market
-    accelerator: str
-    accelerators_per_instance: int = Field(ge=1)
-    instances: int = Field(ge=1)
-    utilization: Share = Field(description="of the planned capacity before headroom, over all replicas of the line")
-    usd_per_hour_each: Usd
-    usd_per_hour: Usd
-    usd_per_month: Usd
-    price_collected_at: AwareDatetime
-    price_source: str
-    price_basis: str
-    availability: str
+    provider: str = Field(description="cloud provider, e.g. aws")
+    region: str = Field(description="the provider's own region id")
+    zone: str | None = Field(description="the provider's own zone id; null when the price is regional")
+    instance_type: str = Field(description="the provider's name of the shape")
+    market: Market = Field(description="how it is bought")
+    accelerator: str = Field(description="canonical accelerator id, e.g. h100-sxm-80gb")
+    accelerators_per_instance: int = Field(ge=1, description="whole accelerators in one instance")
+    instances: int = Field(ge=1, description="how many to rent")
+    utilization: Share = Field(
+        description="share of the line's accelerators kept busy: sum over allocations of load / capacity × "
+        "tensor_parallel, over all accelerators rented, before headroom"
+    )
+    usd_per_hour_each: Usd = Field(description="price of one instance, list price before tax")
+    usd_per_hour: Usd = Field(description="instances times the price of one")
+    usd_per_month: Usd = Field(description="usd_per_hour times hours_per_month, to the cent, halves up")
+    price_collected_at: AwareDatetime = Field(description="when the vendor stated the price")
+    price_source: str = Field(description="where the price comes from")
+    price_basis: str = Field(description="what kind of figure the price is, e.g. list")
+    availability: str = Field(
+        description="available, constrained, unavailable or unknown, as anybody states it"
+    )
     interruption: str | None = Field(description="spot interruption band per month; null is not known")
-    flags: list[str] = []
-    quota_draw: list[QuotaDrawLine] = []
+    flags: list[str] = Field(
+        default_factory=list, description="what else is known of the offer, e.g. local_zone"
+    )
+    quota_draw: list[QuotaDrawLine] = Field(
+        default_factory=list, description="what the line takes from the account's quotas"
+    )
 
     @property
     def offer_id(self) -> str:
@@ -84,152 +96,186 @@ class Purchase(_Record):
 class ProfileReference(_Record):
     """Which throughput a number rests on."""
 
-    id: str
-    kind: EvidenceKind
-    source: str
-    error_pct: Rate | None
+    id: str = Field(description="throughput profile; `advisor profile show` resolves it")
+    kind: EvidenceKind = Field(description="measured, simulated or estimated")
+    source: str = Field(description="where the profile comes from")
+    error_pct: Rate | None = Field(
+        description="typical (median absolute) error of this kind of figure, percent; null is not known"
+    )
 
 
 class Load(_Record):
     """The part of one bucket's stream that an allocation serves."""
 
-    input_tokens_max: int
-    output_tokens_max: int
-    requests_per_s: Rate
-    capacity_requests_per_s: Rate = Field(description="of one replica, if it served nothing else, within the SLO")
-    profile: ProfileReference
+    input_tokens_max: int = Field(description="upper input edge of the bucket, inclusive")
+    output_tokens_max: int = Field(description="upper output edge of the bucket, inclusive")
+    requests_per_s: Rate = Field(
+        description="the part of the bucket's stream served here, over all replicas of the allocation"
+    )
+    capacity_requests_per_s: Rate = Field(
+        description="of one replica, if it served nothing else, within the SLO"
+    )
+    profile: ProfileReference = Field(description="the throughput the capacity rests on")
 
 
 class Allocation(_Record):
     """Replicas of one service on one purchase line."""
 
-    service: str
-    provider: str
-    region: str
-    zone: str | None
-    instance_type: str
-    market: Market
-    tensor_parallel: int = Field(ge=1)
-    replicas: int = Field(ge=1)
+    service: str = Field(description="name of the service served")
+    provider: str = Field(description="provider of the purchase line")
+    region: str = Field(description="region of the purchase line")
+    zone: str | None = Field(description="zone of the purchase line")
+    instance_type: str = Field(description="instance type of the purchase line")
+    market: Market = Field(description="market of the purchase line")
+    tensor_parallel: int = Field(ge=1, description="accelerators per replica")
+    replicas: int = Field(ge=1, description="copies of the model, over all instances of the line")
     utilization: Share = Field(description="sum of load / capacity over replicas, before headroom")
-    load: list[Load]
+    load: list[Load] = Field(description="what the replicas serve, per bucket")
     profile: ProfileReference = Field(description="the weakest evidence any of the load rests on")
 
 
 class ServiceLine(_Record):
     """The service as planned, complete enough to check the plan against."""
 
-    name: str
-    model: str
-    precision: str
-    engine: str
-    workload: str
-    workload_source: str
-    rate_requests_per_s: Rate
-    slo: str
-    tpot_ms: float | None
-    ttft_ms: float | None
-    slo_statistic: SloStatistic
-    headroom: Annotated[float, Field(ge=0, lt=1)]
-    buckets: list[BucketLine]
+    name: str = Field(description="name of the service, unique in the plan")
+    model: str = Field(description="canonical model id")
+    precision: str = Field(description="of the weights, e.g. bf16")
+    engine: str = Field(description="serving engine")
+    workload: str = Field(description="name of the distribution of request sizes")
+    workload_source: str = Field(description="where the distribution comes from")
+    rate_requests_per_s: Rate = Field(description="requests per second, all buckets together")
+    slo: str = Field(description="the latency limits in words")
+    tpot_ms: float | None = Field(
+        description="limit on the time per output token after the first; null is no limit"
+    )
+    ttft_ms: float | None = Field(description="limit on the time to the first token; null is no limit")
+    slo_statistic: SloStatistic = Field(description="which statistic of the latencies the limits bind")
+    headroom: Annotated[float, Field(ge=0, lt=1)] = Field(
+        description="share of every replica's capacity kept free"
+    )
+    buckets: list[BucketLine] = Field(description="demand per range of request sizes")
     left_out_share: Share = Field(default=0.0, description="of requests, by --coverage")
 
 
 class BucketLine(_Record):
     """Demand per bucket."""
 
-    input_tokens_min: int
-    input_tokens_max: int
-    output_tokens_min: int
-    output_tokens_max: int
+    input_tokens_min: int = Field(description="lower input edge, exclusive")
+    input_tokens_max: int = Field(description="upper input edge, inclusive")
+    output_tokens_min: int = Field(description="lower output edge, exclusive")
+    output_tokens_max: int = Field(description="upper output edge, inclusive")
     input_tokens: float = Field(description="the size that stands for the bucket")
-    output_tokens: float
-    size_basis: str
-    share: Share
-    requests_per_s: Rate
+    output_tokens: float = Field(description="the output size that stands for the bucket")
+    size_basis: str = Field(description="mean of the requests in it, or upper_edge")
+    share: Share = Field(description="of all requests of the service")
+    requests_per_s: Rate = Field(description="share times the service's rate")
 
 
 class Baseline(_Record):
     """A simpler plan that savings are measured against."""
 
-    name: str
-    kind: Literal["single_accelerator", "greedy", "market", "admitting"]
-    usd_per_hour: Usd | None
-    status: Literal["optimal", "feasible", "infeasible"]
-    instances: int | None = None
+    name: str = Field(description="what the simpler plan is")
+    kind: Literal["single_accelerator", "greedy", "market", "admitting"] = Field(
+        description="how it is simpler"
+    )
+    usd_per_hour: Usd | None = Field(description="its cost; null if no such fleet exists")
+    status: Literal["optimal", "feasible", "infeasible"] = Field(description="what its cost is worth")
+    instances: int | None = Field(
+        default=None, description="how many instances it rents; null if no such fleet exists"
+    )
     saving_fraction: float | None = Field(description="1 - plan cost / baseline cost; null if no such fleet")
-    detail: str = ""
+    detail: str = Field(default="", description="what else there is to say about it")
 
 
 class ExclusionCount(_Record):
     """How many offers were left out for one reason, with a few of them."""
 
-    count: int = Field(ge=1)
-    meaning: str
-    examples: list[str]
-    saving_if_admitted: str | None = Field(default=None, description="what admitting them would save, in words")
+    count: int = Field(ge=1, description="offers left out for the reason")
+    meaning: str = Field(description="the reason in words")
+    examples: list[str] = Field(description="a few of them, by offer id")
+    saving_if_admitted: str | None = Field(
+        default=None, description="what admitting them would save, in words"
+    )
 
 
 class CatalogState(_Record):
     """How old the prices are, per provider and market."""
 
-    provider: str
-    market: Market
-    snapshot_id: str
-    offers: int
+    provider: str = Field(description="cloud provider")
+    market: Market = Field(description="how it is bought")
+    snapshot_id: str = Field(description="the snapshot the prices are in")
+    offers: int = Field(description="prices of this provider and market in scope")
     collected_at: AwareDatetime = Field(description="oldest price of this provider and market in scope")
-    newest_collected_at: AwareDatetime
+    newest_collected_at: AwareDatetime = Field(
+        description="newest price of this provider and market in scope"
+    )
     age_hours: Rate = Field(description="of the oldest")
-    state: Literal["fresh", "stale", "missing", "manual"]
+    state: Literal["fresh", "stale", "missing", "manual"] = Field(
+        description="whether the age is within the limit in force"
+    )
 
 
 class Inputs(_Record):
     """What reproduces the plan: the same ids give the same plan."""
 
-    snapshot_id: str
-    facts_sha256: str
-    profiles_sha256: str
-    account_sha256: str | None
-    regions: list[str]
-    providers: list[str]
-    markets: list[Market]
-    evidence: EvidenceKind
-    allow_unknown_availability: bool
-    include: list[str] = []
-    accelerators: list[str] = []
-    exclude_accelerators: list[str] = []
-    max_usd_per_hour: Usd | None = None
+    snapshot_id: str = Field(description="the prices")
+    facts_sha256: str = Field(description="digest of accelerators, models, regions and quota pools")
+    profiles_sha256: str = Field(description="digest of the throughput profiles")
+    account_sha256: str | None = Field(description="digest of the account file; null if none was given")
+    regions: list[str] = Field(
+        description="regions allowed, ids, provider:region, or shell patterns; empty is all"
+    )
+    providers: list[str] = Field(description="providers allowed; empty is all")
+    markets: list[Market] = Field(description="markets allowed; empty is all")
+    evidence: EvidenceKind = Field(description="weakest throughput evidence accepted")
+    allow_unknown_availability: bool = Field(
+        description="whether offers of which nobody states stock may be bought"
+    )
+    include: list[str] = Field(
+        default_factory=list, description="kinds of offer admitted on request, by exclusion reason"
+    )
+    accelerators: list[str] = Field(default_factory=list, description="accelerators allowed; empty is all")
+    exclude_accelerators: list[str] = Field(default_factory=list, description="accelerators left out")
+    max_usd_per_hour: Usd | None = Field(
+        default=None, description="dearest instance allowed; null is no limit"
+    )
 
 
 class Plan(_Record):
     """A recommended fleet."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
-    kind: Literal["plan"] = "plan"
-    plan_id: str
-    created_at: AwareDatetime
-    advisor_version: str
-    command: str
-    status: Literal["optimal", "feasible", "infeasible"]
-    usd_per_hour: Usd | None
-    usd_per_month: Usd | None
-    hours_per_month: Literal[730] = HOURS_PER_MONTH
-    optimality: Optimality | None
-    services: list[ServiceLine]
-    purchase: list[Purchase]
-    allocations: list[Allocation]
-    baselines: list[Baseline]
-    exclusions: dict[str, ExclusionCount]
-    assumptions: list[str]
-    warnings: list[str]
-    catalog: list[CatalogState]
-    inputs: Inputs
+    schema_version: Literal[1] = Field(default=SCHEMA_VERSION, description="version of this format")
+    kind: Literal["plan"] = Field(default="plan", description="what the file is")
+    plan_id: str = Field(description="digest of the plan's content: the same plan has the same id")
+    created_at: AwareDatetime = Field(description="when the plan was made")
+    advisor_version: str = Field(description="version of the advisor that made it")
+    command: str = Field(description="the command that made it")
+    status: Literal["optimal", "feasible", "infeasible"] = Field(
+        description="optimal: proved cheapest; feasible: not proved cheapest; infeasible: no fleet exists"
+    )
+    usd_per_hour: Usd | None = Field(description="sum over the purchase lines; null when infeasible")
+    usd_per_month: Usd | None = Field(
+        description="usd_per_hour times hours_per_month, to the cent, halves up; null when infeasible"
+    )
+    hours_per_month: Literal[730] = Field(
+        default=HOURS_PER_MONTH, description="hours in the month the monthly figures are stated for"
+    )
+    optimality: Optimality | None = Field(description="what the solver proved; null when infeasible")
+    services: list[ServiceLine] = Field(description="what is served")
+    purchase: list[Purchase] = Field(description="what to rent")
+    allocations: list[Allocation] = Field(description="which purchase line serves what")
+    baselines: list[Baseline] = Field(description="simpler plans that savings are measured against")
+    exclusions: dict[str, ExclusionCount] = Field(description="offers left out, counted per reason")
+    assumptions: list[str] = Field(description="what the plan takes for granted, in sentences")
+    warnings: list[str] = Field(description="what to be careful about, in sentences")
+    catalog: list[CatalogState] = Field(description="how old the prices are")
+    inputs: Inputs = Field(description="what reproduces the plan")
     reason: str | None = Field(default=None, description="why there is no plan, when infeasible")
 
 
 ServiceLine.model_rebuild()
 
 __all__ = [
-    "Allocation", "Baseline", "BucketLine", "CatalogState", "ExclusionCount", "Inputs", "Load", "Optimality",
-    "Plan", "ProfileReference", "Purchase", "QuotaDrawLine", "SCHEMA_VERSION", "ServiceLine", "datetime",
+    "SCHEMA_VERSION", "Allocation", "Baseline", "BucketLine", "CatalogState", "ExclusionCount", "Inputs",
+    "Load", "Optimality", "Plan", "ProfileReference", "Purchase", "QuotaDrawLine", "ServiceLine", "datetime",
 ]  # fmt: skip

@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from advisor import __version__
-from advisor.catalog.freshness import assess
+from advisor.catalog.freshness import freshness
 from advisor.domain import EXCLUSION_REASONS, Bucket, Exclusion, Throughput
 from advisor.optimize.problem import Solution, SolveStatus
 from advisor.plan.identity import identified
 from advisor.plan.plan import (
-    Allocation, Baseline, BucketLine, CatalogState, ExclusionCount, Inputs, Load, Optimality, Plan,
-    ProfileReference, Purchase, QuotaDrawLine, ServiceLine,
-)  # fmt: skip
+    Allocation,
+    Baseline,
+    BucketLine,
+    CatalogState,
+    ExclusionCount,
+    Inputs,
+    Load,
+    Optimality,
+    Plan,
+    ProfileReference,
+    Purchase,
+    QuotaDrawLine,
+    ServiceLine,
+)
 from advisor.recommendation import wording
-from advisor.recommendation.request import Request
 from advisor.units import usd_per_month
+from advisor.version import __version__
 from advisor.workload.demand import demands
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+    from decimal import Decimal
+
     from advisor.catalog.account import Account
-    from advisor.catalog.selection import Selected
+    from advisor.catalog.selection import Selection
     from advisor.optimize.candidates import Candidate, Joined
     from advisor.recommendation.recommend import Catalog
+    from advisor.recommendation.request import Request
 
 _EXAMPLES = 3
 _NEGLIGIBLE_REQUESTS_PER_S = 1e-9  # below this a split is the solver's dust, not a route
@@ -40,7 +52,7 @@ class Answered:
     request: Request
     catalog: Catalog
     account: Account | None
-    selected: Selected
+    selected: Selection
     joined: Joined
     left_out_share: float
     left_out: tuple[Bucket, ...]
@@ -50,10 +62,11 @@ class Answered:
 def assemble(found: Answered, solution: Solution, baselines: list[Baseline]) -> Plan:
     """The plan of a solution."""
     candidates = found.joined.by_id()
-    allocations = [
+    drafts = (
         _allocation(found, candidates[column], tensor_parallel, replicas, solution)
         for (column, tensor_parallel), replicas in sorted(solution.replicas.items())
-    ]
+    )
+    allocations = [allocation for allocation in drafts if allocation is not None]
     purchase = [
         _purchase(found, candidates[column], count, allocations)
         for column, count in sorted(solution.instances.items(), key=lambda item: _spend(candidates, item))
@@ -79,8 +92,17 @@ def assemble(found: Answered, solution: Solution, baselines: list[Baseline]) -> 
 
 def refuse(found: Answered, reason: str) -> Plan:
     """The plan that says no, and why."""
-    return _plan(found, status="infeasible", usd_per_hour=None, usd_per_month=None, optimality=None,
-                 purchase=[], allocations=[], baselines=[], reason=reason)  # fmt: skip
+    return _plan(
+        found,
+        status="infeasible",
+        usd_per_hour=None,
+        usd_per_month=None,
+        optimality=None,
+        purchase=[],
+        allocations=[],
+        baselines=[],
+        reason=reason,
+    )
 
 
 def _plan(found: Answered, **answer: Any) -> Plan:
@@ -94,7 +116,9 @@ def _plan(found: Answered, **answer: Any) -> Plan:
         services=[_service_line(found)],
         exclusions=_exclusions(found.joined.exclusions, answer["baselines"]),
         assumptions=wording.assumptions(found, answer["purchase"]),
-        warnings=wording.warnings(found, states, answer["purchase"], answer["allocations"], answer["baselines"]),
+        warnings=wording.warnings(
+            found, states, answer["purchase"], answer["allocations"], answer["baselines"]
+        ),
         catalog=states,
         inputs=_inputs(found),
         **answer,
@@ -114,14 +138,26 @@ def _purchase(found: Answered, candidate: Candidate, count: int, allocations: li
     )
     cost = offer.usd_per_hour * count
     return Purchase(
-        provider=offer.provider, region=offer.region, zone=offer.zone, instance_type=offer.instance_type,
-        market=offer.market, accelerator=offer.accelerator, accelerators_per_instance=int(offer.accelerators),
-        instances=count, utilization=min(1.0, used / (int(offer.accelerators) * count)),
-        usd_per_hour_each=offer.usd_per_hour, usd_per_hour=cost, usd_per_month=usd_per_month(cost),
-        price_collected_at=offer.collected_at, price_source=offer.source, price_basis=offer.price_basis,
-        availability=offer.availability.value, interruption=offer.interruption, flags=list(offer.flags),
+        provider=offer.provider,
+        region=offer.region,
+        zone=offer.zone,
+        instance_type=offer.instance_type,
+        market=offer.market,
+        accelerator=offer.accelerator,
+        accelerators_per_instance=int(offer.accelerators),
+        instances=count,
+        utilization=min(1.0, used / (int(offer.accelerators) * count)),
+        usd_per_hour_each=offer.usd_per_hour,
+        usd_per_hour=cost,
+        usd_per_month=usd_per_month(cost),
+        price_collected_at=offer.collected_at,
+        price_source=offer.source,
+        price_basis=offer.price_basis,
+        availability=offer.availability.value,
+        interruption=offer.interruption,
+        flags=list(offer.flags),
         quota_draw=_quota_draw(found, candidate, count),
-    )  # fmt: skip
+    )
 
 
 def _line_of(part: Any) -> tuple[str, str, str | None, str, str]:
@@ -132,16 +168,20 @@ def _quota_draw(found: Answered, candidate: Candidate, count: int) -> list[Quota
     free = {limit.key: limit.free for limit in found.account.limits} if found.account else {}
     return [
         QuotaDrawLine(
-            pool=draw.pool, region=draw.region, unit=draw.unit,
-            units=draw.units_per_instance * count, free_units=free.get(draw.key),
+            pool=draw.pool,
+            region=draw.region,
+            unit=draw.unit,
+            units=draw.units_per_instance * count,
+            free_units=free.get(draw.key),
         )
         for draw in candidate.draws
-    ]  # fmt: skip
+    ]
 
 
 def _allocation(
     found: Answered, candidate: Candidate, tensor_parallel: int, replicas: int, solution: Solution
-) -> Allocation:
+) -> Allocation | None:
+    """What replicas of one degree serve, or None where they serve nothing but rounding dust."""
     degree = next(d for d in candidate.degrees if d.tensor_parallel == tensor_parallel)
     buckets = found.request.service.workload.buckets
     loads: list[Load] = []
@@ -149,14 +189,23 @@ def _allocation(
         rate = solution.load_requests_per_s.get((candidate.offer.id, tensor_parallel, index), 0.0)
         if rate > _NEGLIGIBLE_REQUESTS_PER_S and isinstance(answer, Throughput):
             loads.append(_load(buckets[index], rate, answer))
+    if not loads:
+        return None
     offer = candidate.offer
     busy = sum(load.requests_per_s / load.capacity_requests_per_s for load in loads)
     return Allocation(
-        service=found.request.service.name, provider=offer.provider, region=offer.region, zone=offer.zone,
-        instance_type=offer.instance_type, market=offer.market, tensor_parallel=tensor_parallel,
-        replicas=replicas, utilization=min(1.0, busy / replicas), load=loads,
+        service=found.request.service.name,
+        provider=offer.provider,
+        region=offer.region,
+        zone=offer.zone,
+        instance_type=offer.instance_type,
+        market=offer.market,
+        tensor_parallel=tensor_parallel,
+        replicas=replicas,
+        utilization=min(1.0, busy / replicas),
+        load=loads,
         profile=max((load.profile for load in loads), key=_weakness),
-    )  # fmt: skip
+    )
 
 
 def _load(bucket: Bucket, rate: float, answer: Throughput) -> Load:
@@ -178,22 +227,35 @@ def _weakness(profile: ProfileReference) -> tuple[int, float]:
 def _service_line(found: Answered) -> ServiceLine:
     service = found.request.service
     return ServiceLine(
-        name=service.name, model=service.model, precision=service.precision, engine=service.engine,
-        workload=service.workload.name, workload_source=service.workload.source,
-        rate_requests_per_s=service.rate_requests_per_s, slo=str(service.slo), tpot_ms=service.slo.tpot_ms,
-        ttft_ms=service.slo.ttft_ms, slo_statistic=service.slo.statistic, headroom=service.headroom,
+        name=service.name,
+        model=service.model,
+        precision=service.precision,
+        engine=service.engine,
+        workload=service.workload.name,
+        workload_source=service.workload.source,
+        rate_requests_per_s=service.rate_requests_per_s,
+        slo=str(service.slo),
+        tpot_ms=service.slo.tpot_ms,
+        ttft_ms=service.slo.ttft_ms,
+        slo_statistic=service.slo.statistic,
+        headroom=service.headroom,
         left_out_share=found.left_out_share,
         buckets=[_bucket_line(b, rate) for b, rate in demands(service.workload, service.rate_requests_per_s)],
-    )  # fmt: skip
+    )
 
 
 def _bucket_line(bucket: Bucket, rate: float) -> BucketLine:
     return BucketLine(
-        input_tokens_min=bucket.input_tokens_min, input_tokens_max=bucket.input_tokens_max,
-        output_tokens_min=bucket.output_tokens_min, output_tokens_max=bucket.output_tokens_max,
-        input_tokens=bucket.input_tokens, output_tokens=bucket.output_tokens, size_basis=bucket.size_basis,
-        share=bucket.share, requests_per_s=rate,
-    )  # fmt: skip
+        input_tokens_min=bucket.input_tokens_min,
+        input_tokens_max=bucket.input_tokens_max,
+        output_tokens_min=bucket.output_tokens_min,
+        output_tokens_max=bucket.output_tokens_max,
+        input_tokens=bucket.input_tokens,
+        output_tokens=bucket.output_tokens,
+        size_basis=bucket.size_basis,
+        share=bucket.share,
+        requests_per_s=rate,
+    )
 
 
 def _exclusions(exclusions: Iterable[Exclusion], baselines: list[Baseline]) -> dict[str, ExclusionCount]:
@@ -224,12 +286,18 @@ def _catalog_states(found: Answered) -> list[CatalogState]:
     snapshot_id = found.catalog.snapshot.info.snapshot_id
     return [
         CatalogState(
-            provider=state.provider, market=state.market, snapshot_id=snapshot_id, offers=state.offers,
-            collected_at=state.oldest, newest_collected_at=state.newest, age_hours=round(state.age_hours, 1),
+            provider=state.provider,
+            market=state.market,
+            snapshot_id=snapshot_id,
+            offers=state.offers,
+            collected_at=state.oldest,
+            newest_collected_at=state.newest,
+            age_hours=round(state.age_hours, 1),
             state=state.state,
         )
-        for state in assess(found.selected.offers, found.now)
-    ]  # fmt: skip
+        for state in freshness(found.selected.offers, found.now)
+        if state.oldest is not None and state.newest is not None and state.age_hours is not None
+    ]
 
 
 def _inputs(found: Answered) -> Inputs:
@@ -239,10 +307,13 @@ def _inputs(found: Answered) -> Inputs:
         facts_sha256=found.catalog.facts.sha256,
         profiles_sha256=found.catalog.profiles.profiles_sha256,
         account_sha256=found.account.sha256 if found.account else None,
-        regions=sorted({f"{offer.provider}:{offer.region}" for offer in found.selected.offers}),
-        providers=sorted({offer.provider for offer in found.selected.offers}),
-        markets=list(request.markets), evidence=request.evidence,
-        allow_unknown_availability=request.allow_unknown_availability, include=sorted(request.include),
-        accelerators=list(request.accelerators), exclude_accelerators=list(request.exclude_accelerators),
+        regions=list(found.selected.regions),
+        providers=list(found.selected.providers),
+        markets=list(request.markets),
+        evidence=request.evidence,
+        allow_unknown_availability=request.allow_unknown_availability,
+        include=sorted(request.include),
+        accelerators=list(request.accelerators),
+        exclude_accelerators=list(request.exclude_accelerators),
         max_usd_per_hour=request.max_usd_per_hour,
-    )  # fmt: skip
+    )

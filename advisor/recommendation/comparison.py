@@ -1,18 +1,23 @@
-"""The simpler plans a saving is measured against, and what lifting a policy would save. All re-solved exactly."""
+"""The simpler plans a saving is measured against, and what lifting a policy would save, re-solved exactly."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from advisor.domain import Market
 from advisor.errors import Infeasible, NoCandidates, SolverFailed
 from advisor.optimize.baseline import greedy
 from advisor.optimize.candidates import Candidate, Joined, problem_of
-from advisor.optimize.problem import Problem, Solution
 from advisor.optimize.solve import solve
 from advisor.plan.plan import Baseline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from decimal import Decimal
+
+    from advisor.optimize.problem import Problem, Solution
+
+Kind = Literal["single_accelerator", "greedy", "market", "admitting"]
 
 _ADMITTING: Final = {
     "availability_unknown": "with offers of unknown availability (--allow-unknown-availability)",
@@ -35,7 +40,7 @@ def compare(
     for candidate in joined.candidates:
         by_accelerator.setdefault(candidate.offer.accelerator, []).append(candidate)
 
-    def solved(name: str, kind: str, candidates: Iterable[Candidate], detail: str = "") -> Baseline:
+    def solved(name: str, kind: Kind, candidates: Iterable[Candidate], detail: str = "") -> Baseline:
         restricted = problem_of(joined.demands, candidates, free_units, ceiling)
         return _baseline(name, kind, restricted, solution, time_limit_s, detail)
 
@@ -59,18 +64,28 @@ def _saving(plan: Solution, other: Decimal) -> float:
 
 
 def _baseline(
-    name: str, kind: str, restricted: Problem, plan: Solution, time_limit_s: float, detail: str
+    name: str, kind: Kind, restricted: Problem, plan: Solution, time_limit_s: float, detail: str
 ) -> Baseline:
     try:
         answer = solve(restricted, time_limit_s=time_limit_s)
     except (NoCandidates, Infeasible, SolverFailed) as no:
-        return Baseline(name=name, kind=kind, usd_per_hour=None, status="infeasible", saving_fraction=None,
-                        detail=detail or str(no))  # type: ignore[arg-type]  # fmt: skip
+        return Baseline(
+            name=name,
+            kind=kind,
+            usd_per_hour=None,
+            status="infeasible",
+            saving_fraction=None,
+            detail=detail or str(no),
+        )
     return Baseline(
-        name=name, kind=kind, usd_per_hour=answer.usd_per_hour,  # type: ignore[arg-type]
-        status="optimal" if answer.proved else "feasible", instances=sum(answer.instances.values()),
-        saving_fraction=_saving(plan, answer.usd_per_hour), detail=detail,
-    )  # fmt: skip
+        name=name,
+        kind=kind,
+        usd_per_hour=answer.usd_per_hour,
+        status="optimal" if answer.proved else "feasible",
+        instances=sum(answer.instances.values()),
+        saving_fraction=_saving(plan, answer.usd_per_hour),
+        detail=detail,
+    )
 
 
 def _greedy(problem: Problem, plan: Solution) -> Baseline:
@@ -78,9 +93,20 @@ def _greedy(problem: Problem, plan: Solution) -> Baseline:
     try:
         answer = greedy(problem)
     except (NoCandidates, Infeasible) as no:
-        return Baseline(name="greedy", kind="greedy", usd_per_hour=None, status="infeasible",
-                        saving_fraction=None, detail=str(no))  # fmt: skip
+        return Baseline(
+            name="greedy",
+            kind="greedy",
+            usd_per_hour=None,
+            status="infeasible",
+            saving_fraction=None,
+            detail=str(no),
+        )
     return Baseline(
-        name="greedy", kind="greedy", usd_per_hour=answer.usd_per_hour, status="feasible",
-        instances=sum(answer.instances.values()), saving_fraction=_saving(plan, answer.usd_per_hour), detail=detail,
-    )  # fmt: skip
+        name="greedy",
+        kind="greedy",
+        usd_per_hour=answer.usd_per_hour,
+        status="feasible",
+        instances=sum(answer.instances.values()),
+        saving_fraction=_saving(plan, answer.usd_per_hour),
+        detail=detail,
+    )

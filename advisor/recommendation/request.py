@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from advisor.domain import EvidenceKind, Market, Service
 from advisor.errors import UsageError
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 DEFAULT_MODEL: Final = "Llama-3.1-8B-Instruct"
 DEFAULT_PRECISION: Final = "bf16"
@@ -36,7 +38,7 @@ class Request:
     accelerators: tuple[str, ...] = ()  #: patterns as given; empty is every accelerator
     exclude_accelerators: tuple[str, ...] = ()
     evidence: EvidenceKind = EvidenceKind.ESTIMATED  #: the weakest that counts
-    include: frozenset[str] = frozenset()  #: of INCLUDABLE
+    include: frozenset[str] = frozenset()  #: of ``catalog.buyable.INCLUDABLE``
     allow_unknown_availability: bool = False
     max_usd_per_hour: Decimal | None = None  #: per instance
     coverage_percent: float = 100.0
@@ -44,14 +46,9 @@ class Request:
     command: str = ""  #: the command line that asked
 
 
-INCLUDABLE: Final = {
-    "fractional-gpu": "instances with less than one whole GPU",
-    "local-zone": "Local and Wavelength Zones",
-    "estimated-spot": "Azure spot prices estimated from 2024 ratios",
-}
-
-
-def checked_number(name: str, value: float, *, above: float, at_most: float, inclusive: bool = False) -> float:
+def checked_number(
+    name: str, value: float, *, above: float, at_most: float, inclusive: bool = False
+) -> float:
     """The value, if it is a finite number in range.
 
     Raises:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,9 @@ from advisor.domain import EvidenceKind, Market
 from advisor.units import HOURS_PER_MONTH, usd_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from advisor.domain import Workload
     from advisor.plan.plan import Allocation, Baseline, CatalogState, Purchase
     from advisor.recommendation.assemble import Answered
 
@@ -18,21 +20,11 @@ def assumptions(found: Answered, purchase: Sequence[Purchase]) -> list[str]:
     """Everything the plan takes for granted, one sentence each."""
     service = found.request.service
     said = [
-        f"Prices are list prices before tax, {HOURS_PER_MONTH} hours a month; disk, egress, load balancers, "
-        "licences and negotiated discounts are not included.",
-        "A router splits each request size freely by weight and knows the output length it routes on; loads of "
-        "different sizes add up linearly on a replica.",
-        f"{service.headroom:.0%} of every replica's capacity is kept free (--headroom); replicas of one instance "
-        "do not slow each other down.",
+        _prices(),
+        _adding_up(),
+        _headroom(service.headroom),
         _size_basis(found),
-        f"Workload {service.workload.name}: {service.workload.source}"
-        + (f" ({service.workload.licence})" if service.workload.licence else "")
-        + (f". {service.workload.note}" if service.workload.note else "")
-        + (
-            f". Scaled from the trace's {service.workload.rate_requests_per_s:g} requests/s."
-            if service.workload.rate_requests_per_s
-            else "."
-        ),
+        _workload(service.workload),
         *_quotas(purchase),
         *found.selected.notes,
     ]
@@ -43,6 +35,38 @@ def assumptions(found: Answered, purchase: Sequence[Purchase]) -> list[str]:
             f"{found.request.coverage_percent:g}): {labels}{' …' if len(found.left_out) > 3 else ''}."
         )
     return said
+
+
+def _prices() -> str:
+    return (
+        f"Prices are list prices before tax, {HOURS_PER_MONTH} hours a month; disk, egress, load balancers, "
+        "licences and negotiated discounts are not included."
+    )
+
+
+def _adding_up() -> str:
+    return (
+        "A router splits each request size freely by weight and knows the output length it routes on; "
+        "loads of different sizes add up linearly on a replica."
+    )
+
+
+def _headroom(headroom: float) -> str:
+    return (
+        f"{headroom:.0%} of every replica's capacity is kept free (--headroom); "
+        "replicas of one instance do not slow each other down."
+    )
+
+
+def _workload(workload: Workload) -> str:
+    licence = f" ({workload.licence})" if workload.licence else ""
+    rate = workload.rate_requests_per_s
+    parts = [
+        f"Workload {workload.name}: {workload.source}{licence}",
+        workload.note.rstrip("."),
+        f"Scaled from the trace's {rate:.2f} requests/s" if rate else "",
+    ]
+    return ". ".join(part for part in parts if part) + "."
 
 
 def _size_basis(found: Answered) -> str:
@@ -63,16 +87,19 @@ def _quotas(purchase: Sequence[Purchase]) -> list[str]:
                 key = (line.provider, draw.region, draw.pool)
                 unknown[key] = unknown.get(key, Decimal(0)) + draw.units
                 units[key] = draw.unit.value
+    said = []
     if unknown:
         needs = "; ".join(
             f"{provider} {region} {pool}: {amount.normalize():f} {units[provider, region, pool]}"
             for (provider, region, pool), amount in sorted(unknown.items())
         )
-        return [f"Quotas not given are assumed sufficient (--quota FILE): {needs}."]
-    undocumented = sorted({line.provider for line in purchase if not line.quota_draw})
+        said.append(f"Quotas not given are assumed sufficient (--quota FILE): {needs}.")
+    undocumented = sorted(
+        {f"{line.provider} {line.instance_type}" for line in purchase if not line.quota_draw}
+    )
     if undocumented:
-        return [f"No quota is documented for the lines of {', '.join(undocumented)}: assumed sufficient."]
-    return []
+        said.append(f"No quota is documented for {', '.join(undocumented)}: assumed sufficient.")
+    return said
 
 
 def warnings(
@@ -116,16 +143,18 @@ def _spot(purchase: Sequence[Purchase], baselines: Sequence[Baseline]) -> list[s
     whole = sum((line.usd_per_hour for line in purchase), Decimal(0))
     bands = sorted({line.interruption or "unknown" for line in purchase if line.market is Market.SPOT})
     fallback = next((b for b in baselines if b.kind == "market" and b.usd_per_hour is not None), None)
-    instead = f"; on-demand only costs ${usd_text(fallback.usd_per_hour)}/h" if fallback and fallback.usd_per_hour else ""
-    return [
-        f"{spot / whole:.0%} of the cost is spot, which the provider may reclaim at any moment "
-        f"(interrupted per month: {', '.join(bands)}){instead}."
-    ]
+    instead = (
+        f"; on-demand only costs ${usd_text(fallback.usd_per_hour)}/h"
+        if fallback and fallback.usd_per_hour
+        else ""
+    )
+    share = f"{spot / whole:.0%} of the cost is spot, which the provider may reclaim at any moment"
+    return [f"{share} (interrupted per month: {', '.join(bands)}){instead}."]
 
 
 def _evidence(allocations: Sequence[Allocation]) -> list[str]:
     loads = [load for allocation in allocations for load in allocation.load]
-    rate = {kind: 0.0 for kind in EvidenceKind}
+    rate = dict.fromkeys(EvidenceKind, 0.0)
     worst: dict[EvidenceKind, float | None] = {}
     for load in loads:
         kind = load.profile.kind
@@ -166,10 +195,8 @@ def _ties(allocations: Sequence[Allocation], baselines: Sequence[Baseline]) -> l
     ]
     if not near:
         return []
-    return [
-        f"Within the throughput error ({error:.0%}) the fleet is a tie with {', '.join(near)} alone: "
-        "a simpler fleet costs about the same."
-    ]
+    tie = f"Within the throughput error ({error:.0%}) the fleet is a tie with {', '.join(near)} alone"
+    return [f"{tie}: a simpler fleet costs about the same."]
 
 
 def planned_error(allocations: Sequence[Allocation]) -> float:

@@ -133,8 +133,8 @@ class ServiceFile(StrictRecord):
     regions: Names | None = None
     near: Name | None = None
     providers: Names | None = None
-    markets: list[Literal["on-demand", "spot", "any"]] | None = Field(
-        default=None, min_length=1, max_length=3, description="a list of on-demand, spot or any"
+    markets: list[Literal["on_demand", "on-demand", "spot", "any"]] | None = Field(
+        default=None, min_length=1, max_length=3, description="a list of on_demand, spot or any"
     )
     accelerators: Names | None = None
     exclude_accelerators: Names | None = None

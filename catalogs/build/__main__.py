@@ -13,8 +13,12 @@ from advisor.errors import AdvisorError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PARTS: Final = ("offers", "facts", "quota", "docs", "profiles", "workloads")
-_MODULE_OF_PART: Final = {"profiles": "catalogs.build.profiles", "workloads": "catalogs.build.traces"}
+PARTS: Final = ("offers", "facts", "quota", "docs", "profiles", "estimator", "workloads")
+_MODULE_OF_PART: Final = {
+    "profiles": "catalogs.build.profiles",
+    "estimator": "catalogs.build.estimator",
+    "workloads": "catalogs.build.traces",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -135,12 +135,15 @@ def _table_figures(table: dict[str, Any]) -> list[str]:
 
 
 def _figures(errors_pct: Any) -> list[str]:
+    if not len(errors_pct):
+        return ["rows = 0"]
     median, p90 = np.median(errors_pct), np.quantile(errors_pct, 0.9)
     return [f"median_abs_pct = {median:.1f}", f"p90_abs_pct = {p90:.1f}", f"rows = {len(errors_pct)}"]
 
 
 def _error_figures(ratios: Any) -> list[str]:
-    reached = np.median(ratios[ratios > 0])
-    out_of_reach = int((ratios == 0).sum())
     errors = _figures(100 * np.abs(ratios - 1))
-    return [*errors, f"median_ratio = {reached:.2f}", f"out_of_reach = {out_of_reach}"]
+    reached = ratios[ratios > 0]
+    if len(reached):
+        errors.append(f"median_ratio = {np.median(reached):.2f}")
+    return [*errors, f"out_of_reach = {int((ratios == 0).sum())}"]

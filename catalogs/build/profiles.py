@@ -197,10 +197,11 @@ _MEASURED: Final = """
         LEFT JOIN licences USING (source_id)
     )
     SELECT *, lower(replace(concat_ws(':', 'measured', source_id || coalesce('@' || date, ''), model,
-                    coalesce(precision, 'unstated'), concat_ws('-', coalesce(engine, 'unstated'),
-                    engine_version),
-                    accelerator, coalesce('tp' || tensor_parallel, 'x' || accelerators)), ' ',
-                    '-')) AS profile_id
+        coalesce(precision, 'unstated'), concat_ws('-', coalesce(engine, 'unstated'), engine_version),
+        accelerator,
+        'tp' || tensor_parallel || CASE WHEN pipeline_parallel > 1 THEN 'pp' || pipeline_parallel ELSE '' END,
+        CASE WHEN accelerators = tensor_parallel * pipeline_parallel THEN NULL ELSE 'x' || accelerators END),
+        ' ', '-')) AS profile_id
     FROM named
 """
 

@@ -102,7 +102,7 @@ ORIGINS = (
         "mlperf_deepseek_r1_lengths.csv",
         f"{_DASHBOARD} mlperf-data/summaries/deepseek-r1.csv",
         "Apache-2.0",
-        f"Outputs with reasoning, cut at 32,768 tokens. {_NO_TIMES}",
+        f"Outputs with reasoning, the longest 32,768 tokens. {_NO_TIMES}",
     ),
     _Origin(
         "mooncake",

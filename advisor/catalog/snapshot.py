@@ -1,0 +1,365 @@
+"""Snapshots: immutable Parquet files of offers, named ``<YYYY-MM-DD>-<12 hex of their SHA-256>.parquet``.
+
+A name that does not fit its bytes is refused, so a half-copied file never becomes prices. Rows are ordered by
+(provider, region, zone, instance type, market, time), regional prices before zone prices, and nothing in the
+file depends on the clock, so the same offers written by the same DuckDB release are the same bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import hashlib
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from advisor.domain import Availability, Market, Offer, SnapshotInfo
+from advisor.errors import CorruptSnapshot, DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from duckdb import DuckDBPyConnection
+
+SCHEMA_VERSION: Final = "1"
+
+COLUMNS: Final = {
+    "provider": "VARCHAR",
+    "region": "VARCHAR",
+    "zone": "VARCHAR",
+    "instance_type": "VARCHAR",
+    "market": "VARCHAR",
+    "usd_per_hour": "DECIMAL(18,8)",
+    "accelerator": "VARCHAR",
+    "accelerators": "DECIMAL(9,6)",
+    "vcpus": "INTEGER",
+    "memory_gib": "DOUBLE",
+    "availability": "VARCHAR",
+    "availability_basis": "VARCHAR",
+    "price_basis": "VARCHAR",
+    "collected_at": "TIMESTAMP WITH TIME ZONE",
+    "source": "VARCHAR",
+    "licence": "VARCHAR",
+    "interruption": "VARCHAR",
+    "flags": "VARCHAR",
+}
+"""Columns of the file, in order, with DuckDB's names of their types."""
+
+_NULLABLE: Final = frozenset({"zone", "vcpus", "memory_gib", "licence", "interruption"})
+_NEEDED: Final = ("provider", "region", "instance_type", "accelerator", "source")
+_NAME: Final = re.compile(r"(\d{4}-\d\d-\d\d)-([0-9a-f]{12})")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MARKETS: Final = {market.value: market for market in Market}
+_AVAILABILITIES: Final = {availability.value: availability for availability in Availability}
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The prices of one moment, as published."""
+
+    info: SnapshotInfo
+    offers: tuple[Offer, ...]
+    title: str  #: what it holds, in words
+
+
+def snapshot_day(snapshot_id: str) -> str | None:
+    """The day in a snapshot's id; None if this is not the id of a snapshot."""
+    match = _NAME.fullmatch(snapshot_id)
+    return match.group(1) if match else None
+
+
+def read_snapshot(path: Path, *, shipped: bool = False) -> Snapshot:
+    """Every offer of the file, checked.
+
+    Raises:
+        CorruptSnapshot: missing, truncated, not what its name says, other columns, or an impossible row.
+    """
+    _check_name(path)
+    with _reading(path) as connection:
+        metadata = _metadata(connection, path)
+        rows = _rows(connection, path)
+    created_at = _created_at(metadata, path)
+    offers = _offers(rows, path)
+    info = SnapshotInfo(
+        snapshot_id=path.stem,
+        path=str(path),
+        offers=len(offers),
+        created_at=created_at,
+        shipped=shipped,
+        sources=tuple(sorted({offer.source for offer in offers})),
+    )
+    return Snapshot(info, offers, metadata.get("title", ""))
+
+
+def read_created_at(path: Path) -> datetime:
+    """When the snapshot was made, without reading its rows.
+
+    Raises:
+        CorruptSnapshot: as for :func:`read_snapshot`, but for the rows.
+    """
+    _check_name(path)
+    with _reading(path) as connection:
+        return _created_at(_metadata(connection, path), path)
+
+
+def write_snapshot(offers: Iterable[Offer], folder: Path, created_at: datetime, title: str) -> Path:
+    """Publish offers as a snapshot: the whole file under its final name, or nothing.
+
+    The file is read back and compared before it gets its name, so what is published is what was meant.
+
+    Raises:
+        DataError: an offer the columns cannot hold exactly, two live offers with one id, or a folder that
+            cannot be written.
+    """
+    if created_at.tzinfo is None:
+        raise DataError("a snapshot's created_at must carry a time zone")
+    ordered = sorted(offers, key=_order)
+    _refuse_twins(ordered, DataError)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as workshop:
+            draft = _draft(ordered, Path(workshop), created_at, title)
+            _compare(ordered, draft)
+            _settle(draft)
+            final = draft.replace(folder / draft.name)
+            _settle(folder)
+    except OSError as error:
+        raise DataError(f"cannot publish a snapshot in {folder}: {error.strerror or error}") from error
+    return final
+
+
+def _check_name(path: Path) -> None:
+    """Refuse a file whose bytes are not the ones it is named after."""
+    match = _NAME.fullmatch(path.stem)
+    if match is None or path.suffix != ".parquet":
+        raise CorruptSnapshot(
+            f"{path}: not named like a snapshot, <YYYY-MM-DD>-<12 hex of its SHA-256>.parquet"
+        )
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise CorruptSnapshot(f"{path}: cannot be read: {error.strerror or error}") from error
+    if not digest.startswith(match.group(2)):
+        raise CorruptSnapshot(
+            f"{path}: truncated or altered: its name promises SHA-256 {match.group(2)}…, "
+            f"its bytes have {digest[:12]}…; fetch or copy the file again"
+        )
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[DuckDBPyConnection]:
+    """A private DuckDB whose complaints about the file come out as ours."""
+    import duckdb
+
+    try:
+        with duckdb.connect(config={"threads": 1}) as connection:
+            yield connection
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        raise CorruptSnapshot(f"{path}: not a readable Parquet file ({reason})") from error
+
+
+def _metadata(connection: DuckDBPyConnection, path: Path) -> dict[str, str]:
+    query = "SELECT key, value FROM parquet_kv_metadata(?)"
+    pairs = connection.execute(query, [glob.escape(str(path))]).fetchall()
+    metadata = {key.decode(errors="replace"): value.decode(errors="replace") for key, value in pairs}
+    version = metadata.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise CorruptSnapshot(f"{path}: schema_version is {version!r}, this release reads {SCHEMA_VERSION!r}")
+    return metadata
+
+
+def _created_at(metadata: dict[str, str], path: Path) -> datetime:
+    text = metadata.get("created_at", "")
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise CorruptSnapshot(f"{path}: created_at is {text!r}, not a time") from error
+    if moment.tzinfo is None:
+        raise CorruptSnapshot(f"{path}: created_at is {text!r}, without a time zone")
+    if f"{moment.astimezone(UTC):%Y-%m-%d}" != snapshot_day(path.stem):
+        raise CorruptSnapshot(f"{path}: its name gives another day than its created_at, {text}")
+    return moment.astimezone(UTC)
+
+
+def _rows(connection: DuckDBPyConnection, path: Path) -> list[tuple[Any, ...]]:
+    """Rows in :data:`COLUMNS` order, ``collected_at`` as microseconds since 1970."""
+    file = [glob.escape(str(path))]
+    described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", file).fetchall()
+    found = {row[0]: row[1] for row in described}
+    if found != COLUMNS:
+        wrong = [f"{name} {kind}" for name, kind in COLUMNS.items() if found.get(name) != kind]
+        extra = [name for name in found if name not in COLUMNS]
+        said = ([f"expected {', '.join(wrong)}"] if wrong else []) + (
+            [f"unexpected {', '.join(extra)}"] if extra else []
+        )
+        raise CorruptSnapshot(f"{path}: wrong columns: {'; '.join(said)}")
+    chosen = ", ".join("epoch_us(collected_at)" if name == "collected_at" else name for name in COLUMNS)
+    return connection.execute(f"SELECT {chosen} FROM read_parquet(?)", file).fetchall()  # noqa: S608 our own names
+
+
+def _offers(rows: Sequence[tuple[Any, ...]], path: Path) -> tuple[Offer, ...]:
+    moments: dict[int, datetime] = {}
+    flag_sets: dict[str, tuple[str, ...]] = {}
+    offers: list[Offer] = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            offers.append(_offer(row, moments, flag_sets))
+        except (ValueError, KeyError, TypeError, OverflowError, AttributeError):
+            raise CorruptSnapshot(f"{path}: row {number}: {_complaint(row)}") from None
+    _refuse_twins(offers, lambda words: CorruptSnapshot(f"{path}: {words}"))
+    return tuple(offers)
+
+
+def _offer(
+    row: tuple[Any, ...], moments: dict[int, datetime], flag_sets: dict[str, tuple[str, ...]]
+) -> Offer:
+    """One offer; any doubt about a field is an exception, told apart by :func:`_complaint`."""
+    # fmt: off
+    (provider, region, zone, instance_type, market, usd_per_hour, accelerator, accelerators, vcpus,
+     memory_gib, availability, availability_basis, price_basis, collected_us, source, licence, interruption,
+     flags) = row
+    # fmt: on
+    if not (provider and region and instance_type and accelerator and source):
+        raise ValueError("blank")
+    if availability_basis is None or price_basis is None:
+        raise ValueError("blank")
+    if (vcpus is not None and vcpus < 1) or not _is_memory(memory_gib):
+        raise ValueError("size")
+    if collected_us not in moments:
+        moments[collected_us] = _EPOCH + timedelta(microseconds=collected_us)
+    if flags not in flag_sets:
+        flag_sets[flags] = tuple(flags.split(";")) if flags else _no_flags(flags)
+    # fmt: off
+    return Offer(
+        provider, region, zone, instance_type, _MARKETS[market], usd_per_hour, accelerator, accelerators,
+        vcpus, memory_gib, _AVAILABILITIES[availability], availability_basis, price_basis,
+        moments[collected_us], source, licence, interruption, flag_sets[flags],
+    )
+    # fmt: on
+
+
+def _is_memory(value: float | None) -> bool:
+    return value is None or 0 < value < float("inf")
+
+
+def _no_flags(flags: str | None) -> tuple[str, ...]:
+    if flags is None:
+        raise ValueError("flags")
+    return ()
+
+
+def _complaint(row: tuple[Any, ...]) -> str:
+    """Which field of a refused row is wrong, with its value and what is allowed."""
+    record = dict(zip(COLUMNS, row, strict=True))
+    tests: dict[str, tuple[Callable[[Any], bool], str]] = {
+        "market": (lambda value: value in _MARKETS, f"one of {', '.join(_MARKETS)}"),
+        "usd_per_hour": (lambda value: value > 0, "a positive price"),
+        "accelerators": (lambda value: value > 0, "a positive number"),
+        "vcpus": (lambda value: value is None or value >= 1, "at least 1, or blank"),
+        "memory_gib": (_is_memory, "a positive number, or blank"),
+        "availability": (lambda value: value in _AVAILABILITIES, f"one of {', '.join(_AVAILABILITIES)}"),
+        "collected_at": (lambda value: abs(value) < 10**17, "a time"),
+    }
+    for name in _NEEDED:
+        tests[name] = (bool, "text")
+    for name, value in record.items():
+        holds, allowed = tests.get(name, (lambda _: True, "text"))
+        if (value is None and name not in _NULLABLE) or not holds(value):
+            place = ":".join(str(record[key]) for key in ("provider", "region", "instance_type"))
+            return f"{name} ({place}): {value!r} is not allowed; {allowed}"
+    return "not an offer"
+
+
+def _refuse_twins(offers: Sequence[Offer], failure: Callable[[str], DataError]) -> None:
+    """Two live prices for one thing: nobody could say which one is charged."""
+    live = [offer.id for offer in offers if "superseded" not in offer.flags]
+    if len(set(live)) == len(live):
+        return
+    seen: set[str] = set()
+    for offer_id in live:
+        if offer_id in seen:
+            raise failure(f"two live offers are called {offer_id}; mark the older one superseded")
+        seen.add(offer_id)
+
+
+def _order(offer: Offer) -> tuple[Any, ...]:
+    zone = (offer.zone is not None, offer.zone or "")
+    place = (offer.provider, offer.region, zone, offer.instance_type, offer.market.value)
+    return (*place, "superseded" in offer.flags, offer.collected_at, offer.usd_per_hour, repr(offer))
+
+
+def _compare(offers: Sequence[Offer], draft: Path) -> None:
+    """Refuse a file that gives back anything but the offers that went in."""
+    try:
+        returned = read_snapshot(draft).offers
+    except CorruptSnapshot as error:
+        raise DataError(f"not published: {error}") from error
+    for offer, copy in zip(offers, returned, strict=True):
+        if offer != copy:
+            name = next(name for name in COLUMNS if getattr(offer, name) != getattr(copy, name))
+            said, kept = getattr(offer, name), getattr(copy, name)
+            raise DataError(f"not published: {offer.id}: {name} {said!r} would come back as {kept!r}")
+
+
+def _draft(offers: Sequence[Offer], workshop: Path, created_at: datetime, title: str) -> Path:
+    """The file, complete and under its own name, in a folder nobody reads."""
+    import duckdb
+
+    nameless = workshop / "nameless.parquet"
+    try:
+        _copy_out(offers, nameless, created_at, title)
+    except (duckdb.Error, UnicodeError) as error:
+        raise DataError(f"not published: {str(error).splitlines()[0]}") from error
+    digest = hashlib.sha256(nameless.read_bytes()).hexdigest()[:12]
+    return nameless.replace(workshop / f"{created_at.astimezone(UTC):%Y-%m-%d}-{digest}.parquet")
+
+
+def _copy_out(offers: Sequence[Offer], draft: Path, created_at: datetime, title: str) -> None:
+    import duckdb
+
+    # Decimals travel as text and times as microseconds: no session time zone, no binary floats.
+    travels = {"usd_per_hour": "VARCHAR", "accelerators": "VARCHAR", "collected_at": "BIGINT"}
+    columns = [[_cell(offer, name) for offer in offers] for name in COLUMNS]
+    selected = ", ".join(
+        f"unnest(?::{travels.get(name, kind)}[]) AS {name}" for name, kind in COLUMNS.items()
+    )
+    typed = ", ".join(
+        f"make_timestamptz({name}) AS {name}" if name == "collected_at" else f"{name}::{kind} AS {name}"
+        for name, kind in COLUMNS.items()
+    )
+    stamp = created_at.astimezone(UTC).isoformat()
+    metadata = f"schema_version: '{SCHEMA_VERSION}', created_at: {_literal(stamp)}, title: {_literal(title)}"
+    with duckdb.connect(config={"threads": 1}) as connection:
+        create = f"CREATE TABLE offers AS SELECT {typed} FROM (SELECT {selected})"  # noqa: S608 our own names
+        connection.execute(create, columns)
+        shape = f"FORMAT parquet, COMPRESSION zstd, KV_METADATA {{{metadata}}}"
+        connection.execute(f"COPY offers TO {_literal(str(draft))} ({shape})")
+
+
+def _cell(offer: Offer, name: str) -> object:
+    value = getattr(offer, name)
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, datetime):
+        return (value - _EPOCH) // timedelta(microseconds=1)
+    return ";".join(value) if name == "flags" else value
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _settle(path: Path) -> None:
+    """Have the disk, not only the cache, hold a file or a folder's entries."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,146 @@
+"""Why no fleet exists, and the least that would have to be added.
+
+Two small programmes on the same rows as the problem itself. The first makes every limit elastic and adds as little
+as it can, where one unit counts 1 / (the least any candidate draws from that pool): "instances' worth of quota", so
+that 8 GPUs and 192 vCPUs that admit the same machine weigh alike. The second
+serves as much of the demand as the limits allow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+from typing import TYPE_CHECKING, Final
+
+from advisor.errors import Infeasible
+from advisor.optimize.presolve import reduce, unservable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from advisor.optimize.formulation import Answer
+    from advisor.optimize.presolve import Reduced
+    from advisor.optimize.problem import Column, Problem
+
+_TIME_LIMIT_S: Final = 10.0
+_NOISE: Final = Decimal("0.000001")  # units below it are the solver's rounding, not a need
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """One limit that has to grow."""
+
+    limit: str  #: pool key, or the id of a column whose stock is short
+    kind: str  #: ``quota`` or ``stock``
+    unit: str  #: what it counts, as far as the caller said
+    free: Decimal  #: what there is now
+    added: Decimal  #: the least to add, together with the other additions
+
+    def __str__(self) -> str:
+        what = "to the stock of " if self.kind == "stock" else "to "
+        needed = self.free + self.added
+        unit = "instance" if (self.unit, self.added) == ("instances", 1) else self.unit
+        return f"add at least {self.added:f} {unit} {what}{self.limit} (free {self.free:f}, needs {needed:f})"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What stands in the way of a fleet."""
+
+    unservable: tuple[str, ...]  #: labels of demands that no column serves, whatever the limits
+    additions: tuple[Addition, ...]  #: which limits bind, and the least that would have to be added to them
+    proved_least: bool  #: False if time ran out: enough, but perhaps not the least
+    servable_share: float  #: the largest share of the requests that the limits allow
+    message: str
+
+
+class LimitsForbid(Infeasible):
+    """Infeasible, with the diagnosis if one was made."""
+
+    def __init__(self, message: str, diagnosis: Diagnosis | None) -> None:
+        super().__init__(message)
+        self.diagnosis = diagnosis
+
+
+def diagnose_infeasible(problem: Problem, *, pool_units: Mapping[str, str] | None = None) -> Diagnosis:
+    """Which limits bind and the least that would make a fleet possible.
+
+    Args:
+        problem: one for which no fleet exists; of another the additions are empty.
+        pool_units: what each pool counts ("vCPU"), for the message; "units" where it does not say.
+    """
+    missing = tuple(problem.demand_labels[b] for b in unservable(problem))
+    if missing:
+        message = f"no candidate can serve {'; '.join(missing)}, whatever the quotas"
+        return Diagnosis(missing, (), True, _servable_share(problem), message)
+    additions, proved = _least_additions(problem, pool_units or {})
+    share = _servable_share(problem)
+    return Diagnosis((), additions, proved, share, _message(additions, share, proved=proved))
+
+
+def _message(additions: tuple[Addition, ...], share: float, *, proved: bool) -> str:
+    least = "" if proved else " (enough; not proved the least)"
+    wanted = "; ".join(str(addition) for addition in additions) or "no addition to the limits was found"
+    return f"the limits in force admit no fleet; at most {share:.1%} of the requests can be served. To serve all: {wanted}{least}"
+
+
+def _least_additions(problem: Problem, units: Mapping[str, str]) -> tuple[tuple[Addition, ...], bool]:
+    from advisor.optimize import formulation
+
+    reduced = reduce(problem, enforce_limits=False)
+    columns = {column.id: column for column in problem.columns}
+    stock = _stock(reduced, columns)
+    weights = {formulation.stock_label(c): 1.0 for c in stock}
+    for pool, _ in reduced.free_units:
+        draws = [float(drawn) for x in reduced.candidates for key, drawn in x.draws if key == pool]
+        if draws:
+            weights[pool] = 1.0 / min(draws)
+    programme = formulation.least_additions(reduced, weights, stock)
+    answer = formulation.run(programme, time_limit_s=_TIME_LIMIT_S)
+    if not answer.instances:
+        return (), False
+    return _additions(problem, reduced, stock, answer, units), answer.outcome is formulation.Outcome.OPTIMAL
+
+
+def _additions(
+    problem: Problem, reduced: Reduced, stock: Mapping[int, int], answer: Answer, units: Mapping[str, str]
+) -> tuple[Addition, ...]:
+    """Recounted from the fleet's whole instances in Decimal, not read off the solver's floats."""
+    counts = [round(count) for count in answer.instances]
+    found = []
+    for pool, limit in reduced.free_units:
+        free = max(limit, Decimal(0))
+        drawn = sum(
+            (n * each for n, x in zip(counts, reduced.candidates, strict=True) for key, each in x.draws if key == pool),
+            Decimal(0),
+        )
+        if drawn - free > _NOISE:
+            found.append(Addition(pool, "quota", units.get(pool, "units"), free, _tidy(drawn - free)))
+    for c, limit in sorted(stock.items()):
+        if counts[c] > limit:
+            short = Decimal(counts[c] - limit)
+            found.append(Addition(reduced.candidates[c].id, "stock", "instances", Decimal(limit), short))
+    return tuple(found)
+
+
+def _tidy(units: Decimal) -> Decimal:
+    """Without trailing zeros or more than six places, rounded up."""
+    return units.quantize(_NOISE, rounding=ROUND_CEILING).normalize() + 0
+
+
+def _stock(reduced: Reduced, columns: Mapping[str, Column]) -> dict[int, int]:
+    limits = ((c, columns[x.id].max_instances) for c, x in enumerate(reduced.candidates))
+    return {c: max(0, limit) for c, limit in limits if limit is not None}
+
+
+def _servable_share(problem: Problem) -> float:
+    """The largest share of the requests that some fleet within the limits serves; rounded down on a timeout."""
+    from advisor.optimize import formulation
+
+    reduced = reduce(problem)
+    total = sum(rate for rate in problem.demand_requests_per_s if rate > 0)
+    if not reduced.candidates or not total:
+        return 0.0
+    answer = formulation.run(formulation.most_served(reduced), time_limit_s=_TIME_LIMIT_S)
+    served = sum(share * reduced.demand_requests_per_s[b] for (_, _, b), share in answer.shares.items())
+    return min(served / total, 1.0)

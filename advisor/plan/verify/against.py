@@ -1,0 +1,67 @@
+"""What a plan is checked against, handed in as data and questions so that this room reads no catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from advisor.domain import Market, NoThroughput, Offer, QuotaDraw, QuotaLimit, Throughput
+from advisor.plan.plan import BucketLine, ServiceLine
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+Capacities = Callable[[ServiceLine, str, int, Sequence[BucketLine]], Sequence[Throughput | NoThroughput]]
+"""(service, accelerator, tensor_parallel, buckets) -> what the profiles give, one answer per bucket."""
+
+Misfit = Callable[[ServiceLine, str, int], tuple[str, str] | None]
+"""(service, accelerator, tensor_parallel) -> (``degree`` or ``memory``, why it cannot run), or None."""
+
+Shares = Mapping[tuple[int, int, int, int], float]
+"""(input min, input max, output min, output max) -> share of requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """A plan's inputs, as far as they are at hand; None leaves out what needs it."""
+
+    snapshot_id: str | None = None
+    offers: Sequence[Offer] | None = None  #: the whole snapshot
+    capacities: Capacities | None = None
+    misfit: Misfit | None = None
+    draws: Callable[[Offer], Sequence[QuotaDraw]] | None = None
+    limits: Mapping[str, QuotaLimit] | None = None  #: by key
+    account_is_the_plans: bool = (
+        True  #: False: another account, so what the plan says is free is not compared
+    )
+    workload_shares: Mapping[str, Shares] | None = None  #: per service name, where the workload is known
+    names_accelerator: Callable[[str, str], bool] | None = (
+        None  #: does this pattern mean that accelerator id?
+    )
+    stale_after: Mapping[Market, timedelta] | None = None  #: prices older than this are not fresh
+    refusal: Callable[[Offer], str | None] | None = (
+        None  #: why an offer cannot be bought under the plan's rules
+    )
+
+
+def live_offers(offers: Iterable[Offer]) -> dict[str, Offer]:
+    """Offers by id, without those a newer price replaced: the others share no id."""
+    return {offer.id: offer for offer in offers if "superseded" not in offer.flags}
+
+
+def families(against: Against) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(families of checks that run, families left out for want of their input)."""
+    needs = {
+        "identity, status, proof, baselines, ages, sources": True,
+        "totals and months": True,
+        "regions, providers, markets, accelerators, price limit": True,
+        "offers and prices": against.offers is not None,
+        "demand, packing, utilisation, headroom": True,
+        "workload shares": against.workload_shares is not None,
+        "throughput and evidence": against.capacities is not None,
+        "memory and tensor parallelism": against.misfit is not None,
+        "quota draws": against.draws is not None and against.offers is not None,
+        "account limits": against.limits is not None,
+    }
+    return tuple(name for name, met in needs.items() if met), tuple(n for n, met in needs.items() if not met)

@@ -1,0 +1,82 @@
+"""Every purchase line against the snapshot's own offer: price, date, source, and whether it can be bought."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from advisor.domain import Availability
+from advisor.plan.verify.against import live_offers
+from advisor.plan.verify.violation import Violation
+from advisor.units import decimal_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from advisor.domain import Offer
+    from advisor.plan.plan import Inputs, Plan, Purchase
+    from advisor.plan.verify.against import Against
+
+NEVER: Final = ("retired", "not_offered", "not_sold_this_way", "superseded")
+"""Flags that no input of a plan can lift."""
+
+ON_REQUEST: Final = {
+    "fractional_gpu": ("fractional-gpu", "fractional_gpu"),
+    "local_zone": ("local-zone", "local_zone"),
+    "estimated_price": ("estimated-spot", "estimated_price"),
+}
+"""Flags of offers bought on request only, and the words in the plan's ``include`` that request them."""
+
+
+def check_offers(plan: Plan, against: Against) -> Iterator[Violation]:
+    """Purchase lines against the snapshot; without one, only whether they can be bought as they stand."""
+    named = plan.inputs.snapshot_id
+    if against.snapshot_id is not None and named != against.snapshot_id:
+        yield Violation("snapshot", "inputs.snapshot_id", against.snapshot_id, named)
+    offers = None if against.offers is None else live_offers(against.offers)
+    for index, line in enumerate(plan.purchase):
+        at = f"purchase[{index}]"
+        yield from _buyable(line.flags, line.availability, plan.inputs, at)
+        if offers is None:
+            continue
+        offer = offers.get(line.offer_id)
+        if offer is None:
+            yield Violation("unknown_offer", at, "an offer of the snapshot", line.offer_id)
+            continue
+        yield from _as_offered(line, offer, at)
+        yield from _buyable(list(offer.flags), offer.availability.value, plan.inputs, at)
+        refusal = against.refusal(offer) if against.refusal else None
+        if refusal is not None:
+            yield Violation("not_buyable", at, "an offer that can be bought", refusal)
+
+
+def _as_offered(line: Purchase, offer: Offer, at: str) -> Iterator[Violation]:
+    if line.usd_per_hour_each != offer.usd_per_hour:
+        where = f"{at}.usd_per_hour_each"
+        yield Violation(
+            "price", where, decimal_text(offer.usd_per_hour), decimal_text(line.usd_per_hour_each)
+        )
+    facts: tuple[tuple[str, object, object], ...] = (
+        ("accelerator", line.accelerator, offer.accelerator),
+        ("accelerators_per_instance", Decimal(line.accelerators_per_instance), offer.accelerators),
+        ("availability", line.availability, offer.availability.value),
+        ("price_collected_at", line.price_collected_at, offer.collected_at),
+        ("price_source", line.price_source, offer.source),
+        ("price_basis", line.price_basis, offer.price_basis),
+        ("interruption", line.interruption, offer.interruption),
+        ("flags", sorted(line.flags), sorted(offer.flags)),
+    )
+    for field, found, expected in facts:
+        if found != expected:
+            yield Violation("offer_facts", f"{at}.{field}", str(expected), str(found))
+
+
+def _buyable(flags: list[str], availability: str, inputs: Inputs, at: str) -> Iterator[Violation]:
+    for flag in flags:
+        lifted = any(word in inputs.include for word in ON_REQUEST.get(flag, ()))
+        if flag in NEVER or (flag in ON_REQUEST and not lifted):
+            yield Violation("not_buyable", f"{at}.flags", f"no {flag}", flag)
+    if availability == Availability.UNAVAILABLE.value:
+        yield Violation("not_buyable", f"{at}.availability", "an offer in stock", availability)
+    if availability == Availability.UNKNOWN.value and not inputs.allow_unknown_availability:
+        yield Violation("not_buyable", f"{at}.availability", "a stated availability", availability)

@@ -1,0 +1,85 @@
+"""What the purchases draw from quota pools, and whether that much is free."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from advisor.plan.verify.against import live_offers
+from advisor.plan.verify.books import EXACT
+from advisor.plan.verify.violation import Violation
+from advisor.units import decimal_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from advisor.domain import Offer
+    from advisor.plan.plan import Plan, Purchase, QuotaDrawLine
+    from advisor.plan.verify.against import Against
+
+
+def check_quotas(plan: Plan, against: Against) -> Iterator[Violation]:
+    """Draws against the facts, free units against the account, and the sum of draws against both."""
+    offers = live_offers(against.offers or ())
+    taken: dict[str, Decimal] = {}
+    stated: dict[str, Decimal] = {}
+    for index, line in enumerate(plan.purchase):
+        at = f"purchase[{index}]"
+        yield from _as_facts_say(line, offers.get(line.offer_id), against, at)
+        for number, draw in enumerate(line.quota_draw):
+            key = f"{line.provider}:{draw.region}:{draw.pool}"
+            taken[key] = EXACT.add(taken.get(key, Decimal(0)), draw.units)
+            yield from _free(draw, key, stated, against, f"{at}.quota_draw[{number}]")
+    for key, units in sorted(taken.items()):
+        free = against.limits[key].free if against.limits and key in against.limits else stated.get(key)
+        if free is not None and units > free:
+            yield Violation(
+                "quota_exceeded", f"purchase ({key})", f"at most {decimal_text(free)}", decimal_text(units)
+            )
+
+
+def _as_facts_say(line: Purchase, offer: Offer | None, against: Against, at: str) -> Iterator[Violation]:
+    """Compare with what the instance type draws; a pool left out is as wrong as one made up."""
+    if against.draws is None or offer is None:
+        return
+    expected = {
+        (draw.region, draw.pool, draw.unit.value): EXACT.multiply(
+            draw.units_per_instance, Decimal(line.instances)
+        )
+        for draw in against.draws(offer)
+    }
+    found = {(draw.region, draw.pool, draw.unit.value): draw.units for draw in line.quota_draw}
+    for key in sorted(expected.keys() | found.keys()):
+        if expected.get(key) != found.get(key):
+            region, pool, unit = key
+            where = f"{at}.quota_draw ({pool} in {region})"
+            yield Violation(
+                "quota_draw", where, _units(expected.get(key), unit), _units(found.get(key), unit)
+            )
+
+
+def _units(units: Decimal | None, unit: str) -> str:
+    return "no draw" if units is None else f"{decimal_text(units)} {unit}"
+
+
+def _free(
+    draw: QuotaDrawLine, key: str, stated: dict[str, Decimal], against: Against, at: str
+) -> Iterator[Violation]:
+    where = f"{at}.free_units"
+    if draw.free_units is not None:
+        earlier = stated.setdefault(key, draw.free_units)
+        if draw.free_units != earlier:
+            yield Violation(
+                "quota_free",
+                where,
+                f"{decimal_text(earlier)} as on an earlier line",
+                decimal_text(draw.free_units),
+            )
+    if against.limits is None or not against.account_is_the_plans:
+        return
+    limit = against.limits.get(key)
+    expected = None if limit is None else limit.free
+    if draw.free_units != expected:
+        said = "null (the account does not say)" if expected is None else decimal_text(expected)
+        found = "null" if draw.free_units is None else decimal_text(draw.free_units)
+        yield Violation("quota_free", where, said, found)

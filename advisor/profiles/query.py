@@ -1,0 +1,169 @@
+"""The evidence on disk: Parquet files read one model at a time, and what may be asked of them.
+
+A store is made per command; it reads nothing until asked and keeps what it read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from advisor.domain import EvidenceKind, Slo, SloStatistic
+from advisor.errors import CorruptSnapshot, ProfileMissing, UnknownName
+from advisor.profiles import calibration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import duckdb
+
+    from advisor.domain import Accelerator, Model, NoThroughput, Throughput
+    from advisor.profiles.calibration import Calibration
+    from advisor.profiles.evidence import Profile
+
+FILES: Final = ("measured.parquet", "simulated.parquet")
+ERRORS: Final = "errors.toml"
+_STATISTICS: Final = {SloStatistic.MEAN: "mean", SloStatistic.P50: "p50", SloStatistic.P99: "p99"}
+
+
+class ProfileStore:
+    """Measured, simulated and estimated throughput behind one query."""
+
+    def __init__(self, root: Path) -> None:
+        """``root`` is a catalogs directory; nothing is read yet."""
+        self._root = root
+        self._folder = root / "profiles"
+        self._profiles: dict[tuple[str, str, SloStatistic], tuple[Profile, ...]] = {}
+
+    @classmethod
+    def load(cls, root: Path | None = None) -> ProfileStore:
+        """The profiles in ``root`` (a catalogs directory), by default those in the package.
+
+        Raises:
+            ProfileMissing: a profile file is not there.
+        """
+        store = cls(Path(str(resources.files("catalogs"))) if root is None else root)
+        missing = [name for name in FILES if not (store._folder / name).is_file()]
+        if missing:
+            raise ProfileMissing(f"profiles/{missing[0]} is missing: the installation is incomplete")
+        return store
+
+    @cached_property
+    def profiles_sha256(self) -> str:
+        """Of every file an answer can depend on, names included."""
+        digest = hashlib.sha256()
+        for path in sorted([*self._folder.glob("*.parquet"), *self._folder.glob("*.toml")]):
+            digest.update(f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+        return digest.hexdigest()
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """Constants of the estimator."""
+        return calibration.load(self._root)
+
+    @cached_property
+    def errors(self) -> dict[str, Any]:
+        """Typical errors of measured and simulated figures; empty where none were worked out."""
+        path = self._folder / ERRORS
+        return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+    def throughputs(
+        self,
+        model: Model,
+        precision: str,
+        engine: str,
+        accelerator: Accelerator,
+        tensor_parallel: int,
+        sizes: Sequence[tuple[float, float]],
+        slo: Slo,
+        weakest: EvidenceKind = EvidenceKind.ESTIMATED,
+    ) -> tuple[Throughput | NoThroughput, ...]:
+        """Requests per second one replica sustains, or why none, for each (input, output) size in tokens.
+
+        The strongest evidence that reaches a size answers for it: measured, then simulated, then estimated,
+        none
+        weaker than ``weakest``. Engine ``any`` takes every engine's figures.
+        """
+        from advisor.profiles.answers import Question, answer
+
+        question = Question(model, precision, engine, accelerator, tensor_parallel, slo, weakest)
+        return answer(question, sizes, self.profiles(model, slo), self.calibration)
+
+    def profiles(self, model: Model, slo: Slo | None = None) -> tuple[Profile, ...]:
+        """What there is for a model or one of its shape, strongest and newest first.
+
+        Only points that state the statistic the SLO binds; simulated ones state means alone.
+        """
+        from advisor.profiles.evidence import shape_key
+
+        limited = slo is not None and (slo.tpot_ms is not None or slo.ttft_ms is not None)
+        statistic = slo.statistic if slo is not None and limited else SloStatistic.MEAN
+        if statistic not in _STATISTICS:
+            return ()
+        key = (model.id, shape_key(model), statistic)
+        if key not in self._profiles:
+            from advisor.profiles.read import read_profiles
+
+            files = [str(self._folder / name) for name in FILES]
+            with self._connect() as connection:
+                self._profiles[key] = read_profiles(
+                    connection, files, key[0], key[1], _STATISTICS[statistic], self.error_pct
+                )
+        return self._profiles[key]
+
+    def error_pct(self, kind: EvidenceKind, accelerator: str) -> float | None:
+        """Median absolute error in percent of that kind of figure, the accelerator's own if known."""
+        entry = self.errors.get(kind.value, {})
+        own = entry.get("by_accelerator", {}).get(accelerator, {})
+        value = own.get("median_abs_pct", entry.get("median_abs_pct"))
+        return None if value is None else float(value)
+
+    def summaries(self) -> list[dict[str, Any]]:
+        """One record per profile: what it is, how many sizes and loads, and whether it can answer an SLO."""
+        from advisor.profiles.read import SUMMARY
+
+        return self._records(SUMMARY)
+
+    def points(self, profile_id: str) -> list[dict[str, Any]]:
+        """Every row of a profile, as stored.
+
+        Raises:
+            UnknownName: no such profile.
+        """
+        from advisor.profiles.read import POINTS
+
+        records = self._records(POINTS, [profile_id.casefold()])
+        if not records:
+            raise UnknownName("profile", profile_id, (summary["profile_id"] for summary in self.summaries()))
+        return records
+
+    def _records(self, query: str, parameters: Sequence[str] = ()) -> list[dict[str, Any]]:
+        files = [str(self._folder / name) for name in FILES]
+        with self._connect() as connection:
+            relation = connection.execute(query, [files, *parameters])
+            names = [column[0] for column in relation.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in relation.fetchall()]
+
+    def _connect(self) -> _Reading:
+        return _Reading()
+
+
+class _Reading:
+    """A DuckDB connection whose complaints about our files become our own."""
+
+    def __enter__(self) -> duckdb.DuckDBPyConnection:
+        import duckdb
+
+        self._connection = duckdb.connect(config={"threads": 1})
+        return self._connection
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        import duckdb
+
+        self._connection.close()
+        if isinstance(error, duckdb.Error):
+            raise CorruptSnapshot(f"throughput profiles: {str(error).splitlines()[0]}") from error

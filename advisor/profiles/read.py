@@ -1,0 +1,136 @@
+"""From rows of the profile files to profiles: one DuckDB query per model."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from advisor.domain import EvidenceKind
+from advisor.profiles.evidence import Profile, SizePoints
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import duckdb
+
+    Columns = dict[str, Any]
+
+TTFT_STATISTIC_NOTE: Final = "the source does not say which statistic its TTFT and TPOT are; taken as means"
+_NUMBERS: Final = ("input_tokens", "output_tokens", "tpot_ms", "ttft_ms", "requests_per_s", "concurrency")
+LITTLE_NOTE: Final = "rate = concurrency / latency (Little's law)"
+SAME_SHAPE_NOTE: Final = "run with {model}, same shape"
+
+_LOADS: Final = """
+    SELECT profile_id, kind, source_id, model, precision, engine, engine_version, accelerator,
+    tensor_parallel, date,
+           coalesce(flags, '') AS flags, input_tokens, output_tokens,
+           CASE kind WHEN 'measured' THEN max(tpot_{statistic}_ms) OVER lighter ELSE tpot_{statistic}_ms END
+           AS tpot_ms,
+           ttft_{statistic}_ms AS ttft_ms, requests_per_s, concurrency,
+           (model = $model)::INTEGER AS own
+    FROM read_parquet($files)
+    WHERE (model = $model OR shape = $shape) AND not_evidence_because IS NULL AND tpot_{statistic}_ms IS NOT
+    NULL
+    WINDOW size AS (PARTITION BY profile_id, input_tokens, output_tokens),
+           lighter AS (PARTITION BY profile_id, input_tokens, output_tokens
+                       ORDER BY coalesce(concurrency, request_rate_offered) RANGE UNBOUNDED PRECEDING)
+    QUALIFY kind = 'simulated' OR min(requests_per_s) OVER size < max(requests_per_s) OVER size
+    ORDER BY kind, own DESC, date DESC NULLS LAST, engine_version DESC NULLS LAST, profile_id, input_tokens,
+             output_tokens, tpot_ms, requests_per_s
+"""
+
+SUMMARY: Final = """
+    SELECT profile_id, kind, model, precision, engine, engine_version, accelerator, tensor_parallel,
+    accelerators,
+           count(DISTINCT (input_tokens, output_tokens)) AS sizes, count(*) AS points,
+           count(*) FILTER (not_evidence_because IS NULL) AS slo_points,
+           string_agg(DISTINCT not_evidence_because, '; ' ORDER BY not_evidence_because)
+               AS not_evidence_because,
+           string_agg(DISTINCT load_mode, ', ' ORDER BY load_mode) AS load_modes, date, source_id, licence
+    FROM read_parquet(?) GROUP BY ALL
+    ORDER BY kind, model, accelerator, tensor_parallel, precision, engine, profile_id
+"""
+
+POINTS: Final = """
+    SELECT * FROM read_parquet(?) WHERE profile_id = ?
+    ORDER BY input_tokens, output_tokens, load_mode, concurrency, request_rate_offered, tpot_mean_ms,
+    requests_per_s
+"""
+
+
+def read_profiles(
+    connection: duckdb.DuckDBPyConnection,
+    files: Sequence[str],
+    model: str,
+    shape: str,
+    statistic: str,
+    error_pct: Callable[[EvidenceKind, str], float | None],
+) -> tuple[Profile, ...]:
+    """Profiles of a model and of models of its shape: measured first, then newest first.
+
+    A measured size with a single load is left out: it says neither how far the rate goes nor where a limit
+    bites.
+    A measured TPOT counts as at least that of every lighter load of its run: a run that seems faster under
+    more
+    load was not the same deployment.
+    """
+    query = _LOADS.format(statistic=statistic)
+    rows = connection.execute(query, {"files": list(files), "model": model, "shape": shape}).fetchnumpy()
+    return tuple(_profile(rows, start, stop, model, error_pct) for start, stop in _runs(rows["profile_id"]))
+
+
+def _runs(*keys: Any) -> Iterator[tuple[int, int]]:
+    """Start and end of each stretch of equal keys."""
+    length = len(keys[0])
+    changed = np.zeros(max(length - 1, 0), dtype=np.bool_)
+    for key in keys:
+        changed |= np.asarray(key[1:] != key[:-1], dtype=np.bool_)
+    edges = [0, *(np.flatnonzero(changed) + 1).tolist(), length] if length else []
+    return pairwise(edges)
+
+
+def _profile(
+    rows: Columns, start: int, stop: int, model: str, error_pct: Callable[[EvidenceKind, str], float | None]
+) -> Profile:
+    def first(name: str) -> Any:
+        value = rows[name][start]
+        return None if value is None or value is np.ma.masked else value
+
+    kind = EvidenceKind(first("kind"))
+    part = {name: _floats(rows[name][start:stop]) for name in _NUMBERS}
+    return Profile(
+        id=first("profile_id"),
+        kind=kind,
+        source_id=first("source_id"),
+        model=first("model"),
+        precision=first("precision"),
+        engine=first("engine"),
+        engine_version=first("engine_version"),
+        accelerator=first("accelerator"),
+        tensor_parallel=int(first("tensor_parallel")),
+        date=first("date"),
+        error_pct=error_pct(kind, first("accelerator")),
+        notes=_notes(first("model"), model, first("flags")),
+        sizes=tuple(_size(part, a, b) for a, b in _runs(part["input_tokens"], part["output_tokens"])),
+    )
+
+
+def _size(part: dict[str, Any], start: int, stop: int) -> SizePoints:
+    """Points of one size; they arrive by rising TPOT."""
+    columns = (part[name][start:stop] for name in ("tpot_ms", "ttft_ms", "requests_per_s", "concurrency"))
+    return SizePoints(float(part["input_tokens"][start]), float(part["output_tokens"][start]), *columns)
+
+
+def _floats(values: Any) -> Any:
+    return np.ma.filled(np.ma.asarray(values, dtype=np.float64), np.nan)
+
+
+def _notes(run_with: str, asked_for: str, flags: str) -> tuple[str, ...]:
+    notes = [SAME_SHAPE_NOTE.format(model=run_with)] if run_with != asked_for else []
+    if "littles-law" in flags:
+        notes.append(LITTLE_NOTE)
+    if "statistic-unspecified" in flags:
+        notes.append(TTFT_STATISTIC_NOTE)
+    return tuple(notes)

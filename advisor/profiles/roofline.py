@@ -1,0 +1,286 @@
+"""Requests per second one replica sustains, from the chip's peak figures: a calibrated roofline.
+
+::
+
+    Symbols   I, O   input, output tokens of a request      B     requests in flight (a mean, so real)
+              t      tensor-parallel degree                 E, e  experts, experts per token
+              W      memory bandwidth, byte/s               F     peak flop/s of one accelerator
+              N      parameters used per token              k     KV-cache bytes per token per accelerator
+              L, h   layers, hidden size                    g     attention flop per token of context
+              link   one-way link bandwidth, byte/s
+
+    Constants mfu, mbu, le   shares of peak arithmetic, memory and link bandwidth reached
+              c0, c1, a      seconds per step, per sequence per step, per all-reduce
+
+    touched(B)  = other weights + expert weights * (1 - (1 - e/E)^B)                byte, all accelerators
+    attend      = max(k / (W mbu), g / (t F16 mfu16))                               s per token of context
+    comm(n)     = 2 L (a + 2 n h * 2 (t - 1)/t / (link le)),  0 for t = 1           s
+    decode(B)   = touched(B) / (t W mbu) + 2 N B / (t F mfu) + B (I + O/2) attend
+                  + comm(B) + c0 + c1 B                                             s per step
+    prefill     = (2 N I + 2 L heads width I^2) / (t F mfu) + comm(I)               s per request
+    tpot(B)     = decode(B) + (B - 1) prefill / O                                   s
+    rate(B)     = B / (O decode(B) + B prefill)                                     requests/s
+
+    answer      = rate at the largest B with tpot(B) <= limit, B (I + O/2) <= KV tokens, B <= max_sequences
+
+``tpot`` charges a request with the prefills of the B - 1 others, not its own: that is its time to first
+token. Reading weights and computing add up rather than overlap, which fits the measured rows a little better
+than their maximum. ``decode(B)/B`` falls with B, so ``rate`` rises with B and the largest B is the best. B is
+a mean over time and so not rounded, which also makes the answer never rise with a larger request and never
+fall with a looser limit.
+
+Source: Williams, Waterman, Patterson, "Roofline", CACM 52(4), 2009; Pope et al., "Efficiently Scaling
+Transformer Inference", arXiv:2211.05102 (weights, KV cache, all-reduce). Constants: estimator.toml.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from advisor.profiles import memory
+
+if TYPE_CHECKING:
+    from advisor.domain import Accelerator, Model
+    from advisor.profiles.calibration import Calibration, Constants
+
+Floats = npt.NDArray[np.float64]
+Quantity = float | Floats
+"""One configuration, or one array element per configuration: the equations do not care."""
+
+MLA_PREFILL_WIDTH: Final = 160.0
+"""Mean of query-key (128 + 64) and value (128) head width. Source: DeepSeek-V3 report, arXiv:2412.19437."""
+
+FAST_LINK_GB_PER_S: Final = 100.0
+"""One-way link bandwidth from which an all-reduce counts as NVLink class; PCIe 5 x16 has 64."""
+
+_BISECTIONS: Final = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one step moves and computes, before any efficiency: the symbols of the module's table."""
+
+    tensor_parallel: Quantity
+    other_bytes: Quantity  #: weights read every step, per accelerator
+    expert_bytes: Quantity  #: routed experts' weights, per accelerator
+    idle_share: Quantity  #: 1 − e/E: chance that a token leaves an expert alone
+    flop_per_token: Quantity  #: 2·N, all accelerators
+    kv_bytes: Quantity  #: k
+    attend_flop: Quantity  #: g, all accelerators
+    prefill_flop_per_token2: Quantity  #: 2·L·heads·width
+    layers: Quantity
+    hidden: Quantity
+    bits: Quantity  #: of the arithmetic: 16, 8 or 4
+    flop_per_s: Quantity  #: F at those bits
+    flop16_per_s: Quantity
+    bytes_per_s: Quantity  #: W
+    link_bytes_per_s: Quantity
+
+
+@dataclass(frozen=True, slots=True)
+class RooflineRates:
+    """One element per request size."""
+
+    requests_per_s: Floats  #: 0 where the size cannot be served within the limit
+    limited_by: tuple[str, ...]  #: ``tpot``, ``memory`` or ``load`` (the largest batch behind the constants)
+    tpot_at_one_ms: Floats  #: of a request alone on the replica: the tightest reachable limit
+
+
+def work_of(
+    model: Model, precision: str, accelerator: Accelerator, tensor_parallel: int, kv_precision: str = "fp16"
+) -> Work:
+    """A model's work on a chip.
+
+    Raises:
+        ValueError: the chip's bandwidth or arithmetic is not known; ask ``Calibration.supports`` first.
+    """
+    bandwidth, flops16 = accelerator.memory_bandwidth_gb_per_s, accelerator.bf16_dense_tflops
+    if bandwidth is None or flops16 is None:
+        raise ValueError(f"{accelerator.id}: memory bandwidth or 16-bit arithmetic is not known")
+    bits, flops = arithmetic(precision, accelerator)
+    other, experts = memory.weight_bytes(model, precision)
+    width = MLA_PREFILL_WIDTH if model.attention == "mla" else float(model.head_dim)
+    touched = (model.experts_per_token or 0) / model.experts if model.experts else 1.0
+    return Work(
+        tensor_parallel=float(tensor_parallel),
+        other_bytes=other / tensor_parallel,
+        expert_bytes=experts / tensor_parallel,
+        idle_share=1.0 - touched,
+        flop_per_token=2.0 * model.active_params_b * 1e9,
+        kv_bytes=memory.kv_bytes_per_token(model, tensor_parallel, kv_precision),
+        attend_flop=4.0 * model.layers * model.heads * _decode_width(model),
+        prefill_flop_per_token2=2.0 * model.layers * model.heads * width,
+        layers=float(model.layers),
+        hidden=float(model.hidden),
+        bits=float(bits),
+        flop_per_s=flops * 1e12,
+        flop16_per_s=flops16 * 1e12,
+        bytes_per_s=bandwidth * 1e9,
+        link_bytes_per_s=(accelerator.interconnect_gb_per_s_one_way or 0.0) * 1e9,
+    )
+
+
+def arithmetic(precision: str, accelerator: Accelerator) -> tuple[int, float]:
+    """Bits and peak dense TFLOPS a precision computes in: 16-bit where weights alone are narrow.
+
+    4-bit weights on a chip without 4-bit arithmetic are unpacked to 16 bits (vLLM's Marlin kernels). INT8
+    runs at the FP8 figure, as in NVIDIA's datasheets of the chips that have both.
+    """
+    stored = memory.precision_of(precision)
+    sixteen = 16, accelerator.bf16_dense_tflops or 0.0
+    if stored.bits == 16 or stored.weight_only:
+        return sixteen
+    peak = accelerator.fp8_dense_tflops if stored.bits == 8 else accelerator.fp4_dense_tflops
+    return (stored.bits, peak) if peak is not None else sixteen
+
+
+def comm_s(work: Work, constants: Constants, tokens: Quantity) -> Quantity:
+    """Seconds of all-reduces for one pass of ``tokens`` tokens: two per layer."""
+    t = work.tensor_parallel
+    slow = np.asarray(work.link_bytes_per_s) < FAST_LINK_GB_PER_S * 1e9
+    start = np.where(slow, constants.allreduce_us_slow, constants.allreduce_us_fast) * 1e-6
+    link = np.maximum(work.link_bytes_per_s, 1.0) * constants.link_share
+    moved = 2.0 * tokens * work.hidden * 2.0 * (t - 1.0) / t / link
+    result: Floats = np.where(np.asarray(t) > 1.0, 2.0 * work.layers * (start + moved), 0.0)
+    return result
+
+
+def mfu(work: Work, constants: Constants) -> Quantity:
+    """Share of peak arithmetic reached at the precision's bits."""
+    bits = np.asarray(work.bits)
+    result: Floats = np.where(
+        bits == 16, constants.mfu_16, np.where(bits == 8, constants.mfu_8, constants.mfu_4)
+    )
+    return result
+
+
+def prefill_s(work: Work, constants: Constants, input_tokens: Quantity) -> Quantity:
+    """Seconds to read one prompt, alone."""
+    flop = work.flop_per_token * input_tokens + work.prefill_flop_per_token2 * input_tokens * input_tokens
+    speed = work.tensor_parallel * work.flop_per_s * mfu(work, constants)
+    return flop / speed + comm_s(work, constants, input_tokens)
+
+
+def decode_s(work: Work, constants: Constants, batch: Quantity, context_tokens: Quantity) -> Quantity:
+    """Seconds of one step of ``batch`` sequences with ``context_tokens`` each."""
+    return _weights_s(work, constants, batch) + _affine_s(work, constants, batch, context_tokens)
+
+
+def tpot_s(
+    work: Work, constants: Constants, batch: Quantity, input_tokens: Quantity, output_tokens: Quantity
+) -> Quantity:
+    """Seconds per output token with ``batch`` requests in flight."""
+    step = decode_s(work, constants, batch, input_tokens + output_tokens / 2.0)
+    return step + (batch - 1.0) * prefill_s(work, constants, input_tokens) / output_tokens
+
+
+def rate_per_s(
+    work: Work, constants: Constants, batch: Quantity, input_tokens: Quantity, output_tokens: Quantity
+) -> Quantity:
+    """Requests per second with ``batch`` requests in flight."""
+    step = decode_s(work, constants, batch, input_tokens + output_tokens / 2.0)
+    return batch / (output_tokens * step + batch * prefill_s(work, constants, input_tokens))
+
+
+def max_rates(
+    model: Model,
+    precision: str,
+    accelerator: Accelerator,
+    tensor_parallel: int,
+    sizes: Floats,
+    tpot_ms: float | None,
+    calibration: Calibration,
+    kv_precision: str = "fp16",
+) -> RooflineRates:
+    """Largest request rate of one replica for each (input, output) size within a mean TPOT limit.
+
+    ``sizes`` has shape (n, 2). No limit: as fast as memory and the largest batch allow.
+
+    Raises:
+        ValueError: ``Calibration.supports`` would have refused.
+    """
+    constants = calibration.constants(model, accelerator)
+    work = work_of(model, precision, accelerator, tensor_parallel, kv_precision)
+    room = memory.fit(model, precision, accelerator, tensor_parallel, kv_precision).max_tokens
+    return rates_within(work, constants, room, np.asarray(sizes, dtype=np.float64).reshape(-1, 2), tpot_ms)
+
+
+def rates_within(
+    work: Work, constants: Constants, room_tokens: int, sizes: Floats, tpot_ms: float | None
+) -> RooflineRates:
+    """:func:`max_rates` for work and constants at hand, in ``room_tokens`` of KV cache."""
+    tokens_in, tokens_out = np.maximum(sizes, 1.0).T
+    fits = tokens_in + tokens_out <= room_tokens
+    in_memory = room_tokens / (tokens_in + tokens_out / 2.0)
+    ceiling = np.minimum(in_memory, constants.max_sequences)
+    batch = _largest_batch(work, constants, tokens_in, tokens_out, tpot_ms, ceiling)
+    rates = rate_per_s(work, constants, np.maximum(batch, 1.0), tokens_in, tokens_out)
+    by_ceiling = np.where(in_memory < constants.max_sequences, "memory", "load")
+    limits = np.where(~fits, "memory", np.where(batch < ceiling, "tpot", by_ceiling))
+    at_one = np.asarray(tpot_s(work, constants, 1.0, tokens_in, tokens_out))
+    return RooflineRates(np.where(fits & (batch >= 1.0), rates, 0.0), tuple(limits.tolist()), at_one * 1e3)
+
+
+def _decode_width(model: Model) -> float:
+    """Head width attention works in while decoding: an MLA cache is attended in latent space."""
+    if model.attention != "mla":
+        return float(model.head_dim)
+    return model.kv_bytes_per_token_fp16 / model.layers / 2.0
+
+
+def _weights_s(work: Work, constants: Constants, batch: Quantity) -> Quantity:
+    touched = work.other_bytes + work.expert_bytes * (1.0 - np.power(work.idle_share, batch))
+    return touched / (work.bytes_per_s * constants.mbu)
+
+
+def _affine_s(work: Work, constants: Constants, batch: Quantity, context_tokens: Quantity) -> Quantity:
+    """Everything in a step that is affine in the batch: arithmetic, attention, all-reduces, overheads."""
+    matrices = batch * work.flop_per_token / (work.tensor_parallel * work.flop_per_s * mfu(work, constants))
+    read = work.kv_bytes / (work.bytes_per_s * constants.mbu)
+    compute = work.attend_flop / (work.tensor_parallel * work.flop16_per_s * constants.mfu_16)
+    attend = batch * context_tokens * np.maximum(read, compute)
+    overhead = constants.step_ms * 1e-3 + batch * constants.sequence_us * 1e-6
+    return matrices + attend + comm_s(work, constants, batch) + overhead
+
+
+def _largest_batch(
+    work: Work,
+    constants: Constants,
+    tokens_in: Floats,
+    tokens_out: Floats,
+    tpot_ms: float | None,
+    ceiling: Floats,
+) -> Floats:
+    """Largest mean batch up to the ceiling within the limit; below 1 where one request alone breaks it.
+
+    Exact for a dense model, whose TPOT is affine in the batch; bisected where experts are touched by chance.
+    """
+    if tpot_ms is None:
+        return ceiling
+    context = tokens_in + tokens_out / 2.0
+    others = np.asarray(prefill_s(work, constants, tokens_in)) / tokens_out  # of each request but oneself
+    fixed = np.asarray(_affine_s(work, constants, 0.0, context)) - others
+    slope = np.asarray(_affine_s(work, constants, 1.0, context)) - fixed
+    budget = tpot_ms * 1e-3 - fixed
+    if float(work.expert_bytes) <= 0.0:
+        return np.minimum((budget - _weights_s(work, constants, 1.0)) / slope, ceiling)
+    return _bisect(work, constants, budget, slope, np.maximum(ceiling, 1.0))
+
+
+def _bisect(work: Work, constants: Constants, budget: Floats, slope: Floats, ceiling: Floats) -> Floats:
+    """Largest batch up to the ceiling whose weights and affine rest stay within budget; 0 if not even 1."""
+
+    def over(batch: Floats) -> npt.NDArray[np.bool_]:
+        return np.asarray(_weights_s(work, constants, batch) + slope * batch > budget)
+
+    low, high = np.ones_like(ceiling), ceiling
+    for _ in range(_BISECTIONS):
+        middle = 0.5 * (low + high)
+        too_much = over(middle)
+        low, high = np.where(too_much, low, middle), np.where(too_much, middle, high)
+    found = np.where(over(ceiling), low, ceiling)
+    return np.where(over(np.ones_like(ceiling)), 0.0, found)

@@ -1,0 +1,213 @@
+"""The use case behind ``advisor verify``: open the inputs a plan names, and check the plan against them.
+
+No solver is imported here. What cannot be opened or is not the plan's own is said, never passed over.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from advisor.domain import Market, Slo
+from advisor.errors import DataError, UnknownName
+from advisor.plan.verify import Against, Violation, check, families
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from advisor.catalog.account import Account
+    from advisor.catalog.facts import Facts
+    from advisor.catalog.snapshot import Snapshot
+    from advisor.domain import NoThroughput, Offer, Throughput
+    from advisor.plan.plan import BucketLine, Inputs, Plan, ServiceLine
+    from advisor.plan.verify.against import Capacities, Misfit, Shares
+    from advisor.profiles.query import ProfileStore
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What came of a check."""
+
+    violations: tuple[Violation, ...]
+    checked: tuple[str, ...]  #: families of checks that ran
+    skipped: tuple[str, ...]  #: sentences: what could not be checked, and why
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing was found."""
+        return not self.violations
+
+
+def verify_plan(
+    plan: Plan, snapshot: str | Path | None = None, account_path: Path | None = None
+) -> Verification:
+    """Check a plan against the snapshot it names (or another), the facts and profiles at hand, an account.
+
+    Raises:
+        DataError: the snapshot is not at hand or not readable.
+        InputFileError: a bad account file.
+    """
+    from advisor.catalog.account import load_account
+    from advisor.catalog.facts import load_facts
+    from advisor.profiles.query import ProfileStore
+
+    prices = _prices(plan, snapshot)
+    facts = load_facts()
+    profiles = ProfileStore.load()
+    account = load_account(account_path, facts) if account_path is not None else None
+    against = inputs_of(plan, prices, facts, profiles, account)
+    ran, _ = families(against)
+    skipped = (*_skipped(plan, against, account), *_other_inputs(plan, facts, profiles))
+    return Verification(tuple(check(plan, against)), ran, skipped)
+
+
+def inputs_of(
+    plan: Plan, prices: Snapshot, facts: Facts, profiles: ProfileStore, account: Account | None
+) -> Against:
+    """A plan's inputs as the verifier takes them: data, and questions to facts and profiles."""
+    from advisor.catalog.freshness import ON_DEMAND_LIMIT, SPOT_LIMIT
+    from advisor.catalog.quota import draws_for
+
+    limits = {limit.key: limit for limit in account.limits} if account is not None else None
+    return Against(
+        snapshot_id=prices.info.snapshot_id,
+        offers=prices.offers,
+        capacities=_capacities(plan, facts, profiles),
+        misfit=_misfit(facts),
+        draws=lambda offer: draws_for(offer, facts.quota_pools),
+        limits=limits,
+        account_is_the_plans=account is not None and account.sha256 == plan.inputs.account_sha256,
+        workload_shares=_workload_shares(plan),
+        names_accelerator=_names_accelerator(facts),
+        refusal=_refusal(plan.inputs, facts, frozenset(limits or ())),
+        stale_after={Market.ON_DEMAND: ON_DEMAND_LIMIT, Market.SPOT: SPOT_LIMIT},
+    )
+
+
+def _prices(plan: Plan, snapshot: str | Path | None) -> Snapshot:
+    from advisor.catalog.store import open_snapshot
+
+    if snapshot is not None:
+        return open_snapshot(snapshot)
+    named = plan.inputs.snapshot_id
+    if not re.fullmatch(r"[\w.-]{1,100}", named) or named.endswith(".parquet"):
+        raise DataError(
+            f"the plan names no snapshot ({named[:60]!r} is not an id): say which with --snapshot"
+        )
+    try:
+        return open_snapshot(named)
+    except UnknownName as error:
+        raise DataError(
+            f"the plan rests on snapshot {named}, which is not at hand: put its file under "
+            f"$ADVISOR_HOME/snapshots, or name a file or another snapshot with --snapshot"
+        ) from error
+
+
+def _capacities(plan: Plan, facts: Facts, profiles: ProfileStore) -> Capacities:
+    def ask(
+        service: ServiceLine, accelerator: str, tensor_parallel: int, buckets: Sequence[BucketLine]
+    ) -> Sequence[Throughput | NoThroughput]:
+        return profiles.throughputs(
+            facts.models[service.model], service.precision, service.engine, facts.accelerators[accelerator],
+            tensor_parallel, [(bucket.input_tokens, bucket.output_tokens) for bucket in buckets],
+            Slo(service.tpot_ms, service.ttft_ms, service.slo_statistic), plan.inputs.evidence,
+        )  # fmt: skip
+
+    return ask
+
+
+def _misfit(facts: Facts) -> Misfit:
+    from advisor.profiles.memory import PRECISIONS, fit, valid_tensor_parallel
+
+    def ask(service: ServiceLine, accelerator: str, tensor_parallel: int) -> tuple[str, str] | None:
+        model, chip = facts.models.get(service.model), facts.accelerators.get(accelerator)
+        if model is None:
+            return "memory", f"a known model; {service.model} is not"
+        if chip is None:
+            return "memory", f"a known accelerator; {accelerator} is not"
+        if service.precision not in PRECISIONS:
+            return "memory", f"a known precision; {service.precision} is not"
+        if tensor_parallel not in valid_tensor_parallel(model, tensor_parallel):
+            return "degree", f"a power of two that divides the heads of {model.id}"
+        room = fit(model, service.precision, chip, tensor_parallel)
+        return None if room.fits else ("memory", room.detail)
+
+    return ask
+
+
+def _workload_shares(plan: Plan) -> Mapping[str, Shares] | None:
+    """Shares of the named workloads; None where no service's workload is one of ours."""
+    from advisor.workload.named import named_workload, workload_names
+
+    known = set(workload_names())
+    found: dict[str, Shares] = {}
+    for service in plan.services:
+        if service.workload in known:
+            found[service.name] = {
+                (b.input_tokens_min, b.input_tokens_max, b.output_tokens_min, b.output_tokens_max): b.share
+                for b in named_workload(service.workload).workload.buckets
+            }
+    return found or None
+
+
+def _names_accelerator(facts: Facts) -> Callable[[str, str], bool]:
+    def names(pattern: str, accelerator: str) -> bool:
+        try:
+            return accelerator in {chip.id for chip in facts.accelerators_matching(pattern)}
+        except UnknownName:
+            return False
+
+    return names
+
+
+def _refusal(inputs: Inputs, facts: Facts, limited: frozenset[str]) -> Callable[[Offer], str | None]:
+    from advisor.catalog.buyable import INCLUDABLE, screen
+    from advisor.catalog.quota import pool_region, undetermined_pools
+
+    include = frozenset(inputs.include) & frozenset(INCLUDABLE)
+
+    def refusal(offer: Offer) -> str | None:
+        found = screen(offer, include=include, allow_unknown_availability=inputs.allow_unknown_availability)
+        if found is not None:
+            return f"{found.reason}: {found.detail}"
+        for pool in undetermined_pools(offer, facts.quota_pools):
+            if f"{offer.provider}:{pool_region(pool, offer.region)}:{pool.pool}" in limited:
+                return f"nobody states what it takes of {pool.pool}, which the account limits"
+        return None
+
+    return refusal
+
+
+def _skipped(plan: Plan, against: Against, account: Account | None) -> list[str]:
+    said = []
+    if account is None:
+        held = plan.inputs.account_sha256 is not None
+        why = (
+            "the plan was made with an account file; name it with --quota"
+            if held
+            else "none was named with --quota"
+        )
+        said.append(
+            f"Limits of an account: {why}. Draws were checked against the free units the plan states."
+        )
+    elif not against.account_is_the_plans:
+        said.append("Free units the plan states: the account file is not the one the plan was made with.")
+    if against.workload_shares is None:
+        names = ", ".join(sorted({service.workload for service in plan.services})) or "none"
+        said.append(f"Shares of the workload: {names} is not one of the shipped names.")
+    return said
+
+
+def _other_inputs(plan: Plan, facts: Facts, profiles: ProfileStore) -> list[str]:
+    said = []
+    if plan.inputs.facts_sha256 != facts.sha256:
+        said.append(
+            "The facts at hand are not those the plan was made with: memory and quotas were checked on these."
+        )
+    if plan.inputs.profiles_sha256 != profiles.profiles_sha256:
+        said.append(
+            "The profiles at hand are not those the plan was made with: capacities were checked on these."
+        )
+    return said

@@ -1,0 +1,366 @@
+"""The analytical estimator: equations on a toy chip by hand, properties, measured rows, refusals."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from advisor.catalog.facts import load_facts
+from advisor.domain import Accelerator, Model
+from advisor.errors import DataError
+from advisor.profiles import calibration, memory, roofline
+from advisor.profiles.calibration import Calibration, Constants, HeldOut
+from catalogs.build import estimator
+
+FACTS = load_facts()
+SHIPPED = calibration.load()
+CATALOGS = Path(estimator.__file__).parent.parent
+FITTED_MODELS = ("Llama-3.1-8B", "Llama-3.1-70B", "Mixtral-8x7B", "DeepSeek-V3", "gpt-oss-120b", "Qwen3-32B")
+CHIPS = ("a10g-24gb", "l4-24gb", "l40s-48gb", "a100-sxm-80gb", "h100-sxm-80gb", "h200-sxm-141gb")
+
+HALVES = Constants(
+    mfu_16=0.5, mfu_8=0.5, mfu_4=0.5, mbu=0.5, step_ms=1.0, sequence_us=100.0, link_share=0.5,
+    allreduce_us_fast=10.0, allreduce_us_slow=50.0, max_sequences=4.0,
+)  # fmt: skip
+
+
+def a_model(**changes):
+    """A billion parameters, ten layers, 40,000 bytes of cache a token."""
+    toy = Model(
+        id="toy", hf_id="nobody/toy", params_b=1.0, active_params_b=1.0, layers=10, hidden=1000, heads=10,
+        kv_heads=10, head_dim=100, vocab=100, max_context=100_000, experts=None, experts_per_token=None,
+        moe_ffn=None, shared_experts=None, dense_layers=None, attention="mha", kv_bytes_per_token_fp16=40_000,
+        sliding_window=None, sliding_window_layers=None, aliases=(), source="made up",
+    )  # fmt: skip
+    return replace(toy, **changes)
+
+
+def a_chip(**changes):
+    """1 TB/s, 100 TFLOPS, 16 GiB, 200 GB/s links."""
+    toy = Accelerator(
+        id="toy", name="Toy", vendor="nvidia", family="Toy", memory_gb=16.0, memory_reported_gib=16.0,
+        memory_bandwidth_gb_per_s=1000.0, bf16_dense_tflops=100.0, fp8_dense_tflops=None,
+        fp4_dense_tflops=None, has_bf16=True, interconnect="toy", interconnect_gb_per_s_one_way=200.0,
+        tdp_w=None, aliases=(), source="made up",
+    )  # fmt: skip
+    return replace(toy, **changes)
+
+
+def a_calibration(constants=HALVES, errors=()):
+    return Calibration(
+        "toy", "", {("nvidia", "dense"): constants, ("nvidia", "moe"): constants}, tuple(errors)
+    )
+
+
+def rates(model, chip, sizes, tpot_ms, known, tp=1, precision="bf16"):
+    return roofline.max_rates(model, precision, chip, tp, np.array(sizes, dtype=float), tpot_ms, known)
+
+
+class TestTheEquationsByHand:
+    """Toy figures for 100 tokens in, 200 out.
+
+    Weights 2e9 B / 0.5 TB/s = 4 ms; step 1 ms. Each sequence: arithmetic 2e9 / 50 TFLOPS = 40 us, cache
+    200 tokens x 40,000 B / 0.5 TB/s = 16 us, overhead 100 us: 156 us.
+    Prefill (2e9 x 100 + 2 x 10 x 10 x 100 x 100^2) / 50 TFLOPS = 4.004 ms, so 20.02 us a token of 200.
+    """
+
+    def test_one_request_alone(self):
+        found = rates(
+            a_model(), a_chip(), [[100, 200]], None, a_calibration(replace(HALVES, max_sequences=1.0))
+        )
+        assert found.tpot_at_one_ms[0] == pytest.approx(5.156)
+        assert found.requests_per_s[0] == pytest.approx(1 / (200 * 5.156e-3 + 4.004e-3))
+
+    def test_the_batch_that_just_meets_the_limit(self):
+        # tpot(3) = 5.156 + 2 x (0.156 + 0.02002) = 5.50804 ms; decode(3) = 5.468 ms
+        found = rates(a_model(), a_chip(), [[100, 200]], 5.50804, a_calibration())
+        assert found.requests_per_s[0] == pytest.approx(3 / (200 * 5.468e-3 + 3 * 4.004e-3))
+        assert found.limited_by == ("tpot",)
+
+    def test_without_a_limit_the_largest_batch_behind_the_constants(self):
+        found = rates(a_model(), a_chip(), [[100, 200]], None, a_calibration())
+        assert found.requests_per_s[0] == pytest.approx(4 / (200 * 5.624e-3 + 4 * 4.004e-3))
+        assert found.limited_by == ("load",)
+
+    def test_memory_bounds_the_batch(self):
+        # usable 16 x 0.92 - 2 = 12.72 GiB, weights 1.8626: 10.857 GiB / 40,000 B = 291,447 tokens
+        # one request of 200,000 in and 20 out holds 200,010 on average: a batch of 1.45716
+        known, chip = a_calibration(), a_chip()
+        found = rates(a_model(), chip, [[200_000, 20]], None, known)
+        room = memory.fit(a_model(), "bf16", chip, 1).max_tokens
+        assert room == pytest.approx(291_447, rel=1e-4)
+        assert found.limited_by == ("memory",)
+        step = 5e-3 + 1.45717 * (140e-6 + 200_010 * 80e-9)
+        prefill = (2e9 * 2e5 + 20_000 * 4e10) / 50e12
+        assert found.requests_per_s[0] == pytest.approx(1.45717 / (20 * step + 1.45717 * prefill), rel=1e-4)
+
+    def test_a_request_larger_than_memory_is_not_served(self):
+        found = rates(a_model(), a_chip(), [[300_000, 20]], None, a_calibration())
+        assert found.requests_per_s[0] == 0.0
+        assert found.limited_by == ("memory",)
+
+    def test_a_limit_one_request_breaks_is_unreachable(self):
+        found = rates(a_model(), a_chip(), [[100, 200]], 5.155, a_calibration())
+        assert found.requests_per_s[0] == 0.0
+        assert found.limited_by == ("tpot",)
+
+    def test_two_accelerators_halve_the_work_and_pay_for_all_reduces(self):
+        # comm(1) = 2 x 10 layers x (10 us + 2 x 1 x 1000 x 2 x 1/2 B / (200 GB/s x 0.5)) = 200.4 us
+        # decode(1) = 2 ms + 20 us + 8 us + 1 ms + 100 us + 200.4 us
+        found = rates(a_model(), a_chip(), [[100, 200]], None, a_calibration(), tp=2)
+        assert found.tpot_at_one_ms[0] == pytest.approx(3.3284)
+
+    def test_slow_links_start_slower(self):
+        # PCIe class at 32 GB/s: 20 x (50 us + 2000 B / 16 GB/s) = 1002.5 us
+        found = rates(
+            a_model(), a_chip(interconnect_gb_per_s_one_way=32.0), [[100, 200]], None, a_calibration(), tp=2
+        )
+        assert found.tpot_at_one_ms[0] == pytest.approx(3.128 + 1.0025)
+
+    def test_two_sequences_touch_more_experts_than_one(self):
+        # experts 10 x 4 x 3 x 1000 x 2500 = 0.3e9 parameters, one of four per token; 0.2e9 others
+        model = a_model(
+            params_b=0.5, active_params_b=0.275, experts=4, experts_per_token=1, moe_ffn=2500, dense_layers=0
+        )
+        work = roofline.work_of(model, "bf16", a_chip(), 1)
+        for batch, touched in ((1.0, 0.25), (2.0, 1 - 0.75**2)):
+            weights = (0.4e9 + 0.6e9 * touched) / 0.5e12
+            affine = 1e-3 + batch * (0.55e9 / 50e12 + 200 * 80e-9 + 100e-6)
+            assert roofline.decode_s(work, HALVES, batch, 200.0) == pytest.approx(weights + affine)
+
+    def test_weight_only_formats_compute_in_16_bits(self):
+        assert roofline.arithmetic("int4", a_chip(fp4_dense_tflops=400.0)) == (16, 100.0)
+        assert roofline.arithmetic("fp4", a_chip(fp4_dense_tflops=400.0)) == (4, 400.0)
+        assert roofline.arithmetic("fp4", a_chip()) == (16, 100.0)
+        assert roofline.arithmetic("fp8", a_chip(fp8_dense_tflops=200.0)) == (8, 200.0)
+
+
+configurations = st.tuples(
+    st.sampled_from(FITTED_MODELS), st.sampled_from(CHIPS), st.sampled_from((1, 2, 4, 8)), st.floats(5, 300)
+)
+tokens = st.integers(1, 30_000)
+
+
+def shipped_rates(configuration, sizes, tpot_ms):
+    model, chip, tp, _ = configuration
+    precision = "fp16" if FACTS.accelerators[chip].fp8_dense_tflops is None else "fp8"
+    return rates(FACTS.models[model], FACTS.accelerators[chip], sizes, tpot_ms, SHIPPED, tp, precision)
+
+
+class TestProperties:
+    @settings(max_examples=200)
+    @given(configurations, tokens, tokens, st.floats(1, 20))
+    def test_a_larger_request_never_gives_a_higher_rate(self, configuration, tokens_in, tokens_out, factor):
+        sizes = [[tokens_in, tokens_out], [tokens_in * factor, tokens_out], [tokens_in, tokens_out * factor]]
+        small, longer_in, longer_out = shipped_rates(configuration, sizes, configuration[3]).requests_per_s
+        assert longer_in <= small * (1 + 1e-9)
+        assert longer_out <= small * (1 + 1e-9)
+
+    @settings(max_examples=200)
+    @given(configurations, tokens, tokens, st.floats(1, 20))
+    def test_a_looser_limit_never_gives_a_lower_rate(self, configuration, tokens_in, tokens_out, factor):
+        size, limit = [[tokens_in, tokens_out]], configuration[3]
+        tight, loose, none = (
+            shipped_rates(configuration, size, tpot_ms).requests_per_s[0]
+            for tpot_ms in (limit, limit * factor, None)
+        )
+        assert tight <= loose * (1 + 1e-9)
+        assert loose <= none * (1 + 1e-9)
+
+    @settings(max_examples=200)
+    @given(configurations, tokens, tokens)
+    def test_a_rate_is_positive_or_says_why_not(self, configuration, tokens_in, tokens_out):
+        found = shipped_rates(configuration, [[tokens_in, tokens_out]], configuration[3])
+        rate, limited_by, alone = found.requests_per_s[0], found.limited_by[0], found.tpot_at_one_ms[0]
+        assert np.isfinite(rate)
+        assert rate > 0 or limited_by in ("tpot", "memory")
+        if limited_by != "memory":
+            assert (rate > 0) == (alone <= configuration[3] * (1 + 1e-12))
+
+    @settings(max_examples=100)
+    @given(configurations, tokens, tokens)
+    def test_the_answer_meets_its_limit_and_a_larger_batch_would_not(
+        self, configuration, tokens_in, tokens_out
+    ):
+        model, chip, tp, limit = configuration
+        found = shipped_rates(configuration, [[tokens_in, tokens_out]], limit)
+        if found.limited_by != ("tpot",) or found.requests_per_s[0] == 0:
+            return
+        accelerator = FACTS.accelerators[chip]
+        constants = SHIPPED.constants(FACTS.models[model], accelerator)
+        precision = "fp16" if accelerator.fp8_dense_tflops is None else "fp8"
+        work = roofline.work_of(FACTS.models[model], precision, accelerator, tp)
+        batches = np.linspace(1.0, constants.max_sequences, 20_001)
+        within = batches[
+            np.asarray(roofline.tpot_s(work, constants, batches, tokens_in, tokens_out)) <= limit * 1e-3
+        ]
+        by_grid = roofline.rate_per_s(work, constants, within.max(initial=1.0), tokens_in, tokens_out)
+        beyond = roofline.rate_per_s(work, constants, within.max(initial=1.0) + 0.0256, tokens_in, tokens_out)
+        assert by_grid * (1 - 1e-9) <= found.requests_per_s[0] <= beyond * (1 + 1e-9)
+
+    def test_sizes_do_not_influence_one_another(self):
+        sizes = [[100, 50], [4000, 500], [25, 1900]]
+        configuration = ("Mixtral-8x7B", "h100-sxm-80gb", 2, 60.0)
+        together = shipped_rates(configuration, sizes, 60.0).requests_per_s
+        assert together.tolist() == [shipped_rates(configuration, [s], 60.0).requests_per_s[0] for s in sizes]
+
+
+class TestAgainstMeasurements:
+    MLPERF = (
+        # MLPerf Inference v4.1 (2024-08), closed, offline, Llama-2-70B on OpenOrca, mean 222.33 tokens in;
+        # mlcommons/inference_results_v4.1. FP8 weights and cache. Never fitted. Accelerator, their number,
+        # the degree that serves best, mean tokens out, samples/s of the whole system.
+        ("h100-sxm-80gb", 8, 2, 290.112, 83.1875),
+        ("h200-sxm-141gb", 8, 1, 290.89, 109.722),
+        ("h200-sxm-141gb", 1, 1, 291.249, 15.4091),
+        ("gh200-144gb", 1, 1, 291.249, 13.9658),
+    )
+
+    def test_systems_nobody_fitted_come_out_within_the_stated_error(self):
+        model = FACTS.models["Llama-2-70B"]
+        errors = []
+        for chip, count, tp, tokens_out, measured in self.MLPERF:
+            accelerator = FACTS.accelerators[chip]
+            size = np.array([[222.33, tokens_out]])
+            found = roofline.max_rates(model, "fp8", accelerator, tp, size, None, SHIPPED, "fp8")
+            errors.append(abs(count // tp * found.requests_per_s[0] / measured - 1) * 100)
+        assert statistics.median(errors) <= SHIPPED.error_pct(model, FACTS.accelerators["h100-sxm-80gb"])
+        assert max(errors) <= self._pooled("dense").p90_abs_pct
+
+    def test_the_shipped_errors_stay_where_an_estimate_is_worth_having(self):
+        assert self._pooled("dense").median_abs_pct <= 12.0
+        assert self._pooled("moe").median_abs_pct <= 25.0
+
+    @staticmethod
+    def _pooled(family):
+        return next(
+            e
+            for e in SHIPPED.errors
+            if (e.test, e.family, e.held_out) == ("leave-one-gpu-out", family, "(pooled)")
+        )
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        "chip",
+        [
+            "inferentia2-32gb",
+            "trainium1-32gb",
+            "tpu-v6e-32gb",
+            "gaudi3-128gb",
+            "mi300x-192gb",
+            "max-1550-128gb",
+        ],
+    )
+    def test_constants_do_not_transfer_to_other_vendors(self, chip):
+        refusal = SHIPPED.supports(FACTS.models["Llama-3.1-8B"], "fp16", FACTS.accelerators[chip])
+        assert refusal == "constants fitted on NVIDIA do not transfer; no calibrated data"
+        with pytest.raises(ValueError, match="do not transfer"):
+            rates(FACTS.models["Llama-3.1-8B"], FACTS.accelerators[chip], [[10, 10]], None, SHIPPED)
+
+    def test_a_chip_without_figures_is_not_guessed(self):
+        blind = a_chip(memory_bandwidth_gb_per_s=None)
+        assert (
+            SHIPPED.supports(a_model(), "bf16", blind)
+            == "no specification: Toy has no memory bandwidth on record"
+        )
+        dull = a_chip(bf16_dense_tflops=None)
+        assert (
+            SHIPPED.supports(a_model(), "bf16", dull)
+            == "no specification: Toy has no 16-bit arithmetic on record"
+        )
+
+    def test_a_precision_the_chip_lacks_is_refused(self):
+        t4 = FACTS.accelerators["t4-16gb"]
+        assert SHIPPED.supports(a_model(), "bf16", t4) == "precision unsupported: T4 computes fp16, not bf16"
+        assert SHIPPED.supports(a_model(), "fp16", t4) is None
+        a10g = FACTS.accelerators["a10g-24gb"]
+        assert "no 8-bit arithmetic" in str(SHIPPED.supports(a_model(), "fp8", a10g))
+
+
+def an_error(held_out, rows, median, test="leave-one-gpu-out"):
+    return HeldOut(test, "nvidia", "dense", held_out, rows, median, 50.0, 1.0)
+
+
+class TestQuotedError:
+    def test_its_own_rows_count_where_there_are_enough(self):
+        known = a_calibration(errors=[an_error("(pooled)", 500, 11.0), an_error("toy", 8, 7.0)])
+        assert known.error_pct(a_model(), a_chip()) == 7.0
+
+    def test_a_few_rows_do_not_speak_for_a_chip(self):
+        known = a_calibration(errors=[an_error("(pooled)", 500, 11.0), an_error("toy", 7, 2.0)])
+        assert known.error_pct(a_model(), a_chip()) == 11.0
+
+    def test_the_larger_of_the_two_tests_is_quoted(self):
+        limited = an_error("(pooled)", 90, 16.0, "slo-limited, leave-one-gpu-out")
+        known = a_calibration(errors=[an_error("(pooled)", 500, 11.0), limited])
+        assert known.error_pct(a_model(), a_chip()) == 16.0
+
+    def test_unknown_where_nothing_was_held_out(self):
+        assert a_calibration().error_pct(a_model(), a_chip()) is None
+
+
+def test_a_damaged_calibration_is_a_data_error(tmp_path):
+    (tmp_path / "profiles").mkdir()
+    for text in ("version = ", 'version = "x"', '[constants.nvidia.dense]\nmfu_16 = "much"'):
+        (tmp_path / "profiles" / "estimator.toml").write_text(text)
+        with pytest.raises(DataError, match=r"profiles/estimator\.toml"):
+            calibration.load(tmp_path)
+    with pytest.raises(DataError, match=r"profiles/estimator\.toml"):
+        calibration.load(tmp_path / "nowhere")
+
+
+class TestTheFit:
+    RUNS = estimator.read_runs(CATALOGS, FACTS)
+
+    def test_it_finds_the_constants_that_made_the_rows(self):
+        truth = SHIPPED.fitted["nvidia", "dense"]
+        dense = [run for run in self.RUNS if not run.model.is_moe][::3]
+        table = estimator.Table(dense)
+        rate, tpot = table.rate_ratio(truth), table.tpot_ratio(truth)
+        made = [
+            replace(
+                run,
+                requests_per_s=float(run.requests_per_s * rate[i]),
+                tpot_ms=run.tpot_ms and float(run.tpot_ms * tpot[i]),
+            )
+            for i, run in enumerate(dense)
+        ]
+        found = estimator.fit(estimator.Table(made))
+        for name in ("mfu_16", "mfu_8", "mbu", "step_ms", "sequence_us", "link_share", "allreduce_us_fast"):
+            assert getattr(found, name) == pytest.approx(getattr(truth, name), rel=0.05), name
+
+    @pytest.mark.parametrize("family", ["dense", "moe"])
+    def test_the_shipped_constants_are_the_fit_of_the_shipped_measurements(self, family):
+        mine = [run for run in self.RUNS if calibration.family_of(run.model) == family]
+        again = estimator.fit(estimator.Table(mine))
+        for name, value in asdict(SHIPPED.fitted["nvidia", family]).items():
+            assert getattr(again, name) == pytest.approx(value, rel=0.01), name
+
+    def test_nothing_flagged_foreign_or_from_mlperf_was_fitted(self):
+        assert not any("mlperf" in run.source for run in self.RUNS)
+        assert {run.accelerator.vendor for run in self.RUNS} == {"nvidia"}
+        assert max(run.tensor_parallel for run in self.RUNS) <= 8
+
+
+def test_constants_are_shares_of_what_is_possible():
+    for constants in SHIPPED.fitted.values():
+        shares = (constants.mfu_16, constants.mfu_8, constants.mfu_4, constants.mbu, constants.link_share)
+        assert all(0 < share < 1 for share in shares)
+
+
+def test_a_catalogs_worth_of_questions_is_quick():
+    """12,000 figures; 0.03 s on an idle core, and here a generous limit for a busy one."""
+    sizes = [[i, o] for i in np.geomspace(10, 30_000, 10) for o in np.geomspace(10, 2000, 6)]
+    started = time.perf_counter()
+    for _ in range(50):
+        for tp in (1, 2, 4, 8):
+            shipped_rates(("Llama-3.1-8B", "h100-sxm-80gb", tp, 60.0), sizes, 60.0)
+    assert time.perf_counter() - started < 1.0
