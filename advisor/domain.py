@@ -347,6 +347,7 @@ EXCLUSION_REASONS: dict[str, str] = {
     "evidence_too_weak": "only weaker evidence than --evidence accepts",
     "precision_unsupported": "the chip cannot compute in the service's precision",
     "does_not_fit": "the model does not fit in the accelerators' memory",
+    "exceeds_context": "every request size of the workload is longer than the model's context",
     "slo_unreachable": "no request size of the workload meets the SLO on it",
     "quota_exhausted": "the account's free quota is below one instance",
 }

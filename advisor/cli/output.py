@@ -123,7 +123,7 @@ def write_file(content: bytes, output: Path) -> None:
 def write_listing(listing: Listing, form: Format, output: Path | None) -> None:
     """Write a listing in the dress asked for."""
     if form is Format.TABLE:
-        write_rendered([listing_table], listing, output)
+        show(lambda width: [listing_table(listing, width)], output)
         return
     text = {Format.JSON: listing_json, Format.CSV: listing_csv, Format.MARKDOWN: listing_markdown}[form](
         listing
@@ -131,16 +131,15 @@ def write_listing(listing: Listing, form: Format, output: Path | None) -> None:
     write_text(text, output)
 
 
-def write_rendered(
-    parts: Sequence[Callable[[Listing, int], RenderableType]], listing: Listing, output: Path | None
-) -> None:
-    """Render a listing's parts as for a terminal, to stdout or into a file without colour."""
-    if output is None:
-        screen = console()
-        for part in parts:
-            screen.print(part(listing, screen.width))
+def show(render: Callable[[int], Sequence[RenderableType]], output: Path | None) -> None:
+    """Show parts rendered for a width: on a terminal as it is, elsewhere as plain text without trailing blanks."""
+    screen = console()
+    if output is None and screen.is_terminal:
+        for part in render(screen.width):
+            screen.print(part)
         return
-    write_text(render_plain([part(listing, PIPE_WIDTH) for part in parts]), output)
+    width = PIPE_WIDTH if output is not None else screen.width
+    write_text(render_plain(render(width), width), output)
 
 
 def render_plain(parts: Sequence[RenderableType], width: int = PIPE_WIDTH) -> str:

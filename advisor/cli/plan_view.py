@@ -280,7 +280,6 @@ def plan_renderables(plan: Plan, width: int) -> list[RenderableType]:
 
 
 def _paragraph(paragraph: Paragraph) -> Iterator[RenderableType]:
-    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
@@ -295,7 +294,7 @@ def _paragraph(paragraph: Paragraph) -> Iterator[RenderableType]:
             )
             yield grid
         else:
-            yield Padding(Text(line), 0)
+            yield Text(line)
 
 
 def plan_markdown(plan: Plan) -> str:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from advisor.cli.output import PIPE_WIDTH, Format, console, json_text, note, render_plain, write_text
+from advisor.cli.output import Format, json_text, note, show, write_text
 from advisor.domain import EvidenceKind, SloStatistic
+
+if TYPE_CHECKING:
+    from advisor.plan.plan import Plan
 
 _WHERE = "Where"
 _WHAT = "What is served"
@@ -230,20 +234,14 @@ def recommend(
         raise typer.Exit(3)
 
 
-def _write(plan: object, form: Format, output: Path | None) -> None:
+def _write(plan: Plan, form: Format, output: Path | None) -> None:
     from advisor.cli.plan_view import plan_csv, plan_markdown, plan_renderables
-    from advisor.plan.plan import Plan
 
-    assert isinstance(plan, Plan)
     if form is Format.JSON:
         write_text(json_text(plan.model_dump(mode="json")), output)
     elif form is Format.CSV:
         write_text(plan_csv(plan), output)
     elif form is Format.MARKDOWN:
         write_text(plan_markdown(plan), output)
-    elif output is not None:
-        write_text(render_plain(plan_renderables(plan, PIPE_WIDTH)), output)
     else:
-        screen = console()
-        for part in plan_renderables(plan, screen.width):
-            screen.print(part)
+        show(partial(plan_renderables, plan), output)

@@ -27,11 +27,17 @@ def solve(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Mélange config (JSON).")],
     split: Annotated[
         Split,
-        typer.Option(help="slices: each bucket in slice_factor equal parts, as the release; fluid: split freely, never dearer."),
+        typer.Option(
+            help="slices: slice_factor equal parts per bucket, as the release; fluid: split freely, never dearer."
+        ),
     ] = Split.SLICES,
-    time_limit_s: Annotated[float, typer.Option(help="Stop after so many seconds with the best fleet found.")] = 60.0,
+    time_limit_s: Annotated[
+        float, typer.Option(help="Stop after so many seconds with the best fleet found.")
+    ] = 60.0,
     form: Annotated[Format, typer.Option("--format", help="json or table, csv, markdown.")] = Format.JSON,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to a file instead of stdout.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write to a file instead of stdout.")
+    ] = None,
 ) -> None:
     """Cheapest GPU counts for a Mélange config, proved.
 
@@ -51,7 +57,9 @@ def solve(
     except PlanningError as error:
         if form is not Format.JSON:
             raise
-        write_text(json.dumps({"status": "infeasible", "reason": str(error)}, indent=2, ensure_ascii=False), output)
+        write_text(
+            json.dumps({"status": "infeasible", "reason": str(error)}, indent=2, ensure_ascii=False), output
+        )
         raise typer.Exit(error.exit_code) from None
     if form is Format.JSON:
         write_text(json.dumps(melange.answer(problem, solution), indent=2, ensure_ascii=False), output)
@@ -74,7 +82,11 @@ def _listing(config: MelangeConfig, solution: Solution, split: Split) -> Listing
         for gpu in config.gpus
         if gpu.name in solution.instances
     ]
-    proof = "proved optimal" if solution.proved else f"not proved: within {solution.relative_gap:.2%} of the bound"
+    proof = (
+        "proved optimal"
+        if solution.proved
+        else f"not proved: within {solution.relative_gap:.2%} of the bound"
+    )
     return Listing(
         "Cheapest fleet",
         (

@@ -54,8 +54,8 @@ def _alone(problem: Problem, columns: list[Column], time_limit_s: float) -> Solu
 def greedy(problem: Problem) -> Solution:
     """Each demand to the option with the least dollars per request, counts rounded up per option.
 
-    What one would do with a price list and a throughput table. It looks at no other demand, so it neither fills the
-    last instance of another type nor steers around a quota.
+    What one would do with a price list and a throughput table. It looks at no other demand, so it neither
+    fills the last instance of another type nor steers around a quota.
 
     Raises:
         NoCandidates: some demand can be served by no column.
@@ -71,7 +71,9 @@ def greedy(problem: Problem) -> Solution:
         if rate > 0:
             column, k, requests_per_s = _cheapest_per_request(list(columns.values()), b)
             load[column, k, b] = rate
-            needed[column, k] = needed.get((column, k), 0.0) + rate / (problem.utilisation_ceiling * requests_per_s)
+            needed[column, k] = needed.get((column, k), 0.0) + rate / (
+                problem.utilisation_ceiling * requests_per_s
+            )
     instances: dict[str, int] = {}
     replicas: dict[tuple[str, int], int] = {}
     for (column, k), wanted in sorted(needed.items()):
@@ -81,7 +83,9 @@ def greedy(problem: Problem) -> Solution:
         replicas[column, k] = count * slots
     _refuse_overdrawn(problem, columns, instances)
     cost = sum((columns[column].usd_per_hour * count for column, count in instances.items()), Decimal(0))
-    return Solution(SolveStatus.FEASIBLE, instances, replicas, load, cost, 0.0, GREEDY, time.perf_counter() - started)
+    return Solution(
+        SolveStatus.FEASIBLE, instances, replicas, load, cost, 0.0, GREEDY, time.perf_counter() - started
+    )
 
 
 def _cheapest_per_request(columns: list[Column], b: int) -> tuple[str, int, float]:
@@ -109,4 +113,6 @@ def _refuse_overdrawn(problem: Problem, columns: Mapping[str, Column], instances
             drawn[pool] = drawn.get(pool, Decimal(0)) + units * count
     for pool, units in sorted(drawn.items()):
         if pool in problem.free_units and units > problem.free_units[pool]:
-            raise LimitsForbid(f"takes {units:f} of {pool}, which has {problem.free_units[pool]:f} free", None)
+            raise LimitsForbid(
+                f"takes {units:f} of {pool}, which has {problem.free_units[pool]:f} free", None
+            )

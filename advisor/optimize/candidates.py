@@ -8,6 +8,7 @@ it would save.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -119,8 +120,18 @@ class ThroughputTable:
                 service.slo,
                 self._weakest,
             )
-            self._degrees[key] = Degree(tensor_parallel, tuple(answers))
+            self._degrees[key] = Degree(
+                tensor_parallel, tuple(map(self._within_context, self._sizes, answers))
+            )
         return self._degrees[key]
+
+    def _within_context(self, size: tuple[float, float], answer: Answer) -> Answer:
+        model = self._facts.models[self._service.model]
+        tokens = math.ceil(sum(size))
+        if tokens <= model.max_context:
+            return answer
+        detail = f"{tokens:,} tokens of input and output exceed {model.id}'s context of {model.max_context:,}"
+        return NoThroughput("exceeds_context", detail)
 
 
 def join(

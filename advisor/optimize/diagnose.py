@@ -1,9 +1,9 @@
 """Why no fleet exists, and the least that would have to be added.
 
-Two small programmes on the same rows as the problem itself. The first makes every limit elastic and adds as little
-as it can, where one unit counts 1 / (the least any candidate draws from that pool): "instances' worth of quota", so
-that 8 GPUs and 192 vCPUs that admit the same machine weigh alike. The second
-serves as much of the demand as the limits allow.
+Two small programmes on the same rows as the problem itself. The first makes every limit elastic and adds as
+little as it can, where one unit counts 1 / (the least any candidate draws from that pool): "instances'
+worth of quota", so that 8 GPUs and 192 vCPUs that admit the same machine weigh alike. The second serves as
+much of the demand as the limits allow.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Addition:
     def __str__(self) -> str:
         what = "to the stock of " if self.kind == "stock" else "to "
         needed = self.free + self.added
-        unit = "instance" if (self.unit, self.added) == ("instances", 1) else self.unit
+        unit = "instance" if self.unit == "instances" and self.added == 1 else self.unit
         return f"add at least {self.added:f} {unit} {what}{self.limit} (free {self.free:f}, needs {needed:f})"
 
 
@@ -81,13 +81,16 @@ def diagnose_infeasible(problem: Problem, *, pool_units: Mapping[str, str] | Non
 def _message(additions: tuple[Addition, ...], share: float, *, proved: bool) -> str:
     least = "" if proved else " (enough; not proved the least)"
     wanted = "; ".join(str(addition) for addition in additions) or "no addition to the limits was found"
-    return f"the limits in force admit no fleet; at most {share:.1%} of the requests can be served. To serve all: {wanted}{least}"
+    served = f"at most {share:.1%} of the requests can be served"
+    return f"the limits in force admit no fleet; {served}. To serve all: {wanted}{least}"
 
 
 def _least_additions(problem: Problem, units: Mapping[str, str]) -> tuple[tuple[Addition, ...], bool]:
     from advisor.optimize import formulation
 
     reduced = reduce(problem, enforce_limits=False)
+    if not reduced.groups:
+        return (), True
     columns = {column.id: column for column in problem.columns}
     stock = _stock(reduced, columns)
     weights = {formulation.stock_label(c): 1.0 for c in stock}
@@ -111,15 +114,20 @@ def _additions(
     for pool, limit in reduced.free_units:
         free = max(limit, Decimal(0))
         drawn = sum(
-            (n * each for n, x in zip(counts, reduced.candidates, strict=True) for key, each in x.draws if key == pool),
+            (
+                n * each
+                for n, x in zip(counts, reduced.candidates, strict=True)
+                for key, each in x.draws
+                if key == pool
+            ),
             Decimal(0),
         )
         if drawn - free > _NOISE:
             found.append(Addition(pool, "quota", units.get(pool, "units"), free, _tidy(drawn - free)))
-    for c, limit in sorted(stock.items()):
-        if counts[c] > limit:
-            short = Decimal(counts[c] - limit)
-            found.append(Addition(reduced.candidates[c].id, "stock", "instances", Decimal(limit), short))
+    for c, held in sorted(stock.items()):
+        if counts[c] > held:
+            short = Decimal(counts[c] - held)
+            found.append(Addition(reduced.candidates[c].id, "stock", "instances", Decimal(held), short))
     return tuple(found)
 
 
@@ -134,12 +142,14 @@ def _stock(reduced: Reduced, columns: Mapping[str, Column]) -> dict[int, int]:
 
 
 def _servable_share(problem: Problem) -> float:
-    """The largest share of the requests that some fleet within the limits serves; rounded down on a timeout."""
+    """The largest share of the requests that a fleet within the limits serves; too low on a timeout."""
     from advisor.optimize import formulation
 
     reduced = reduce(problem)
     total = sum(rate for rate in problem.demand_requests_per_s if rate > 0)
-    if not reduced.candidates or not total:
+    if not total:
+        return 1.0
+    if not reduced.candidates:
         return 0.0
     answer = formulation.run(formulation.most_served(reduced), time_limit_s=_TIME_LIMIT_S)
     served = sum(share * reduced.demand_requests_per_s[b] for (_, _, b), share in answer.shares.items())

@@ -1,4 +1,4 @@
-"""Which tensor-parallel degrees and which columns another one replaces at no more cost. Exact, not a heuristic."""
+"""Which tensor-parallel degrees and columns another one replaces at no more cost. Exact, no heuristic."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Shape:
         return self.accelerators // tensor_parallel
 
     def most_per_instance(self) -> NDArray[np.float64]:
-        """Per demand, a rate that no packing of the instance exceeds, even relative to shares of the instance.
+        """Per demand, a rate that no packing of the instance exceeds, relative to shares of the instance.
 
         With one degree it is attained. With several, a packing gives degree k the share n_k·k/g of the
         accelerators, and those shares sum to at most 1, so max over k of (g/k)·rate bounds every mix.
@@ -45,19 +45,27 @@ class Shape:
 def reduced_degrees(shape: Shape) -> dict[int, NDArray[np.float64]]:
     """The degrees that are needed.
 
-    A replica of degree K is replaced by K/k replicas of degree k on the same accelerators if together they are at
-    least as fast for every demand. The other way round, one replica of degree K replaces everything smaller if K
-    divides the instance and is at least as fast as the K/k replicas it displaces, for every smaller k: then each
-    block of K accelerators, however it was mixed, may run one replica of degree K instead.
+    A replica of degree K is replaced by K/k replicas of degree k on the same accelerators if together they
+    are at least as fast for every demand. The other way round, one replica of degree K replaces everything
+    smaller if K divides the instance and is at least as fast as the K/k replicas it displaces, for every
+    smaller k: then each block of K accelerators, however it was mixed, may run one replica of degree K
+    instead.
     """
     kept = dict(shape.degrees)
     for small in shape.degrees:
         for large in shape.degrees:
-            if small < large and small in kept and large in kept and (kept[large] <= large // small * kept[small]).all():
+            if (
+                small < large
+                and small in kept
+                and large in kept
+                and (kept[large] <= large // small * kept[small]).all()
+            ):
                 del kept[large]
     for large in sorted(kept, reverse=True):
         smaller = [k for k in kept if k < large]
-        if shape.accelerators % large == 0 and all((kept[large] >= large // k * kept[k]).all() for k in smaller):
+        if shape.accelerators % large == 0 and all(
+            (kept[large] >= large // k * kept[k]).all() for k in smaller
+        ):
             return {k: rate for k, rate in kept.items() if k >= large}
     return kept
 
@@ -113,7 +121,10 @@ def _cheapest_of_equals(
             continue
         key = (id(shape), tuple(sorted(draw for draw in column.draws if draw[0] in free_units)))
         rival = best.get(key)
-        if rival is None or (column.usd_per_hour, column.id) < (entries[rival][0].usd_per_hour, entries[rival][0].id):
+        if rival is None or (column.usd_per_hour, column.id) < (
+            entries[rival][0].usd_per_hour,
+            entries[rival][0].id,
+        ):
             best[key] = i
     chosen = sorted([*best.values(), *stocked])
     return [entries[i] for i in chosen], [labels[i] for i in chosen]
@@ -141,12 +152,13 @@ def _times(
 ) -> NDArray[np.float64]:
     """The most instances of h that cost and draw no more than one of each of the others."""
     if prices[h] > 0:
-        times = np.floor(prices[others] / prices[h] * (1.0 if exact else _SHY)).clip(min=1.0)  # others cost no less
+        times = np.floor(prices[others] / prices[h] * (1.0 if exact else _SHY))
+        times = np.maximum(times, 1.0)  # the others cost no less
     else:
         times = np.full(others.size, float(2**31))
     for pool in np.flatnonzero(draws[h]):
         times = np.minimum(times, np.floor(draws[others, pool] / draws[h, pool]))
-    return times
+    return np.asarray(times)
 
 
 def _carries(shape: Shape, most: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -161,7 +173,8 @@ def _carries(shape: Shape, most: NDArray[np.float64], times: NDArray[np.float64]
 def _carries_each_degree(shape: Shape, other: Shape, times: int) -> bool:
     """Whether every replica of the other has a place and a match of its own degree on ``times`` instances.
 
-    If row by row at least as many slots exist, a packing of the other packs here too (see formulation's proof).
+    If row by row at least as many slots exist, a packing of the other packs here too (see formulation's
+    proof).
     """
     return all(
         k in shape.all_degrees

@@ -1,4 +1,4 @@
-"""The allocation problem as a mixed-integer programme, in PuLP, solved by HiGHS. The one module that speaks either.
+"""The allocation problem as a mixed-integer programme, in PuLP, solved by HiGHS. Only this module speaks either.
 
 Sets        c candidates   k tensor-parallel degrees of c   b demands   p quota pools
 Parameters  usd_per_hour[c]  slots[c,k]  replicas_needed[c,k,b]  units[c,p]  free_units[p]  max_instances[c]
@@ -9,18 +9,19 @@ replica_capacity[c,k]    sum over b of replicas_needed · share <= replicas
 accelerator_packing[c,k] sum over k' >= k of (k'/k) · replicas[c,k'] <= slots[c,k] · instances[c]
 quota[p]                 sum over c of units · instances <= free_units
 
-``replicas_needed[c,k,b]`` is demand / (utilisation ceiling · requests_per_s): what would carry all of b, so that
-load = share · demand. Loads of different demands on one replica add up linearly: a router that splits a stream by
-weight gives every replica of a pool the same mix, so a pool is full when the shares of its time sum to its size.
+``replicas_needed[c,k,b]`` is demand / (utilisation ceiling · requests_per_s): what would carry all of b, so
+that load = share · demand. Loads of different demands on one replica add up linearly: a router that splits
+a stream by weight gives every replica of a pool the same mix, so a pool is full when the shares of its time
+sum to its size.
 
 ``slots[c,k]`` is floor(accelerators / k). A candidate with one useful degree needs no replica variables: its
 ``replicas`` is slots · instances, and it has no packing rows.
 
-The packing rows are exact where the degrees form a chain of divisors. Necessary: at degree k a replica of degree
-k' >= k takes k'/k of the slots. Sufficient: place replicas in falling order of degree. When one of degree k is to
-be placed, every instance is filled by multiples of k, so it has no room only if all floor(g/k) of its slots are
-taken; if no instance has room, the row of k was already full. The row of K follows from that of a smaller k, and
-is left out, where k · floor(g/k) = K · floor(g/K).
+The packing rows are exact where the degrees form a chain of divisors. Necessary: at degree k a replica of
+degree k' >= k takes k'/k of the slots. Sufficient: place replicas in falling order of degree. When one of
+degree k is to be placed, every instance is filled by multiples of k, so it has no room only if all
+floor(g/k) of its slots are taken; if no instance has room, the row of k was already full. The row of K
+follows from that of a smaller k, and is left out, where k · floor(g/k) = K · floor(g/K).
 
 Labels are short and unique (i0, r0_4, s0_4_12: candidate, degree, demand) because the LP format rewrites
 punctuation; candidates are numbered in order of their ids.
@@ -51,10 +52,10 @@ TOLERANCE: Final = 1e-9
 
 SEED: Final = 0
 SMALLEST_COEFFICIENT: Final = 1e-9
-"""HiGHS ignores smaller ones (its option small_matrix_value); work is rounded up to it, never down to nothing."""
+"""HiGHS ignores smaller ones (option small_matrix_value); work is rounded up to it, never to nothing."""
 
 SMALL: Final = 20_000
-"""Shares up to which primal heuristics cost more than they find (benchmarks/README.md); above, they find fleets."""
+"""Shares up to which primal heuristics cost more time than they save (benchmarks/README.md)."""
 
 _QUICK: Final = {
     "mip_heuristic_effort": 0.0,
@@ -88,7 +89,9 @@ class Answer:
     outcome: Outcome
     bound: float  #: dual bound on the objective
     instances: tuple[float, ...] = ()  #: per candidate
-    replicas: Mapping[tuple[int, int], float] = field(default_factory=dict)  #: per (candidate, degree) with a variable
+    replicas: Mapping[tuple[int, int], float] = field(
+        default_factory=dict
+    )  #: per (candidate, degree) with a variable
     shares: Mapping[tuple[int, int, int], float] = field(default_factory=dict)  #: only those above zero
     extras: Mapping[str, float] = field(default_factory=dict)  #: units added per limit, in a diagnosis
     sliced: bool = False  #: shares are whole numbers of slices
@@ -117,7 +120,7 @@ def solver_name() -> str:
     return f"HiGHS {highspy.Highs().version()} through PuLP {pulp.__version__}"
 
 
-# --- constraint families -------------------------------------------------------------------------------------------
+# --- constraint families --------------------------------------------------------------------------
 
 
 def fleet_cost(reduced: Reduced, programme: Programme) -> list[tuple[Any, float]]:
@@ -154,7 +157,7 @@ def replica_capacity(reduced: Reduced, programme: Programme, whole: float = 1.0)
 
 
 def accelerator_packing(reduced: Reduced, programme: Programme) -> Iterator[Row]:
-    """Replicas of several degrees fit the instances: sum over k' >= k of (k'/k) · replicas <= slots · instances."""
+    """Replicas fit the instances: sum over k' >= k of (k'/k) · replicas <= slots · instances."""
     for c, candidate in enumerate(reduced.candidates):
         if len(candidate.degrees) > 1:
             for k, slots in needed_packing_rows(candidate):
@@ -189,7 +192,7 @@ def needed_packing_rows(candidate: Candidate) -> list[tuple[int, int]]:
     return rows
 
 
-# --- programmes ----------------------------------------------------------------------------------------------------
+# --- programmes -----------------------------------------------------------------------------------
 
 
 def cheapest_fleet(
@@ -204,8 +207,9 @@ def cheapest_fleet(
 
     Args:
         reduced: from presolve.
-        slices: cut each demand into so many equal indivisible slices; shares become whole numbers of them. Slices of
-            one demand are alike, so counting them is the same problem as one binary per slice (docs/adr).
+        slices: cut each demand into so many equal indivisible slices; shares become whole numbers of them.
+            Slices of one demand are alike, so counting them is the same problem as one binary per slice
+            (docs/adr).
         counts: instances per candidate, if they are no longer a question.
         near: shares of a free split; only the whole numbers of slices next to them are considered.
         at_least_usd_per_hour: a proved bound on the cost, as a row.
@@ -222,7 +226,9 @@ def cheapest_fleet(
     return programme
 
 
-def balanced_routing(reduced: Reduced, instances: tuple[int, ...], replicas: Mapping[tuple[int, int], int]) -> Programme:
+def balanced_routing(
+    reduced: Reduced, instances: tuple[int, ...], replicas: Mapping[tuple[int, int], int]
+) -> Programme:
     """Shares for a fleet that is already chosen, as an LP: the fullest pool as little loaded as can be."""
     programme = Programme(pulp.LpProblem("balanced_routing"), list(instances), dict(replicas))
     programme.overload = programme.lp.add_variable("overload", 0)
@@ -234,7 +240,7 @@ def balanced_routing(reduced: Reduced, instances: tuple[int, ...], replicas: Map
 
 
 def least_additions(reduced: Reduced, weights: Mapping[str, float], stock: Mapping[int, int]) -> Programme:
-    """How little would have to be added: minimise sum over limits of weight · extra, with every limit elastic.
+    """How little would have to be added: every limit elastic, minimise sum of weight · extra.
 
     Args:
         reduced: with its limits not enforced on columns.
@@ -264,7 +270,7 @@ def most_served(reduced: Reduced) -> Programme:
 
 
 def stock_limit(programme: Programme, stock: Mapping[int, int]) -> Iterator[Row]:
-    """Instances within stock (plus what a diagnosis adds); in the problem itself this is the variable's bound."""
+    """Instances within stock (plus what a diagnosis adds); in the problem itself a bound, not a row."""
     for c, limit in sorted(stock.items()):
         extra = [(programme.extras[stock_label(c)], -1.0)] if stock_label(c) in programme.extras else []
         yield f"stock_limit_{c}", [(programme.instances[c], 1.0), *extra], _AT_MOST, float(limit)
@@ -322,11 +328,11 @@ def _add_rows(programme: Programme, rows: Iterable[Row]) -> None:
         programme.lp.addConstraint(pulp.LpConstraint(pulp.LpAffineExpression(pairs), sense, name, right))
 
 
-# --- solving -------------------------------------------------------------------------------------------------------
+# --- solving --------------------------------------------------------------------------------------
 
 
-class _HighsInOnePiece(pulp.HiGHS):
-    """PuLP's HiGHS, handed the model as arrays; PuLP adds it column by column and row by row, at twice the time."""
+class _HighsInOnePiece(pulp.HiGHS):  # type: ignore[misc]  # PuLP is untyped
+    """PuLP's HiGHS, handed the model as arrays; PuLP itself adds columns and rows one by one."""
 
     def buildSolverModel(self, lp: Any) -> None:  # noqa: N802 (PuLP's name)
         """Pass the whole model at once."""
@@ -341,11 +347,18 @@ class _HighsInOnePiece(pulp.HiGHS):
         model.col_lower_ = [-highspy.kHighsInf if x.lowBound is None else x.lowBound for x in variables]
         model.col_upper_ = [highspy.kHighsInf if x.upBound is None else x.upBound for x in variables]
         if lp.isMIP():
-            kinds = {pulp.LpInteger: highspy.HighsVarType.kInteger, pulp.LpContinuous: highspy.HighsVarType.kContinuous}
+            kinds = {
+                pulp.LpInteger: highspy.HighsVarType.kInteger,
+                pulp.LpContinuous: highspy.HighsVarType.kContinuous,
+            }
             model.integrality_ = [kinds[x.cat] for x in variables]
         right = [-row.constant for row in rows]
-        model.row_lower_ = [r if row.sense >= 0 else -highspy.kHighsInf for r, row in zip(right, rows, strict=True)]
-        model.row_upper_ = [r if row.sense <= 0 else highspy.kHighsInf for r, row in zip(right, rows, strict=True)]
+        model.row_lower_ = [
+            r if row.sense >= 0 else -highspy.kHighsInf for r, row in zip(right, rows, strict=True)
+        ]
+        model.row_upper_ = [
+            r if row.sense <= 0 else highspy.kHighsInf for r, row in zip(right, rows, strict=True)
+        ]
         matrix = model.a_matrix_
         matrix.format_ = highspy.MatrixFormat.kRowwise
         matrix.start_ = [0, *itertools.accumulate(len(row) for row in rows)]
@@ -388,7 +401,8 @@ def run(programme: Programme, *, time_limit_s: float, relative_gap: float = 0.0)
 def _outcome(sol_status: int, info: Any) -> Outcome:
     """PuLP's solution status, not its status: the latter calls a timed-out answer "Optimal".
 
-    A solution counts only if HiGHS itself calls it feasible; of an infeasible model it hands out numbers as well.
+    A solution counts only if HiGHS itself calls it feasible; of an infeasible model it hands out numbers as
+    well.
     """
     if sol_status == pulp.LpSolutionInfeasible:
         return Outcome.INFEASIBLE

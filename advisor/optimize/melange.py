@@ -1,8 +1,8 @@
 """The allocation problem in the config format of the Mélange release, and its answer.
 
-Semantics are the release's: a bucket's rate is its share times ``total_request_rate``. Shares are not normalised, so
-shares that sum to 1.2 plan for 1.2 times the total; :func:`notes` says so. A throughput of 0 means that the GPU cannot
-serve the bucket (the release divides by it).
+Semantics are the release's: a bucket's rate is its share times ``total_request_rate``. Shares are not
+normalised, so shares that sum to 1.2 plan for 1.2 times the total; :func:`notes` says so. A throughput of 0
+means that the GPU cannot serve the bucket (the release divides by it).
 """
 
 from __future__ import annotations
@@ -91,11 +91,15 @@ def parse_config(text: str, name: str = "config") -> MelangeConfig:
         raw = json.loads(text, object_pairs_hook=unique)
     except json.JSONDecodeError as error:
         at = f"line {error.lineno}, column {error.colno}"
-        raise InputFileError(name, at, text[error.pos : error.pos + 20], f"the file must be JSON: {error.msg}") from error
+        raise InputFileError(
+            name, at, text[error.pos : error.pos + 20], f"the file must be JSON: {error.msg}"
+        ) from error
     except (RecursionError, ValueError) as error:
         if isinstance(error, InputFileError):
             raise
-        raise InputFileError(name, "", str(error), "the file must be JSON of sane depth and numbers") from error
+        raise InputFileError(
+            name, "", str(error), "the file must be JSON of sane depth and numbers"
+        ) from error
     return _Reader(name).config(raw)
 
 
@@ -106,7 +110,9 @@ class _Reader:
     file: str
 
     def config(self, raw: object) -> MelangeConfig:
-        root = self._object(raw, "", "an object with gpu_info, workload_distribution, total_request_rate, slice_factor")
+        root = self._object(
+            raw, "", "an object with gpu_info, workload_distribution, total_request_rate, slice_factor"
+        )
         shares = self._matrix(self._get(root, "workload_distribution"), "workload_distribution", None)
         total = self._number(self._get(root, "total_request_rate"), "total_request_rate", positive=True)
         if sum(map(sum, shares)) <= 0:
@@ -145,11 +151,17 @@ class _Reader:
             cells = self._list(row, f"{at}[{i}]")
             if len(cells) != width:
                 raise self._bad(f"{at}[{i}]", f"{len(cells)} columns", f"{width} columns in every row")
-            matrix.append(tuple(self._number(x, f"{at}[{i}][{j}]", positive=False) for j, x in enumerate(cells)))
+            matrix.append(
+                tuple(self._number(x, f"{at}[{i}][{j}]", positive=False) for j, x in enumerate(cells))
+            )
         return tuple(matrix)
 
     def _number(self, raw: object, at: str, *, positive: bool) -> float:
-        allowed = f"a number from {LEAST:g} to {MOST:g}" if positive else f"0, or a number from {LEAST:g} to {MOST:g}"
+        allowed = (
+            f"a number from {LEAST:g} to {MOST:g}"
+            if positive
+            else f"0, or a number from {LEAST:g} to {MOST:g}"
+        )
         if isinstance(raw, bool) or not isinstance(raw, int | float):
             raise self._bad(at, raw, allowed)
         if isinstance(raw, float) and not math.isfinite(raw):
@@ -187,10 +199,8 @@ def notes(config: MelangeConfig) -> list[str]:
     total = sum(map(sum, config.shares))
     if abs(total - 1) <= _SHARES_ABOUT_ONE:
         return []
-    return [
-        f"the shares sum to {total:g}, not 1; like the release, this plans for "
-        f"{total * config.total_requests_per_s:g} requests/s in all"
-    ]
+    planned = f"{total * config.total_requests_per_s:g} requests/s in all"
+    return [f"the shares sum to {total:g}, not 1; like the release, this plans for {planned}"]
 
 
 def to_problem(config: MelangeConfig) -> Problem:

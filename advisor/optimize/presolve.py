@@ -1,17 +1,19 @@
-"""Makes a problem smaller without changing its optimum. Pure; every step is tested against the unreduced problem.
+"""Makes a problem smaller without changing its optimum. Pure; tested against the unreduced problem.
 
 1. canonical order: columns by id, demands by label, so that the order of the input cannot matter
 2. options that serve nothing, and instances of which not one may be bought, are dropped
-3. limits that cannot bind are dropped: some optimal fleet never holds more instances of a column than would serve
-   every demand it can serve, so a stock above that number, or a pool above the sum of those draws, is no limit
+3. limits that cannot bind are dropped: some optimal fleet never holds more instances of a column than would
+   serve every demand it can serve, so a stock above that number, or a pool above the sum of those draws, is
+   no limit
 4. degree dominance: a tensor-parallel degree that another degree of the same instance replaces is dropped
-5. column dominance: g is dropped if m instances of one h cost no more, carry no less, draw no more from any pool
-   that can bind, and h has no stock that can bind (formulation.md's k-fold dominance, keyed by the active limits)
+5. column dominance: g is dropped if m instances of one h cost no more, carry no less, draw no more from any
+   pool that can bind, and h has no stock that can bind (k-fold dominance, keyed by the active limits)
 6. demands whose throughputs are proportional on every column left are merged
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -79,19 +81,24 @@ def most_instances(column: Column, free_units: dict[str, Decimal]) -> int | None
     """Instances that stock and quotas allow of this column alone; None is unlimited."""
     limits = [max(0, column.max_instances)] if column.max_instances is not None else []
     limits += [
-        max(0, int(free_units[pool] // units)) for pool, units in column.draws if pool in free_units and units > 0
+        max(0, int(free_units[pool] // units))
+        for pool, units in column.draws
+        if pool in free_units and units > 0
     ]
     return min(limits) if limits else None
 
 
-def reduce(problem: Problem, *, dominance: bool = True, merge: bool = True, enforce_limits: bool = True) -> Reduced:
+def reduce(
+    problem: Problem, *, dominance: bool = True, merge: bool = True, enforce_limits: bool = True
+) -> Reduced:
     """The smallest problem with the same optimum.
 
     Args:
         problem: as asked.
         dominance: drop dominated degrees and columns (steps 4 and 5).
         merge: merge proportional demands (step 6); must be off when demands are cut into slices.
-        enforce_limits: False keeps every pool and what it currently rules out, for a diagnosis that adds units.
+        enforce_limits: False keeps every pool and what it currently rules out, for a diagnosis that adds
+        units.
     """
     demands = _canonical_demands(problem)
     rates = np.array([problem.demand_requests_per_s[b] for b in demands])
@@ -150,9 +157,7 @@ def _shapes(columns: Sequence[Column], demands: list[int]) -> tuple[list[Shape],
     return shapes, shape_of
 
 
-def _shape(
-    accelerators: int, options: Iterable[tuple[int, tuple[float, ...]]], demands: list[int]
-) -> Shape:
+def _shape(accelerators: int, options: Iterable[tuple[int, tuple[float, ...]]], demands: list[int]) -> Shape:
     degrees: dict[int, NDArray[np.float64]] = {}
     for tensor_parallel, requests_per_s in sorted(options):
         rates = np.array(requests_per_s, dtype=np.float64)[demands]
@@ -161,14 +166,14 @@ def _shape(
                 raise ValueError(f"degree {tensor_parallel} stands twice in one column")
             degrees[tensor_parallel] = rates
     ordered = tuple(degrees)
-    for small, large in zip(ordered, ordered[1:], strict=False):
+    for small, large in itertools.pairwise(ordered):
         if large % small:
             raise ValueError(f"degrees {small} and {large} on one instance do not divide each other")
     return Shape(accelerators, degrees, degrees)
 
 
 def _instances_enough(shape: Shape, rates: NDArray[np.float64], ceiling: float) -> int:
-    """Instances that serve everything the shape can serve, with every degree at once: more are never needed."""
+    """Instances that serve all the shape can serve, by every degree at once: more are never needed."""
     total = 0
     for tensor_parallel, requests_per_s in shape.degrees.items():
         can = requests_per_s > 0
@@ -180,9 +185,10 @@ def _instances_enough(shape: Shape, rates: NDArray[np.float64], ceiling: float) 
 def _pools_that_bind(
     problem: Problem, bounded: list[tuple[Column, int]] | None
 ) -> tuple[tuple[str, Decimal], ...]:
-    """Limited pools that stock and usefulness do not already keep; all of them where no such bounds are given.
+    """Limited pools that stock and usefulness do not already keep; all where no bounds are given.
 
-    The bounds must not come from the pools themselves: what a pool keeps a column to is no reason to drop the pool.
+    The bounds must not come from the pools themselves: what a pool keeps a column to is no reason to drop
+    the pool.
     """
     if bounded is None:
         return tuple(sorted(problem.free_units.items()))
@@ -191,7 +197,9 @@ def _pools_that_bind(
         for pool, units in column.draws:
             if pool in problem.free_units:
                 most[pool] = most.get(pool, units * 0) + units * bound
-    return tuple((pool, problem.free_units[pool]) for pool in sorted(most) if most[pool] > problem.free_units[pool])
+    return tuple(
+        (pool, problem.free_units[pool]) for pool in sorted(most) if most[pool] > problem.free_units[pool]
+    )
 
 
 def _assemble(
@@ -203,7 +211,11 @@ def _assemble(
     *,
     merge: bool,
 ) -> Reduced:
-    rows = [(i, tp, requests_per_s) for i, (_, s, _) in enumerate(picked) for tp, requests_per_s in s.degrees.items()]
+    rows = [
+        (i, tp, requests_per_s)
+        for i, (_, s, _) in enumerate(picked)
+        for tp, requests_per_s in s.degrees.items()
+    ]
     matrix = np.array([row[2] for row in rows]).reshape(len(rows), len(demands))
     members = _proportional(matrix) if merge else [[b] for b in range(len(demands))]
     with np.errstate(divide="ignore"):

@@ -1,7 +1,7 @@
 """From a problem to a fleet that was checked: presolve, formulation, rounding, repair, exact cost.
 
-The solver's answer is material, not truth: counts are rounded and refused if not near an integer, loads are repaired
-against those counts, every limit is checked again in Decimal, and the cost is counts times prices.
+The solver's answer is material, not truth: counts are rounded and refused if not near an integer, loads are
+repaired against those counts, every limit is checked again in Decimal, and the cost is counts times prices.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ SLACK: Final = 1e-9
 
 _NEGLIGIBLE_SHARE: Final = 1e-9  # of a demand, dropped from a routing before it is brought back to exactly 1
 _FLOAT_NOISE: Final = 1e-12  # relative; a bound this near the cost differs by the order of a sum
-_MARGIN: Final = 1e-6  # by which replicas shrink in the second attempt, if the first fleet does not hold exactly
+_MARGIN: Final = (
+    1e-6  # by which replicas shrink in the second attempt, if the first fleet does not hold exactly
+)
 
 Shares = dict[tuple[int, int, int], float]
 
@@ -150,7 +152,9 @@ def _cheapest(
     if answer.outcome is Outcome.INFEASIBLE:
         return None
     if not answer.instances or (slices is not None and not answer.sliced):
-        raise SolverFailed(f"no fleet was found within {time_limit_s:.3g} s; allow more time with --time-limit-s")
+        raise SolverFailed(
+            f"no fleet was found within {time_limit_s:.3g} s; allow more time with --time-limit-s"
+        )
     fleet = _hold(reduced, answer, slices)
     if fleet is None:
         fleet = _with_margin(reduced, deadline, slices)
@@ -166,10 +170,9 @@ def _run(reduced: Reduced, deadline: float, relative_gap: float, **options: Any)
 def _sliced(
     reduced: Reduced, fluid: Answer, deadline: float, relative_gap: float, slices: int
 ) -> tuple[Answer, float]:
-    """The answer for slices, from that for a free split of the same demands, and a bound.
-
-    Slices cost no less than a free split, so if its counts carry the slices as well, they are the cheapest.
-    A basic routing splits few demands, so the slices are looked for next to one that leaves every pool some room,
+    """The answer for slices, from that for a free split of the same demands, and a bound.  Slices cost no
+    less than a free split, so if its counts carry the slices as well, they are the cheapest. A basic
+    routing splits few demands, so the slices are looked for next to one that leaves every pool some room,
     then anywhere, and only then among other counts, with the free split's bound as a row.
     """
     counts = tuple(_integer(count) for count in fluid.instances)
@@ -179,7 +182,9 @@ def _sliced(
         answer = _run(reduced, deadline, relative_gap, slices=slices, counts=counts, **options)
         if answer.outcome is Outcome.OPTIMAL:
             return answer, fluid.bound
-    answer = _run(reduced, deadline, relative_gap, slices=slices, at_least_usd_per_hour=fluid.bound * (1 - SLACK))
+    answer = _run(
+        reduced, deadline, relative_gap, slices=slices, at_least_usd_per_hour=fluid.bound * (1 - SLACK)
+    )
     return answer, max(fluid.bound, answer.bound)
 
 
@@ -192,7 +197,7 @@ def _replicas(reduced: Reduced, answer: Answer, counts: tuple[int, ...]) -> dict
 
 
 def _with_margin(reduced: Reduced, deadline: float, slices: int | None) -> _Fleet:
-    """A second attempt on slightly smaller replicas, for a fleet that held only within the solver's tolerance."""
+    """A second attempt on slightly smaller replicas, for a fleet that held only within tolerance."""
     programme = formulation.cheapest_fleet(_shrunk(reduced), slices=slices)
     answer = formulation.run(programme, time_limit_s=deadline - time.perf_counter())
     fleet = _hold(reduced, answer, slices) if answer.instances else None
@@ -220,7 +225,7 @@ def _integer(value: float) -> int:
 
 
 def _hold(reduced: Reduced, answer: Answer, slices: int | None) -> _Fleet | None:
-    """The answer in exact counts with shares that hold, repaired by an LP if need be; None if nothing holds."""
+    """The answer in exact counts with shares that hold, repaired by an LP if need be, or None."""
     counts = tuple(_integer(count) for count in answer.instances)
     replicas = _replicas(reduced, answer, counts)
     _check_limits(reduced, counts, replicas)
@@ -278,7 +283,11 @@ def _check_limits(reduced: Reduced, counts: tuple[int, ...], replicas: Mapping[t
         over = [
             k
             for k in (degree.tensor_parallel for degree in candidate.degrees)
-            if sum(replicas[c, d.tensor_parallel] * (d.tensor_parallel // k) for d in candidate.degrees if d.tensor_parallel >= k)
+            if sum(
+                replicas[c, d.tensor_parallel] * (d.tensor_parallel // k)
+                for d in candidate.degrees
+                if d.tensor_parallel >= k
+            )
             > candidate.accelerators // k * counts[c]
         ]
         if counts[c] > candidate.max_instances or over:
@@ -291,15 +300,20 @@ def _check_limits(reduced: Reduced, counts: tuple[int, ...], replicas: Mapping[t
 def _fill_idle(
     reduced: Reduced, counts: tuple[int, ...], replicas: Mapping[tuple[int, int], int], shares: Shares
 ) -> dict[tuple[int, int], int]:
-    """Replicas of degrees that carry load, and more of them, largest first, on accelerators that would idle."""
+    """Replicas of degrees with load, and more of them, largest first, on accelerators that would idle."""
     loaded = {(c, k) for c, k, _ in shares}
     filled = {key: count for key, count in replicas.items() if key in loaded and count}
     for c, candidate in enumerate(reduced.candidates):
         degrees = sorted((k for i, k in loaded if i == c), reverse=True)
         for place, k in enumerate(degrees):
-            # Room for more of degree k without moving any replica already there: every row of a degree <= k must hold.
+            # Every packing row of a degree <= k in use must still hold.
             room = min(
-                (candidate.accelerators // s * counts[c] - sum(filled[c, d] * (d // s) for d in degrees if d >= s)) * s // k
+                (
+                    candidate.accelerators // s * counts[c]
+                    - sum(filled[c, d] * (d // s) for d in degrees if d >= s)
+                )
+                * s
+                // k
                 for s in degrees[place:]
             )
             filled[c, k] += max(room, 0)
@@ -325,7 +339,11 @@ def _solution(
     return Solution(
         SolveStatus.OPTIMAL if proved else SolveStatus.FEASIBLE,
         bought,
-        {(ids[c], k): count for (c, k), count in sorted(fleet.replicas.items()) if count and ids[c] in bought},
+        {
+            (ids[c], k): count
+            for (c, k), count in sorted(fleet.replicas.items())
+            if count and ids[c] in bought
+        },
         load,
         cost,
         bound,

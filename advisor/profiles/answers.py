@@ -1,10 +1,9 @@
 """The one question the planner asks: how fast is one replica, on what evidence, or why is there no figure.
 
 Order of the checks: can the chip compute in the precision; does anything measured or simulated reach the
-size;
-if not, does the model fit and what does the estimator say. A profile that served the model is proof that it
-fits.
-Stronger evidence that no load meets the SLO is final: a weaker kind is not asked for a kinder answer.
+size; if not, does the model fit and what does the estimator say. A profile that served the model is proof
+that it fits. Stronger evidence that no load meets the SLO is final: a weaker kind is not asked for a kinder
+answer.
 """
 
 from __future__ import annotations

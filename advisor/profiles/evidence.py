@@ -63,8 +63,7 @@ class SizePoints:
         """Largest requests per second within the SLO and what stops it; 0.0 where no point meets it.
 
         A TPOT limit between two points is interpolated linearly and so bounded by them. With a TTFT limit
-        only
-        profiled points count: TTFT does not rise evenly with load, so nothing lies safely between them.
+        only profiled points count: TTFT does not rise evenly with load, so nothing lies safely between them.
         """
         rate, by = self._within_tpot(slo.tpot_ms)
         if slo.ttft_ms is None or rate == 0.0:

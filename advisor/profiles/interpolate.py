@@ -2,7 +2,7 @@
 
 A rate between four profiled sizes is bounded by theirs. Larger requests never sustain a higher rate than
 smaller ones: a running minimum over both sizes repairs the few cells that say otherwise (mostly very short
-outputs under a tight TPOT limit, where one prefill is spread over few tokens). Nothing is extrapolated upward.
+outputs under a tight TPOT limit, where one prefill is spread over few tokens). Nothing is extrapolated.
 """
 
 from __future__ import annotations
@@ -102,8 +102,7 @@ class RateGrid:
 def rate_grid(profile: Profile, slo: Slo, *, clamp_below: bool, proves_unreachable: bool) -> RateGrid:
     """Rates of a profile under an SLO, larger requests never faster than smaller ones.
 
-    ``proves_unreachable`` says whether failing at the smallest load profiled means that no load meets the
-    SLO.
+    ``proves_unreachable``: failing at the smallest load profiled means that no load meets the SLO.
     """
     inputs, outputs = profile.inputs, profile.outputs
     rates = np.full((len(inputs), len(outputs)), np.nan)

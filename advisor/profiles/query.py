@@ -85,8 +85,7 @@ class ProfileStore:
         """Requests per second one replica sustains, or why none, for each (input, output) size in tokens.
 
         The strongest evidence that reaches a size answers for it: measured, then simulated, then estimated,
-        none
-        weaker than ``weakest``. Engine ``any`` takes every engine's figures.
+        none weaker than ``weakest``. Engine ``any`` takes every engine's figures.
         """
         from advisor.profiles.answers import Question, answer
 

@@ -24,15 +24,15 @@ SAME_SHAPE_NOTE: Final = "run with {model}, same shape"
 
 _LOADS: Final = """
     SELECT profile_id, kind, source_id, model, precision, engine, engine_version, accelerator,
-    tensor_parallel, date,
-           coalesce(flags, '') AS flags, input_tokens, output_tokens,
+           tensor_parallel, date, coalesce(flags, '') AS flags, input_tokens, output_tokens, requests_per_s,
+           concurrency,
            CASE kind WHEN 'measured' THEN max(tpot_{statistic}_ms) OVER lighter ELSE tpot_{statistic}_ms END
-           AS tpot_ms,
-           ttft_{statistic}_ms AS ttft_ms, requests_per_s, concurrency,
+               AS tpot_ms,
+           ttft_{statistic}_ms AS ttft_ms,
            (model = $model)::INTEGER AS own
     FROM read_parquet($files)
-    WHERE (model = $model OR shape = $shape) AND not_evidence_because IS NULL AND tpot_{statistic}_ms IS NOT
-    NULL
+    WHERE (model = $model OR shape = $shape)
+      AND not_evidence_because IS NULL AND tpot_{statistic}_ms IS NOT NULL
     WINDOW size AS (PARTITION BY profile_id, input_tokens, output_tokens),
            lighter AS (PARTITION BY profile_id, input_tokens, output_tokens
                        ORDER BY coalesce(concurrency, request_rate_offered) RANGE UNBOUNDED PRECEDING)
@@ -43,8 +43,7 @@ _LOADS: Final = """
 
 SUMMARY: Final = """
     SELECT profile_id, kind, model, precision, engine, engine_version, accelerator, tensor_parallel,
-    accelerators,
-           count(DISTINCT (input_tokens, output_tokens)) AS sizes, count(*) AS points,
+           accelerators, count(DISTINCT (input_tokens, output_tokens)) AS sizes, count(*) AS points,
            count(*) FILTER (not_evidence_because IS NULL) AS slo_points,
            string_agg(DISTINCT not_evidence_because, '; ' ORDER BY not_evidence_because)
                AS not_evidence_because,
@@ -56,7 +55,7 @@ SUMMARY: Final = """
 POINTS: Final = """
     SELECT * FROM read_parquet(?) WHERE profile_id = ?
     ORDER BY input_tokens, output_tokens, load_mode, concurrency, request_rate_offered, tpot_mean_ms,
-    requests_per_s
+             requests_per_s
 """
 
 
@@ -71,10 +70,8 @@ def read_profiles(
     """Profiles of a model and of models of its shape: measured first, then newest first.
 
     A measured size with a single load is left out: it says neither how far the rate goes nor where a limit
-    bites.
-    A measured TPOT counts as at least that of every lighter load of its run: a run that seems faster under
-    more
-    load was not the same deployment.
+    bites. A measured TPOT counts as at least that of every lighter load of its run: a run that seems faster
+    under more load was not the same deployment.
     """
     query = _LOADS.format(statistic=statistic)
     rows = connection.execute(query, {"files": list(files), "model": model, "shape": shape}).fetchnumpy()

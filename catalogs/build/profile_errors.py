@@ -39,23 +39,23 @@ _L40S_BASIS: Final = "the simulator's TensorRT-LLM figures against the vendor's 
 _REPEATS: Final = """
     WITH runs AS (
         SELECT model, precision, engine, accelerator, tensor_parallel, input_tokens, output_tokens,
-        concurrency,
-               date, engine_version, avg(requests_per_s) AS rate
+               concurrency, date, engine_version, avg(requests_per_s) AS rate
         FROM read_parquet(?) WHERE not_evidence_because IS NULL AND load_mode = 'concurrency' GROUP BY ALL
     ), ranked AS (
         SELECT rate, engine_version, first_value(rate) OVER newest AS newest_rate,
-               first_value(engine_version) OVER newest AS newest_version FROM runs
-        WINDOW newest AS (PARTITION BY model, precision, engine, accelerator, tensor_parallel, input_tokens,
-        output_tokens,
-                          concurrency ORDER BY date DESC NULLS LAST, engine_version DESC NULLS LAST)
+               first_value(engine_version) OVER newest AS newest_version
+        FROM runs
+        WINDOW newest AS (
+            PARTITION BY model, precision, engine, accelerator, tensor_parallel, input_tokens, output_tokens,
+                         concurrency
+            ORDER BY date DESC NULLS LAST, engine_version DESC NULLS LAST)
     )
     SELECT 100 * abs(rate / newest_rate - 1) FROM ranked WHERE engine_version IS DISTINCT FROM newest_version
 """
 
 _COMPARED: Final = """
     SELECT DISTINCT shape, precision, engine, accelerator, tensor_parallel, input_tokens, output_tokens,
-    tpot_mean_ms,
-           requests_per_s, concurrency
+           tpot_mean_ms, requests_per_s, concurrency
     FROM read_parquet(?)
     WHERE not_evidence_because IS NULL AND shape IS NOT NULL AND tpot_mean_ms IS NOT NULL
     WINDOW size AS (PARTITION BY profile_id, input_tokens, output_tokens)

@@ -93,8 +93,8 @@ _NOT_EVIDENCE: Final = """
       WHEN request_rate_offered = 'inf'::DOUBLE THEN 'all requests sent at once'
       WHEN regexp_matches(flags, 'suspect|outlier|inconsistent') THEN 'flagged as suspect or an outlier'
       WHEN regexp_matches(flags, 'attn-dp|ep=([2-9]|1[0-9])') THEN 'data- or expert-parallel deployment'
-      WHEN regexp_matches(flags, 'batch-1-only|chip-count-[0-9]+-assumed') THEN
-      'load or chip count not stated'
+      WHEN regexp_matches(flags, 'batch-1-only|chip-count-[0-9]+-assumed')
+        THEN 'load or chip count not stated'
       WHEN pp <> 1 OR gpu_count <> tp * pp THEN 'not one tensor-parallel replica'
       WHEN precision IS NULL THEN 'precision not stated'
       WHEN coalesce(tpot_mean_ms, tpot_p50_ms, tpot_p99_ms) IS NULL OR requests_per_s IS NULL
@@ -105,13 +105,12 @@ _NOT_EVIDENCE: Final = """
 _COLUMNS: Final = """
     profile_id, kind, source_id, licence, model, model_as_published, shape, precision, kv_precision, engine,
     engine_version, accelerator, accelerators::INTEGER AS accelerators,
-    tensor_parallel::INTEGER AS tensor_parallel,
-    pipeline_parallel::INTEGER AS pipeline_parallel, workload, input_tokens::DOUBLE AS input_tokens,
-    output_tokens::DOUBLE AS output_tokens, load_mode, concurrency::DOUBLE AS concurrency,
-    request_rate_offered,
-    ttft_mean_ms::DOUBLE AS ttft_mean_ms, ttft_p50_ms, ttft_p99_ms, tpot_mean_ms::DOUBLE AS tpot_mean_ms,
-    tpot_p50_ms, tpot_p99_ms, requests_per_s::DOUBLE AS requests_per_s, output_tokens_per_s,
-    slo_ttft_ms::DOUBLE AS slo_ttft_ms, slo_tpot_ms::DOUBLE AS slo_tpot_ms, date, flags, not_evidence_because
+    tensor_parallel::INTEGER AS tensor_parallel, pipeline_parallel::INTEGER AS pipeline_parallel, workload,
+    input_tokens::DOUBLE AS input_tokens, output_tokens::DOUBLE AS output_tokens, load_mode,
+    concurrency::DOUBLE AS concurrency, request_rate_offered, ttft_mean_ms::DOUBLE AS ttft_mean_ms,
+    ttft_p50_ms, ttft_p99_ms, tpot_mean_ms::DOUBLE AS tpot_mean_ms, tpot_p50_ms, tpot_p99_ms,
+    requests_per_s::DOUBLE AS requests_per_s, output_tokens_per_s, slo_ttft_ms::DOUBLE AS slo_ttft_ms,
+    slo_tpot_ms::DOUBLE AS slo_tpot_ms, date, flags, not_evidence_because
 """
 
 
@@ -182,18 +181,20 @@ _MEASURED: Final = """
     WITH named AS (
         SELECT m.* EXCLUDE (model, engine, engine_version, kind, date), 'measured' AS kind,
                coalesce(same.id, m.model) AS model, m.model AS model_as_published, date::VARCHAR AS date,
-               CASE WHEN engine ILIKE 'vllm%' THEN 'vLLM' WHEN engine ILIKE 'TensorRT-LLM+Triton' THEN
-               'TensorRT-LLM'
-                    WHEN engine ILIKE 'sglang%' THEN 'SGLang' ELSE engine END AS engine,
-               coalesce(engine_version, nullif(regexp_extract(engine, '^(?:vLLM|SGLang) v?([0-9].*)$', 1),
-               ''))
+               CASE WHEN engine ILIKE 'vllm%' THEN 'vLLM'
+                    WHEN engine ILIKE 'sglang%' THEN 'SGLang'
+                    WHEN engine ILIKE 'TensorRT-LLM+Triton' THEN 'TensorRT-LLM'
+                    ELSE engine END AS engine,
+               coalesce(engine_version,
+                        nullif(regexp_extract(engine, '^(?:vLLM|SGLang) v?([0-9].*)$', 1), ''))
                    AS engine_version,
                coalesce(chips.id, lower(m.gpu)) AS accelerator, m.gpu_count AS accelerators,
-               m.tp AS tensor_parallel,
-               m.pp AS pipeline_parallel, shapes.shape AS shape, licences.licence AS licence,
-               NOT_EVIDENCE AS not_evidence_because
-        FROM measured_rows AS m LEFT JOIN same_models AS same ON same.name = m.model
-        LEFT JOIN chips ON chips.name = m.gpu LEFT JOIN shapes ON shapes.model = coalesce(same.id, m.model)
+               m.tp AS tensor_parallel, m.pp AS pipeline_parallel, shapes.shape AS shape,
+               licences.licence AS licence, NOT_EVIDENCE AS not_evidence_because
+        FROM measured_rows AS m
+        LEFT JOIN same_models AS same ON same.name = m.model
+        LEFT JOIN chips ON chips.name = m.gpu
+        LEFT JOIN shapes ON shapes.model = coalesce(same.id, m.model)
         LEFT JOIN licences USING (source_id)
     )
     SELECT *, lower(replace(concat_ws(':', 'measured', source_id || coalesce('@' || date, ''), model,
@@ -213,22 +214,20 @@ _SIMULATED: Final = """
         SELECT *, 'slo-maximum' AS load_mode, slo_ttft_ms AS ttft_ms, slo_tpot_ms AS tpot_ms FROM slo_maxima
     )
     SELECT 'simulated' AS kind, 'aiconfigurator-0.12.0' AS source_id, 'Apache-2.0' AS licence,
-    p.model AS model,
-           p.model AS model_as_published, shapes.shape AS shape,
+           p.model AS model, p.model AS model_as_published, shapes.shape AS shape,
            CASE precision WHEN 'mxfp4' THEN 'fp4' ELSE precision END AS precision,
-           NULL::VARCHAR AS kv_precision,
-           engine, engine_version::VARCHAR AS engine_version, chips.id AS accelerator,
-           gpu_count AS accelerators,
-           gpu_count AS tensor_parallel, 1 AS pipeline_parallel, 'fixed-sizes' AS workload, input_tokens,
-           output_tokens,
-           load_mode, concurrency, NULL::DOUBLE AS request_rate_offered, ttft_ms AS ttft_mean_ms,
+           NULL::VARCHAR AS kv_precision, engine, engine_version::VARCHAR AS engine_version,
+           chips.id AS accelerator, gpu_count AS accelerators, gpu_count AS tensor_parallel,
+           1 AS pipeline_parallel, 'fixed-sizes' AS workload, input_tokens, output_tokens, load_mode,
+           concurrency, NULL::DOUBLE AS request_rate_offered, ttft_ms AS ttft_mean_ms,
            NULL::DOUBLE AS ttft_p50_ms, NULL::DOUBLE AS ttft_p99_ms, tpot_ms AS tpot_mean_ms,
            NULL::DOUBLE AS tpot_p50_ms, NULL::DOUBLE AS tpot_p99_ms, requests_per_s,
            NULL::DOUBLE AS output_tokens_per_s, slo_ttft_ms, slo_tpot_ms, '2026-09' AS date,
            CASE precision WHEN 'mxfp4' THEN 'mxfp4-weights' END AS flags,
            NULL::VARCHAR AS not_evidence_because,
            lower(concat_ws(':', 'simulated', 'aiconfigurator-0.12.0', p.model, precision,
-                           concat_ws('-', engine, engine_version), chips.id, 'tp' || gpu_count)) AS profile_id
+                           concat_ws('-', engine, engine_version), chips.id, 'tp' || gpu_count))
+               AS profile_id
     FROM points AS p JOIN chips ON chips.name = p.gpu LEFT JOIN shapes ON shapes.model = p.model
 """
 
