@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypedDict, TypeVar, Unpack
 
 from advisor.catalog.buyable import parse_include
-from advisor.catalog.buyable import parse_include
 from advisor.catalog.selection import parse_markets
 from advisor.domain import EvidenceKind, Service, Slo, SloStatistic, Workload
 from advisor.errors import UsageError

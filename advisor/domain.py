@@ -320,6 +320,7 @@ class NoThroughput:
 
     reason: str  #: an exclusion reason, e.g. ``does_not_fit``, ``slo_unreachable``
     detail: str  #: with the arithmetic, e.g. ``weights 131.4 GiB > 72.0 GiB usable on 1 × …``
+    best_tpot_ms: float | None = None  #: what the lightest load would take, where the SLO was out of reach
 
 
 @dataclass(frozen=True, slots=True)

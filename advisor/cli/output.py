@@ -132,7 +132,7 @@ def write_listing(listing: Listing, form: Format, output: Path | None) -> None:
 
 
 def show(render: Callable[[int], Sequence[RenderableType]], output: Path | None) -> None:
-    """Show parts rendered for a width: on a terminal as it is, elsewhere as plain text without trailing blanks."""
+    """Show parts rendered for a width: on a terminal as they are, elsewhere as plain text."""
     screen = console()
     if output is None and screen.is_terminal:
         for part in render(screen.width):

@@ -41,6 +41,10 @@ def _signed_percent(value: Any) -> str:
     return "–" if value is None else f"{value:+.1%}"
 
 
+def _day(moment: Any) -> str:
+    return "–" if moment is None else str(moment.date().isoformat())
+
+
 def sections(plan: Plan, width: int) -> Iterator[Paragraph | Listing]:
     """The plan's content in reading order."""
     yield _headline(plan)
@@ -226,6 +230,8 @@ def _evidence(plan: Plan) -> Listing:
 
 def _prices(plan: Plan) -> Listing:
     def age(hours: Any) -> str:
+        if hours is None:
+            return "–"
         return f"{hours:.0f} h" if hours < 2 * _HOURS_PER_DAY else f"{hours / _HOURS_PER_DAY:.0f} d"
 
     records = [state.model_dump(mode="python") for state in plan.catalog]
@@ -234,8 +240,8 @@ def _prices(plan: Plan) -> Listing:
         Col("market", "Market", text=lambda m: str(m.value)),
         Col("offers", "Offers", numeric=True),
         Col("age_hours", "Oldest", numeric=True, text=age),
-        Col("collected_at", "From", text=lambda at: at.date().isoformat(), importance=3),
-        Col("newest_collected_at", "To", text=lambda at: at.date().isoformat(), importance=2),
+        Col("collected_at", "From", text=_day, importance=3),
+        Col("newest_collected_at", "To", text=_day, importance=2),
         Col("state", "State"),
     )
     return Listing("How old the prices are", columns, records)

@@ -230,7 +230,8 @@ def recommend(
     plan = answer(request, catalog, account, now_utc())
     _write(plan, form, output)
     if plan.status == "infeasible":
-        note(f"advisor: no fleet: {plan.reason}")
+        if form is not Format.TABLE or output is not None:
+            note(f"advisor: no fleet: {plan.reason}")
         raise typer.Exit(3)
 
 

@@ -28,7 +28,7 @@ def solve(
     split: Annotated[
         Split,
         typer.Option(
-            help="slices: slice_factor equal parts per bucket, as the release; fluid: split freely, never dearer."
+            help="slices: slice_factor equal parts a bucket, as the release; fluid: any split, never dearer."
         ),
     ] = Split.SLICES,
     time_limit_s: Annotated[

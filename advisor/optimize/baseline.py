@@ -13,7 +13,7 @@ from advisor.optimize.problem import Problem, Solution, SolveStatus
 from advisor.optimize.solve import SLACK, check_problem, refuse_unservable, solve
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from advisor.optimize.problem import Column
 
@@ -65,11 +65,12 @@ def greedy(problem: Problem) -> Solution:
     check_problem(problem)
     refuse_unservable(problem)
     columns = {column.id: column for column in sorted(problem.columns, key=lambda column: column.id)}
+    contenders = _cheapest_per_shape(columns.values())
     load: dict[tuple[str, int, int], float] = {}
     needed: dict[tuple[str, int], float] = {}
     for b, rate in enumerate(problem.demand_requests_per_s):
         if rate > 0:
-            column, k, requests_per_s = _cheapest_per_request(list(columns.values()), b)
+            column, k, requests_per_s = _cheapest_per_request(contenders, b)
             load[column, k, b] = rate
             needed[column, k] = needed.get((column, k), 0.0) + rate / (
                 problem.utilisation_ceiling * requests_per_s
@@ -86,6 +87,16 @@ def greedy(problem: Problem) -> Solution:
     return Solution(
         SolveStatus.FEASIBLE, instances, replicas, load, cost, 0.0, GREEDY, time.perf_counter() - started
     )
+
+
+def _cheapest_per_shape(columns: Iterable[Column]) -> list[Column]:
+    """Of columns that can do the same, the cheapest: no other can have the least dollars per request."""
+    best: dict[object, Column] = {}
+    for column in columns:
+        shape = (column.accelerators, column.options)
+        if shape not in best or column.usd_per_hour < best[shape].usd_per_hour:
+            best[shape] = column
+    return list(best.values())
 
 
 def _cheapest_per_request(columns: list[Column], b: int) -> tuple[str, int, float]:

@@ -152,6 +152,7 @@ def join(
     held_back: dict[str, list[Candidate]] = {}
     exclusions = list(selected.exclusions)
     shapes: dict[tuple[str, int], tuple[Degree, ...] | NoThroughput] = {}
+    asked: list[Degree] = []
     for offer in sorted(selected.offers, key=lambda o: o.id):
         reason = screen(offer)
         if reason is not None:
@@ -160,19 +161,21 @@ def join(
                 continue
         shape = (offer.accelerator, int(offer.accelerators))
         if shape not in shapes:
-            shapes[shape] = _serving_degrees(table.degrees(*shape)) if shape[1] else _fractional()
-        degrees = shapes[shape]
-        if isinstance(degrees, NoThroughput):
+            degrees = table.degrees(*shape)
+            asked.extend(degrees)
+            shapes[shape] = _serving_degrees(degrees) if shape[1] else _fractional()
+        serving = shapes[shape]
+        if isinstance(serving, NoThroughput):
             if reason is None:
-                exclusions.append(Exclusion(degrees.reason, offer.id, degrees.detail))
+                exclusions.append(Exclusion(serving.reason, offer.id, serving.detail))
             continue
-        candidate = Candidate(offer, degrees, draws_of(offer))
+        candidate = Candidate(offer, serving, draws_of(offer))
         if reason is None:
             candidates.append(candidate)
         else:
             held_back.setdefault(reason.reason, []).append(candidate)
     joined = {reason: tuple(group) for reason, group in held_back.items()}
-    unserved = _unserved(demands, candidates, [d for s in shapes.values() if isinstance(s, tuple) for d in s])
+    unserved = _unserved(demands, candidates, asked)
     return Joined(demands, tuple(candidates), joined, tuple(exclusions), unserved)
 
 

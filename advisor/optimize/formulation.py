@@ -1,4 +1,4 @@
-"""The allocation problem as a mixed-integer programme, in PuLP, solved by HiGHS. Only this module speaks either.
+"""The allocation problem as a mixed-integer programme in PuLP, solved by HiGHS; nobody else speaks either.
 
 Sets        c candidates   k tensor-parallel degrees of c   b demands   p quota pools
 Parameters  usd_per_hour[c]  slots[c,k]  replicas_needed[c,k,b]  units[c,p]  free_units[p]  max_instances[c]
@@ -117,7 +117,8 @@ class Programme:
 
 def solver_name() -> str:
     """Which solver and modeller, with versions."""
-    return f"HiGHS {highspy.Highs().version()} through PuLP {pulp.__version__}"
+    highs = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy is untyped
+    return f"HiGHS {highs.version()} through PuLP {pulp.__version__}"
 
 
 # --- constraint families --------------------------------------------------------------------------
@@ -209,7 +210,7 @@ def cheapest_fleet(
         reduced: from presolve.
         slices: cut each demand into so many equal indivisible slices; shares become whole numbers of them.
             Slices of one demand are alike, so counting them is the same problem as one binary per slice
-            (docs/adr).
+           .
         counts: instances per candidate, if they are no longer a question.
         near: shares of a free split; only the whole numbers of slices next to them are considered.
         at_least_usd_per_hour: a proved bound on the cost, as a row.

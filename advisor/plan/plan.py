@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
-from advisor.domain import EvidenceKind, Market, QuotaUnit, SloStatistic  # noqa: TC001 - pydantic reads them
+from advisor.domain import EvidenceKind, Market, QuotaUnit, SloStatistic
 from advisor.units import HOURS_PER_MONTH, decimal_text
 
 SCHEMA_VERSION: Final = 1
@@ -205,11 +205,13 @@ class CatalogState(_Record):
     market: Market = Field(description="how it is bought")
     snapshot_id: str = Field(description="the snapshot the prices are in")
     offers: int = Field(description="prices of this provider and market in scope")
-    collected_at: AwareDatetime = Field(description="oldest price of this provider and market in scope")
-    newest_collected_at: AwareDatetime = Field(
-        description="newest price of this provider and market in scope"
+    collected_at: AwareDatetime | None = Field(
+        description="oldest price of this provider and market in scope; null if there is none"
     )
-    age_hours: Rate = Field(description="of the oldest")
+    newest_collected_at: AwareDatetime | None = Field(
+        description="newest price of this provider and market in scope; null if there is none"
+    )
+    age_hours: Rate | None = Field(description="of the oldest; null if there is none")
     state: Literal["fresh", "stale", "missing", "manual"] = Field(
         description="whether the age is within the limit in force"
     )

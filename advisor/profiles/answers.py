@@ -114,7 +114,7 @@ def _from_profile(
         if rate > 0:
             answers[i] = Throughput(rate, profile.kind, source, profile.id, profile.error_pct, limited_by)
         elif rate == 0 or (simulated and ceiling == 0):
-            answers[i] = NoThroughput("slo_unreachable", _unreachable(profile, question.slo, sizes[i]))
+            answers[i] = _unreachable(profile, question.slo, sizes[i])
         elif simulated and ceiling > 0:
             held.setdefault(i, (ceiling, profile.kind))
 
@@ -123,17 +123,18 @@ def _source(profile: Profile, question: Question) -> str:
     return profile.source if question.slo.ttft_ms is None else f"{profile.source}; {CLOSED_LOOP_TTFT}"
 
 
-def _unreachable(profile: Profile, slo: Slo, size: Floats) -> str:
+def _unreachable(profile: Profile, slo: Slo, size: Floats) -> NoThroughput:
     """What the lightest profiled load of the nearest smaller size takes."""
     nearest = lightest_size(profile, (float(size[0]), float(size[1])))
     tpot, ttft, load = nearest.lightest()
     takes = [f"TPOT {tpot:.1f} ms"] if slo.tpot_ms is not None else []
     takes += [f"TTFT {ttft:.0f} ms"] if slo.ttft_ms is not None else []
     at = f" at concurrency {load:g}" if load == load else ""
-    return (
+    detail = (
         f"{' and '.join(takes)}{at} for {nearest.input_tokens:g} in, {nearest.output_tokens:g} out "
         f"({profile.kind.value}, {profile.id}), limit {slo}"
     )
+    return NoThroughput("slo_unreachable", detail, best_tpot_ms=tpot if slo.tpot_ms is not None else None)
 
 
 def _held(found: Answer, ceiling: tuple[float, EvidenceKind] | None) -> Answer:
@@ -221,4 +222,5 @@ def _no_estimate(
         "slo_unreachable",
         f"TPOT {tpot_at_one_ms:.1f} ms at concurrency 1 for {size[0]:g} in, {size[1]:g} out (estimated), "
         f"limit {question.slo}",
+        best_tpot_ms=float(tpot_at_one_ms),
     )

@@ -283,6 +283,9 @@ def _varied(group: list[Exclusion]) -> list[Exclusion]:
 
 
 def _catalog_states(found: Answered) -> list[CatalogState]:
+    """Ages of the prices in scope; an estimate counts as a price only where the user asked for it."""
+    admitted = "estimated-spot" in found.request.include
+    priced = [o for o in found.selected.offers if admitted or "estimated_price" not in o.flags]
     snapshot_id = found.catalog.snapshot.info.snapshot_id
     return [
         CatalogState(
@@ -292,11 +295,12 @@ def _catalog_states(found: Answered) -> list[CatalogState]:
             offers=state.offers,
             collected_at=state.oldest,
             newest_collected_at=state.newest,
-            age_hours=round(state.age_hours, 1),
+            age_hours=None if state.age_hours is None else round(state.age_hours, 1),
             state=state.state,
         )
-        for state in freshness(found.selected.offers, found.now)
-        if state.oldest is not None and state.newest is not None and state.age_hours is not None
+        for state in freshness(
+            priced, found.now, providers={offer.provider for offer in priced}, markets=found.request.markets
+        )
     ]
 
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from advisor.catalog.buyable import screen
 from advisor.catalog.quota import draws_for, undetermined_pools
-from advisor.catalog.selection import Criteria, Selection, select
+from advisor.catalog.selection import Criteria, select
 from advisor.domain import Exclusion, Offer
 from advisor.errors import Infeasible, NoCandidates
-from advisor.optimize.candidates import Demand, Joined, ThroughputTable, join, problem_of
+from advisor.optimize.candidates import Demand, ThroughputTable, join, problem_of
 from advisor.optimize.solve import solve
 from advisor.recommendation.assemble import Answered, assemble, refuse
 from advisor.recommendation.comparison import compare
+from advisor.recommendation.refusal import why_nobody_serves
 from advisor.workload.demand import cover, demands
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def recommend(request: Request, catalog: Catalog, account: Account | None, now: 
     problem = problem_of(wanted, joined.candidates, free_units, ceiling)
     try:
         if not joined.candidates or joined.unserved:
-            raise NoCandidates(unserved_words(joined))
+            raise NoCandidates(why_nobody_serves(joined, service.workload, service.slo))
         solution = solve(problem, time_limit_s=request.time_limit_s)
     except (NoCandidates, Infeasible) as no:
         return refuse(answered, str(no))
@@ -111,29 +112,3 @@ class _Screen:
                 detail = f"how much of quota {pool.pool} one instance takes is not known"
                 return Exclusion("quota_exhausted", offer.id, detail)
         return None
-
-
-def unserved_words(joined: Joined) -> str:
-    """Which request sizes nobody serves, and the nearest miss of each kind."""
-    if not joined.candidates:
-        counts: dict[str, int] = {}
-        for exclusion in joined.exclusions:
-            counts[exclusion.reason] = counts.get(exclusion.reason, 0) + 1
-        said = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items(), key=lambda i: -i[1]))
-        example = next(
-            (e for e in joined.exclusions if e.reason not in ("accelerator_excluded", "over_price_limit")),
-            None,
-        )
-        nearest = f"; for example {example.subject}: {example.detail}" if example else ""
-        return f"no offer in scope can be bought and serve the model ({said or 'no offers at all'}){nearest}"
-    lines = []
-    for index, refusals in sorted(joined.unserved.items())[:3]:
-        why = "; ".join(dict.fromkeys(refusal.detail for refusal in refusals[:3]))
-        lines.append(
-            f"requests of {joined.demands[index].label} tokens cannot be served by any candidate ({why})"
-        )
-    more = len(joined.unserved) - len(lines)
-    return "; ".join(lines) + (f"; and {more} more sizes" if more > 0 else "")
-
-
-__all__ = ["Catalog", "Selection", "recommend", "unserved_words"]

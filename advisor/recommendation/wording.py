@@ -124,7 +124,7 @@ def _stale(states: Sequence[CatalogState], purchase: Sequence[Purchase]) -> list
     said = [
         f"{state.provider} {state.market.value} {age_words(state.age_hours)}"
         for state in states
-        if state.state == "stale" and (state.provider, state.market) in bought
+        if state.state == "stale" and state.age_hours is not None and (state.provider, state.market) in bought
     ]
     if not said:
         return []

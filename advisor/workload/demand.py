@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from advisor.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from advisor.domain import Bucket, Workload
 
 
@@ -40,6 +42,22 @@ def cover(workload: Workload, coverage_percent: float) -> tuple[Workload, float,
     gone = set(left_out)
     kept = tuple(bucket for bucket in workload.buckets if bucket not in gone)
     return replace(workload, buckets=kept), math.fsum(bucket.share for bucket in left_out), tuple(left_out)
+
+
+def coverage_without(workload: Workload, unwanted: Sequence[Bucket]) -> float:
+    """The largest ``coverage_percent``, to 0.01, with which :func:`cover` leaves out all unwanted buckets.
+
+    0.0 where that would leave nothing: no coverage helps.
+    """
+    waiting = set(unwanted)
+    share = 0.0
+    for bucket in sorted(workload.buckets, key=_rarest_then_largest):
+        if not waiting:
+            break
+        share += bucket.share
+        waiting.discard(bucket)
+    percent = math.floor(100 * 100 * (1 - share)) / 100
+    return max(percent, 0.0)
 
 
 def _rarest_then_largest(bucket: Bucket) -> tuple[float, float, float]:

@@ -283,7 +283,7 @@ BAD_SERVICES: list[tuple[str, Any, str, str]] = [
     ("accelerators", {"a": 1}, "accelerators", "a list of 1 to 1,000 names"),
     ("exclude_accelerators", 5, "exclude_accelerators", "a list of 1 to 1,000 names"),
     ("near", 5, "near", "1 to 100 characters"),
-    ("markets", ["reserved"], "markets[0]", "on-demand, spot or any"),
+    ("markets", ["reserved"], "markets[0]", "on_demand, spot or any"),
     ("evidence", "guessed", "evidence", "measured, simulated or estimated"),
     ("max_usd_per_hour", 0, "max_usd_per_hour", "above 0 and at most 1,000,000"),
     ("max_usd_per_hour", "2000000", "max_usd_per_hour", "above 0 and at most 1,000,000"),

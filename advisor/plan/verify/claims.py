@@ -159,6 +159,8 @@ def _catalog(plan: Plan, against: Against) -> Iterator[Violation]:
         if found is None or found.state == "missing":
             expected = f"catalog has {line.provider} {line.market.value}"
             yield Violation("catalog_missing", at, expected, "nothing" if found is None else "missing")
+        elif found.collected_at is None or found.newest_collected_at is None:
+            continue  # said by _age
         elif not found.collected_at <= line.price_collected_at <= found.newest_collected_at:
             span = f"{found.collected_at.isoformat()} to {found.newest_collected_at.isoformat()}"
             yield Violation(
@@ -171,6 +173,11 @@ def _age(plan: Plan, state: CatalogState, at: str) -> Iterator[Violation]:
         yield Violation("catalog_state", f"{at}.snapshot_id", plan.inputs.snapshot_id, state.snapshot_id)
     if state.offers < 0 or (state.offers == 0) != (state.state == "missing"):
         yield Violation("catalog_state", f"{at}.offers", f"a count that is {state.state}", f"{state.offers}")
+    times = (state.collected_at, state.newest_collected_at, state.age_hours)
+    if (state.state == "missing") != all(time is None for time in times):
+        yield Violation("catalog_state", f"{at}.collected_at", f"times that are {state.state}", f"{times}")
+    if state.collected_at is None or state.newest_collected_at is None or state.age_hours is None:
+        return
     if state.newest_collected_at < state.collected_at:
         expected = f"from {state.collected_at.isoformat()} on"
         yield Violation(
@@ -187,6 +194,8 @@ def _age(plan: Plan, state: CatalogState, at: str) -> Iterator[Violation]:
 def _as_snapshot(plan: Plan, state: CatalogState, against: Against, at: str) -> Iterator[Violation]:
     """Counts and times belong to offers of this provider and market in the regions of the inputs."""
     limit = (against.stale_after or {}).get(state.market)
+    if state.collected_at is None:
+        return  # said by _age
     if limit is not None and state.state == "fresh" and plan.created_at - state.collected_at > limit:
         yield Violation("catalog_state", f"{at}.state", f"fresh up to {limit}, stale beyond", "fresh")
     if against.offers is None or state.state == "missing":
@@ -203,7 +212,7 @@ def _as_snapshot(plan: Plan, state: CatalogState, against: Against, at: str) -> 
     for field in ("collected_at", "newest_collected_at"):
         if getattr(state, field) not in times:
             expected = f"the time of a {state.provider} {state.market.value} offer in scope"
-            yield Violation("catalog_state", f"{at}.{field}", expected, getattr(state, field).isoformat())
+            yield Violation("catalog_state", f"{at}.{field}", expected, f"{getattr(state, field)}")
 
 
 def _sources(plan: Plan) -> Iterator[Violation]:

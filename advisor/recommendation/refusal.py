@@ -1,0 +1,87 @@
+"""Why no fleet exists, in words: what stands in the way, and what would make it a yes."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from advisor.workload.demand import coverage_without
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from advisor.domain import NoThroughput, Slo, Workload
+    from advisor.optimize.candidates import Joined
+
+_NAMED_SIZES: Final = 3
+_NAMED_REASONS: Final = 2
+_SENSIBLE_COVERAGE: Final = 90.0  # percent; below that, leaving requests out answers another question
+_WISHES: Final = ("accelerator_excluded", "over_price_limit")
+_SERVING: Final = (
+    "does_not_fit",
+    "slo_unreachable",
+    "exceeds_context",
+    "precision_unsupported",
+    "evidence_too_weak",
+    "no_throughput_data",
+    "no_specification",
+)
+
+
+def why_nobody_serves(joined: Joined, workload: Workload, slo: Slo) -> str:
+    """Which request sizes no candidate serves, the nearest misses, and what would make them servable."""
+    if not joined.candidates:
+        return "; ".join([*_nothing_buyable(joined), *_looser_limit(joined, slo)])
+    unserved = sorted(joined.unserved.items())
+    sizes = ", ".join(joined.demands[index].label for index, _ in unserved[:_NAMED_SIZES])
+    more = len(unserved) - _NAMED_SIZES
+    share = math.fsum(workload.buckets[index].share for index in joined.unserved)
+    said = [
+        (
+            f"no candidate serves requests of {sizes} tokens{f' and {more} more sizes' if more > 0 else ''} "
+            f"({share:.3g} of all requests)"
+        ),
+        *_nearest_misses(refusal for _, refusals in unserved for refusal in refusals),
+        *_looser_limit(joined, slo),
+        *_less_coverage(joined, workload),
+    ]
+    return "; ".join(said)
+
+
+def _nothing_buyable(joined: Joined) -> list[str]:
+    counts = Counter(exclusion.reason for exclusion in joined.exclusions)
+    tally = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in counts.most_common())
+    said = [f"no offer in scope can be bought and serve the model ({tally or 'no offers at all'})"]
+    # What stops the model says more than what stops the purchase; the user's own wishes say nothing new.
+    serving = [exclusion for exclusion in joined.exclusions if exclusion.reason in _SERVING]
+    example = next(iter(serving), None) or next(
+        (exclusion for exclusion in joined.exclusions if exclusion.reason not in _WISHES), None
+    )
+    return [*said, f"for example {example.subject}: {example.detail}"] if example else said
+
+
+def _nearest_misses(refusals: Iterable[NoThroughput]) -> list[str]:
+    """One refusal of each commonest reason; of the SLO's, the one that comes nearest."""
+    by_reason: dict[str, list[NoThroughput]] = {}
+    for refusal in refusals:
+        by_reason.setdefault(refusal.reason, []).append(refusal)
+    commonest = sorted(by_reason.values(), key=len, reverse=True)[:_NAMED_REASONS]
+    return [min(group, key=_distance).detail for group in commonest]
+
+
+def _distance(refusal: NoThroughput) -> float:
+    return refusal.best_tpot_ms if refusal.best_tpot_ms is not None else math.inf
+
+
+def _looser_limit(joined: Joined, slo: Slo) -> list[str]:
+    """A TPOT limit that some accelerator meets for every size."""
+    best = [min(map(_distance, refusals), default=math.inf) for refusals in joined.unserved.values()]
+    if slo.tpot_ms is None or not best or not math.isfinite(max(best)):
+        return []
+    return [f"--tpot-ms {math.ceil(max(best))} is within reach of every size"]
+
+
+def _less_coverage(joined: Joined, workload: Workload) -> list[str]:
+    coverage = coverage_without(workload, [workload.buckets[index] for index in joined.unserved])
+    return [f"--coverage {coverage:g} leaves these sizes out"] if coverage >= _SENSIBLE_COVERAGE else []
