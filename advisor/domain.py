@@ -159,6 +159,7 @@ class Offer:
     licence: str | None  #: licence of that origin; None where none was stated
     interruption: str | None  #: spot interruption band per month, e.g. ``<5%``; None is not known
     flags: tuple[str, ...] = ()  #: sorted, e.g. ``fractional_gpu``, ``local_zone``, ``retired``
+    evidence: str | None = None  #: SHA-256 (hex) of the vendor's own item as received; None where none was kept
 
     def __post_init__(self) -> None:
         if not (self.usd_per_hour.is_finite() and self.usd_per_hour > 0):

@@ -3,6 +3,8 @@
 A name that does not fit its bytes is refused, so a half-copied file never becomes prices. Rows are ordered by
 (provider, region, zone, instance type, market, time), regional prices before zone prices, and nothing in the
 file depends on the clock, so the same offers written by the same DuckDB release are the same bytes.
+What vendors said, item by item, is in the evidence file beside it (:mod:`advisor.catalog.evidence`), which is
+in place before the snapshot gets its name. Schema 1 had no evidence; it is still read.
 """
 
 from __future__ import annotations
@@ -19,15 +21,20 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from advisor.catalog.evidence import evidence_path, is_digest, write_evidence
 from advisor.domain import Availability, Market, Offer, SnapshotInfo
 from advisor.errors import CorruptSnapshot, DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from duckdb import DuckDBPyConnection
 
-SCHEMA_VERSION: Final = "1"
+SCHEMA_VERSION: Final = "2"
+READABLE_VERSIONS: Final = ("1", "2")
+
+WORKSHOP_PREFIX: Final = ".writing-"
+"""How the folders are called in which a snapshot is written before it gets its name."""
 
 COLUMNS: Final = {
     "provider": "VARCHAR",
@@ -48,10 +55,12 @@ COLUMNS: Final = {
     "licence": "VARCHAR",
     "interruption": "VARCHAR",
     "flags": "VARCHAR",
+    "evidence": "VARCHAR",
 }
 """Columns of the file, in order, with DuckDB's names of their types."""
 
-_NULLABLE: Final = frozenset({"zone", "vcpus", "memory_gib", "licence", "interruption"})
+_SINCE_SCHEMA_2: Final = ("evidence",)
+_NULLABLE: Final = frozenset({"zone", "vcpus", "memory_gib", "licence", "interruption", "evidence"})
 _NEEDED: Final = ("provider", "region", "instance_type", "accelerator", "source")
 _NAME: Final = re.compile(r"(\d{4}-\d\d-\d\d)-([0-9a-f]{12})")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -66,6 +75,7 @@ class Snapshot:
     info: SnapshotInfo
     offers: tuple[Offer, ...]
     title: str  #: what it holds, in words
+    evidence_sha256: str | None = None  #: of the evidence file beside it; None where it has none
 
 
 def snapshot_day(snapshot_id: str) -> str | None:
@@ -83,7 +93,7 @@ def read_snapshot(path: Path, *, shipped: bool = False) -> Snapshot:
     _check_name(path)
     with _reading(path) as connection:
         metadata = _metadata(connection, path)
-        rows = _rows(connection, path)
+        rows = _rows(connection, path, metadata["schema_version"])
     created_at = _created_at(metadata, path)
     offers = _offers(rows, path)
     info = SnapshotInfo(
@@ -94,7 +104,7 @@ def read_snapshot(path: Path, *, shipped: bool = False) -> Snapshot:
         shipped=shipped,
         sources=tuple(sorted({offer.source for offer in offers})),
     )
-    return Snapshot(info, offers, metadata.get("title", ""))
+    return Snapshot(info, offers, metadata.get("title", ""), metadata.get("evidence_sha256"))
 
 
 def read_created_at(path: Path) -> datetime:
@@ -108,29 +118,76 @@ def read_created_at(path: Path) -> datetime:
         return _created_at(_metadata(connection, path), path)
 
 
-def write_snapshot(offers: Iterable[Offer], folder: Path, created_at: datetime, title: str) -> Path:
+def write_snapshot(
+    offers: Iterable[Offer],
+    folder: Path,
+    created_at: datetime,
+    title: str,
+    evidence: Mapping[str, bytes] | None = None,
+) -> Path:
     """Publish offers as a snapshot: the whole file under its final name, or nothing.
 
     The file is read back and compared before it gets its name, so what is published is what was meant.
+    The evidence gets its place first, so that no snapshot is ever without it.
 
     Raises:
-        DataError: an offer the columns cannot hold exactly, two live offers with one id, or a folder that
-            cannot be written.
+        DataError: an offer the columns cannot hold exactly, two live offers with one id, an offer whose
+            evidence is not given, or a folder that cannot be written.
     """
     if created_at.tzinfo is None:
         raise DataError("a snapshot's created_at must carry a time zone")
     ordered = sorted(offers, key=_order)
     _refuse_twins(ordered, DataError)
+    named = {offer.evidence: offer.id for offer in ordered if offer.evidence is not None}
+    kept = {digest: item for digest, item in (evidence or {}).items() if digest in named}
+    for digest in named.keys() - kept.keys():
+        raise DataError(f"not published: the evidence of {named[digest]} is not given")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as workshop:
-            draft = _draft(ordered, Path(workshop), created_at, title)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=WORKSHOP_PREFIX) as workshop:
+            beside = Path(workshop) / "evidence"
+            digest = write_evidence(kept, beside) if kept else None
+            draft = _draft(ordered, Path(workshop), created_at, title, digest)
             _compare(ordered, draft)
-            _settle(draft)
-            final = draft.replace(folder / draft.name)
-            _settle(folder)
+            return _put_in_place(draft, beside if kept else None, folder)
     except OSError as error:
         raise DataError(f"cannot publish a snapshot in {folder}: {error.strerror or error}") from error
+
+
+def unstorable(offer: Offer) -> str | None:
+    """Why the columns cannot hold the offer exactly, naming the field; None where they can."""
+    texts = [value for value in (getattr(offer, name) for name in COLUMNS) if isinstance(value, str)]
+    try:
+        "".join((*texts, *offer.flags)).encode()
+    except UnicodeEncodeError:
+        return "a text that is not Unicode"
+    if not all(getattr(offer, name) for name in _NEEDED):
+        return f"{next(name for name in _NEEDED if not getattr(offer, name))} is blank"
+    for name, whole, places in (("usd_per_hour", 10, 8), ("accelerators", 3, 6)):
+        value = getattr(offer, name)
+        if not (value < 10**whole and round(value, places) == value):
+            return f"{name} {value} has more than {whole} digits before or {places} behind the point"
+    if offer.vcpus is not None and not 1 <= offer.vcpus < 2**31:
+        return f"vcpus {offer.vcpus} is not a count"
+    if not _is_memory(offer.memory_gib):
+        return f"memory_gib {offer.memory_gib} is not a size"
+    if any(not flag or ";" in flag for flag in offer.flags) or list(offer.flags) != sorted(set(offer.flags)):
+        return f"flags {offer.flags} are not sorted words"
+    if offer.evidence is not None and not is_digest(offer.evidence):
+        return f"evidence {offer.evidence!r} is not a SHA-256"
+    return None
+
+
+def _put_in_place(draft: Path, beside: Path | None, folder: Path) -> Path:
+    """Both files under their final names, the snapshot last; after a power cut too."""
+    final = folder / draft.name
+    _settle(draft)
+    if beside is not None:
+        _settle(beside)
+        beside.replace(evidence_path(final))
+        _settle(folder)
+    draft.replace(final)
+    _settle(folder)
     return final
 
 
@@ -170,8 +227,9 @@ def _metadata(connection: DuckDBPyConnection, path: Path) -> dict[str, str]:
     pairs = connection.execute(query, [glob.escape(str(path))]).fetchall()
     metadata = {key.decode(errors="replace"): value.decode(errors="replace") for key, value in pairs}
     version = metadata.get("schema_version")
-    if version != SCHEMA_VERSION:
-        raise CorruptSnapshot(f"{path}: schema_version is {version!r}, this release reads {SCHEMA_VERSION!r}")
+    if version not in READABLE_VERSIONS:
+        readable = " and ".join(repr(known) for known in READABLE_VERSIONS)
+        raise CorruptSnapshot(f"{path}: schema_version is {version!r}, this release reads {readable}")
     return metadata
 
 
@@ -188,19 +246,22 @@ def _created_at(metadata: dict[str, str], path: Path) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _rows(connection: DuckDBPyConnection, path: Path) -> list[tuple[Any, ...]]:
+def _rows(connection: DuckDBPyConnection, path: Path, version: str) -> list[tuple[Any, ...]]:
     """Rows in :data:`COLUMNS` order, ``collected_at`` as microseconds since 1970."""
     file = [glob.escape(str(path))]
     described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", file).fetchall()
     found = {row[0]: row[1] for row in described}
-    if found != COLUMNS:
-        wrong = [f"{name} {kind}" for name, kind in COLUMNS.items() if found.get(name) != kind]
-        extra = [name for name in found if name not in COLUMNS]
+    missing = _SINCE_SCHEMA_2 if version == "1" else ()
+    columns = {name: kind for name, kind in COLUMNS.items() if name not in missing}
+    if found != columns:
+        wrong = [f"{name} {kind}" for name, kind in columns.items() if found.get(name) != kind]
+        extra = [name for name in found if name not in columns]
         said = ([f"expected {', '.join(wrong)}"] if wrong else []) + (
             [f"unexpected {', '.join(extra)}"] if extra else []
         )
         raise CorruptSnapshot(f"{path}: wrong columns: {'; '.join(said)}")
-    chosen = ", ".join("epoch_us(collected_at)" if name == "collected_at" else name for name in COLUMNS)
+    told = {"collected_at": "epoch_us(collected_at)"} | {name: f"NULL::{COLUMNS[name]}" for name in missing}
+    chosen = ", ".join(told.get(name, name) for name in COLUMNS)
     return connection.execute(f"SELECT {chosen} FROM read_parquet(?)", file).fetchall()  # noqa: S608 our own names
 
 
@@ -224,12 +285,14 @@ def _offer(
     # fmt: off
     (provider, region, zone, instance_type, market, usd_per_hour, accelerator, accelerators, vcpus,
      memory_gib, availability, availability_basis, price_basis, collected_us, source, licence, interruption,
-     flags) = row
+     flags, evidence) = row
     # fmt: on
     if not (provider and region and instance_type and accelerator and source):
         raise ValueError("blank")
     if availability_basis is None or price_basis is None:
         raise ValueError("blank")
+    if evidence is not None and not is_digest(evidence):
+        raise ValueError("evidence")
     if (vcpus is not None and vcpus < 1) or not _is_memory(memory_gib):
         raise ValueError("size")
     if collected_us not in moments:
@@ -240,7 +303,7 @@ def _offer(
     return Offer(
         provider, region, zone, instance_type, _MARKETS[market], usd_per_hour, accelerator, accelerators,
         vcpus, memory_gib, _AVAILABILITIES[availability], availability_basis, price_basis,
-        moments[collected_us], source, licence, interruption, flag_sets[flags],
+        moments[collected_us], source, licence, interruption, flag_sets[flags], evidence,
     )
     # fmt: on
 
@@ -266,6 +329,7 @@ def _complaint(row: tuple[Any, ...]) -> str:
         "memory_gib": (_is_memory, "a positive number, or blank"),
         "availability": (lambda value: value in _AVAILABILITIES, f"one of {', '.join(_AVAILABILITIES)}"),
         "collected_at": (lambda value: abs(value) < 10**17, "a time"),
+        "evidence": (lambda value: value is None or is_digest(value), "64 hex digits, or blank"),
     }
     for name in _NEEDED:
         tests[name] = (bool, "text")
@@ -308,20 +372,29 @@ def _compare(offers: Sequence[Offer], draft: Path) -> None:
             raise DataError(f"not published: {offer.id}: {name} {said!r} would come back as {kept!r}")
 
 
-def _draft(offers: Sequence[Offer], workshop: Path, created_at: datetime, title: str) -> Path:
+def _draft(
+    offers: Sequence[Offer], workshop: Path, created_at: datetime, title: str, evidence_sha256: str | None
+) -> Path:
     """The file, complete and under its own name, in a folder nobody reads."""
     import duckdb
 
     nameless = workshop / "nameless.parquet"
     try:
-        _copy_out(offers, nameless, created_at, title)
+        _copy_out(offers, nameless, _properties(created_at, title, evidence_sha256))
     except (duckdb.Error, UnicodeError) as error:
         raise DataError(f"not published: {str(error).splitlines()[0]}") from error
     digest = hashlib.sha256(nameless.read_bytes()).hexdigest()[:12]
     return nameless.replace(workshop / f"{created_at.astimezone(UTC):%Y-%m-%d}-{digest}.parquet")
 
 
-def _copy_out(offers: Sequence[Offer], draft: Path, created_at: datetime, title: str) -> None:
+def _properties(created_at: datetime, title: str, evidence_sha256: str | None) -> dict[str, str]:
+    """What the file says of itself."""
+    stamp = created_at.astimezone(UTC).isoformat()
+    properties = {"schema_version": SCHEMA_VERSION, "created_at": stamp, "title": title}
+    return properties if evidence_sha256 is None else properties | {"evidence_sha256": evidence_sha256}
+
+
+def _copy_out(offers: Sequence[Offer], draft: Path, properties: Mapping[str, str]) -> None:
     import duckdb
 
     # Decimals travel as text and times as microseconds: no session time zone, no binary floats.
@@ -334,8 +407,7 @@ def _copy_out(offers: Sequence[Offer], draft: Path, created_at: datetime, title:
         f"make_timestamptz({name}) AS {name}" if name == "collected_at" else f"{name}::{kind} AS {name}"
         for name, kind in COLUMNS.items()
     )
-    stamp = created_at.astimezone(UTC).isoformat()
-    metadata = f"schema_version: '{SCHEMA_VERSION}', created_at: {_literal(stamp)}, title: {_literal(title)}"
+    metadata = ", ".join(f"{name}: {_literal(text)}" for name, text in properties.items())
     with duckdb.connect(config={"threads": 1}) as connection:
         create = f"CREATE TABLE offers AS SELECT {typed} FROM (SELECT {selected})"  # noqa: S608 our own names
         connection.execute(create, columns)

@@ -1,21 +1,80 @@
-"""The `advisor` command: registers one thin function per command and maps errors to exit codes."""
+"""The `advisor` command: finds a command's module when it is run, and maps errors to exit codes."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from advisor.cli import catalog, offers, profile, recommend, schema, solve, verify, workload
-from advisor.errors import AdvisorError
+from advisor.errors import AdvisorError, UnknownName
 from advisor.version import __version__
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
+
+class _Entry(NamedTuple):
+    """Where a command lives, and the one line that `advisor --help` shows without importing it."""
+
+    module: str
+    summary: str
+
+
+COMMANDS: Final[dict[str, _Entry]] = {
+    "recommend": _Entry("recommend", "Print the cheapest fleet that serves a model within its latency SLO."),
+    "offers": _Entry("offers", "List priced offers, the cheapest first."),
+    "catalog": _Entry("catalog", "The prices at hand: how old they are and where they come from."),
+    "profile": _Entry("profile", "Throughput profiles: list them, show one or a whole matrix."),
+    "workload": _Entry("workload", "Request-size distributions: list, show, fit one from a trace."),
+    "verify": _Entry("verify", "Re-check a plan without a solver."),
+    "solve": _Entry("solve", "Cheapest GPU counts for a Mélange config, proved."),
+    "schema": _Entry("schema", "Print the JSON Schema of a plan, service, account or profile file."),
+}
+"""Every command. A module holds a function named like the command, or a Typer ``app`` of subcommands."""
+
+
+class LazyGroup(TyperGroup):
+    """Shows every command by its summary, and imports a command's module only to run or complete it.
+
+    Importing all of them costs more than the rest of ``--help`` together.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names, in the order of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A stand-in that has the name and the summary, for listings."""
+        entry = COMMANDS.get(cmd_name)
+        return TyperCommand(cmd_name, help=entry.summary) if entry else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The real command that the words on the command line name."""
+        name, *rest = args
+        if name not in COMMANDS and not name.startswith("-"):
+            raise UnknownName("command", name, COMMANDS)
+        return name, load_command(name), rest
+
+
+def load_command(name: str) -> Any:
+    """The click command of that name."""
+    module = import_module(f"advisor.cli.{COMMANDS[name].module}")
+    group = getattr(module, "app", None)
+    if group is None:
+        group = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode="rich", add_completion=False)
+        group.command(name)(getattr(module, name))
+    command = typer.main.get_command(group)
+    command.name = name
+    command.context_settings.setdefault("help_option_names", ["-h", "--help"])
+    return command
+
+
 app = typer.Typer(
     name="advisor",
+    cls=LazyGroup,
     help="Which GPUs to rent, where and how, to serve language models at the least cost.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -39,17 +98,7 @@ def _global_options(
         bool, typer.Option("--no-color", help="No colours; NO_COLOR does the same. May stand anywhere.")
     ] = False,
 ) -> None:
-    """Options of every command."""
-
-
-app.command("recommend")(recommend.recommend)
-app.command("offers")(offers.offers)
-app.command("solve")(solve.solve)
-app.command("verify")(verify.verify)
-app.command("schema")(schema.schema)
-app.add_typer(catalog.app, name="catalog")
-app.add_typer(profile.app, name="profile")
-app.add_typer(workload.app, name="workload")
+    """Which GPUs to rent, where and how, to serve language models at the least cost."""
 
 
 def main() -> None:
@@ -57,6 +106,9 @@ def main() -> None:
     if "--no-color" in sys.argv[1:]:
         sys.argv = [word for word in sys.argv if word != "--no-color"]
         os.environ["NO_COLOR"] = "1"
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a sign shows ?, it does not crash
     try:
         app()
     except AdvisorError as error:

@@ -6,6 +6,7 @@ Variables   instances[c] integer, 0 to max_instances   replicas[c,k] integer   s
 Minimise    fleet_cost   sum over c of usd_per_hour · instances
 serve_demand[b]          sum over c, k of share = 1
 replica_capacity[c,k]    sum over b of replicas_needed · share <= replicas
+presence[c,k,b]          share <= replicas, where replicas_needed is tiny
 accelerator_packing[c,k] sum over k' >= k of (k'/k) · replicas[c,k'] <= slots[c,k] · instances[c]
 quota[p]                 sum over c of units · instances <= free_units
 
@@ -53,6 +54,9 @@ TOLERANCE: Final = 1e-9
 SEED: Final = 0
 SMALLEST_COEFFICIENT: Final = 1e-9
 """HiGHS ignores smaller ones (option small_matrix_value); work is rounded up to it, never to nothing."""
+
+TINY_WORK: Final = 1e-6
+"""Replicas' worth of work below which a tolerance is a share of it worth a row of its own."""
 
 SMALL: Final = 20_000
 """Shares up to which primal heuristics cost more time than they save (benchmarks/README.md)."""
@@ -157,6 +161,25 @@ def replica_capacity(reduced: Reduced, programme: Programme, whole: float = 1.0)
             yield f"replica_capacity_{c}_{k}", pairs, _AT_MOST, 0.0
 
 
+def presence(reduced: Reduced, programme: Programme, whole: float = 1.0) -> Iterator[Row]:
+    """A pool of no replicas serves nothing, however little the work: share <= replicas, where work is tiny.
+
+    Otherwise the solver's tolerance would let a trickle flow to a machine that nobody bought.
+    """
+    for c, candidate in enumerate(reduced.candidates):
+        for degree in candidate.degrees:
+            k = degree.tensor_parallel
+            held = programme.replicas.get((c, k), programme.instances[c])
+            for b, needed in degree.replicas_needed:
+                if needed < TINY_WORK:
+                    yield (
+                        f"presence_{c}_{k}_{b}",
+                        [(programme.shares[c, k, b], 1.0), (held, -whole)],
+                        _AT_MOST,
+                        0.0,
+                    )
+
+
 def accelerator_packing(reduced: Reduced, programme: Programme) -> Iterator[Row]:
     """Replicas fit the instances: sum over k' >= k of (k'/k) · replicas <= slots · instances."""
     for c, candidate in enumerate(reduced.candidates):
@@ -209,8 +232,7 @@ def cheapest_fleet(
     Args:
         reduced: from presolve.
         slices: cut each demand into so many equal indivisible slices; shares become whole numbers of them.
-            Slices of one demand are alike, so counting them is the same problem as one binary per slice
-           .
+            Slices of one demand are alike, so counting them is the same problem as one binary per slice.
         counts: instances per candidate, if they are no longer a question.
         near: shares of a free split; only the whole numbers of slices next to them are considered.
         at_least_usd_per_hour: a proved bound on the cost, as a row.
@@ -234,6 +256,9 @@ def balanced_routing(
     programme = Programme(pulp.LpProblem("balanced_routing"), list(instances), dict(replicas))
     programme.overload = programme.lp.add_variable("overload", 0)
     _add_shares(reduced, programme, None)
+    for (c, k, _), share in programme.shares.items():
+        if not programme.replicas.get((c, k), instances[c]):
+            share.upBound = 0
     _set_objective(programme, [(programme.overload, 1.0)])
     _add_rows(programme, serve_demand(reduced, programme))
     _add_rows(programme, replica_capacity(reduced, programme))
@@ -265,6 +290,7 @@ def most_served(reduced: Reduced) -> Programme:
     _set_objective(programme, served)
     _add_rows(programme, ((n, pairs, _AT_MOST, r) for n, pairs, _, r in serve_demand(reduced, programme)))
     _add_rows(programme, replica_capacity(reduced, programme))
+    _add_rows(programme, presence(reduced, programme))
     _add_rows(programme, accelerator_packing(reduced, programme))
     _add_rows(programme, quota(reduced, programme))
     return programme
@@ -285,6 +311,7 @@ def stock_label(c: int) -> str:
 def _add_core(reduced: Reduced, programme: Programme, whole: float = 1.0) -> None:
     _add_rows(programme, serve_demand(reduced, programme, whole))
     _add_rows(programme, replica_capacity(reduced, programme, whole))
+    _add_rows(programme, presence(reduced, programme, whole))
     _add_rows(programme, accelerator_packing(reduced, programme))
 
 

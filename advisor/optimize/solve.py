@@ -232,21 +232,27 @@ def _hold(reduced: Reduced, answer: Answer, slices: int | None) -> _Fleet | None
     if slices is not None:
         shares = {key: _integer(share) / slices for key, share in answer.shares.items() if _integer(share)}
         return _Fleet(counts, replicas, shares) if _fullest(reduced, replicas, shares) <= 1 + SLACK else None
-    shares = _whole(answer.shares, len(reduced.groups))
+    shares = _whole(answer.shares, replicas, len(reduced.groups))
     if _fullest(reduced, replicas, shares) > 1 + SLACK:
         routing = formulation.balanced_routing(reduced, counts, replicas)
         routed = formulation.run(routing, time_limit_s=60.0)
         if routed.outcome is not Outcome.OPTIMAL:
             return None
-        shares = _whole(routed.shares, len(reduced.groups))
+        shares = _whole(routed.shares, replicas, len(reduced.groups))
         if _fullest(reduced, replicas, shares) > 1 + SLACK:
             return None
     return _Fleet(counts, _fill_idle(reduced, counts, replicas, shares), shares)
 
 
-def _whole(shares: Mapping[tuple[int, int, int], float], demands: int) -> Shares:
-    """Without crumbs, and summing to 1 per demand as exactly as floats do."""
-    kept = {key: share for key, share in shares.items() if share > _NEGLIGIBLE_SHARE}
+def _whole(
+    shares: Mapping[tuple[int, int, int], float], replicas: Mapping[tuple[int, int], int], demands: int
+) -> Shares:
+    """Without crumbs, nothing where no replica is, and summing to 1 per demand as exactly as floats do."""
+    kept = {
+        (c, k, b): share
+        for (c, k, b), share in shares.items()
+        if share > _NEGLIGIBLE_SHARE and replicas.get((c, k), 0)
+    }
     total = [0.0] * demands
     for (_, _, b), share in kept.items():
         total[b] += share

@@ -75,6 +75,12 @@ class Purchase(_Record):
     price_collected_at: AwareDatetime = Field(description="when the vendor stated the price")
     price_source: str = Field(description="where the price comes from")
     price_basis: str = Field(description="what kind of figure the price is, e.g. list")
+    price_evidence: str | None = Field(
+        default=None,
+        pattern=r"^[0-9a-f]{64}$",
+        description="SHA-256 of the vendor's own item as received; `advisor catalog evidence` shows it; "
+        "null where none was kept",
+    )
     availability: str = Field(
         description="available, constrained, unavailable or unknown, as anybody states it"
     )

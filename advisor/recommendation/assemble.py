@@ -153,6 +153,7 @@ def _purchase(found: Answered, candidate: Candidate, count: int, allocations: li
         price_collected_at=offer.collected_at,
         price_source=offer.source,
         price_basis=offer.price_basis,
+        price_evidence=offer.evidence,
         availability=offer.availability.value,
         interruption=offer.interruption,
         flags=list(offer.flags),

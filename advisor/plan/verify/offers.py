@@ -63,6 +63,7 @@ def _as_offered(line: Purchase, offer: Offer, at: str) -> Iterator[Violation]:
         ("price_collected_at", line.price_collected_at, offer.collected_at),
         ("price_source", line.price_source, offer.source),
         ("price_basis", line.price_basis, offer.price_basis),
+        ("price_evidence", line.price_evidence, offer.evidence),
         ("interruption", line.interruption, offer.interruption),
         ("flags", sorted(line.flags), sorted(offer.flags)),
     )
