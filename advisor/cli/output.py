@@ -11,6 +11,7 @@ import csv
 import io
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 PIPE_WIDTH = 120
+_NUMBERS_IN_A_COLUMN = re.compile(r"\[\n\s+-?[0-9][^\[\]\"{}]*\]")  # a string never holds a raw newline
 _SEPARATOR_WIDTH = 2  # blanks between columns
 
 
@@ -161,13 +163,13 @@ def listing_table(listing: Listing, width: int) -> RenderableType:
 
     if not listing.records:
         return Group(Text(listing.title, style="bold"), Text(listing.empty))
-    columns, hidden = _fitting(listing, width)
+    columns, hidden, folded = _fitting(listing, width)
     table = Table(box=None, pad_edge=False, padding=(0, _SEPARATOR_WIDTH, 0, 0), header_style="bold")
     for column in columns:
         table.add_column(
             Text(column.header),
             justify="right" if column.numeric else "left",
-            no_wrap=not column.wrap,
+            no_wrap=not column.wrap and column is not folded,
             overflow="fold",
         )
     for record in listing.records:
@@ -179,8 +181,8 @@ def listing_table(listing: Listing, width: int) -> RenderableType:
     return Group(*title, table, *(Text(line, style="dim") for line in footer))
 
 
-def _fitting(listing: Listing, width: int) -> tuple[list[Col], list[Col]]:
-    """The columns that fit, in order, and those dropped, the least important first."""
+def _fitting(listing: Listing, width: int) -> tuple[list[Col], list[Col], Col | None]:
+    """The columns that fit, in order; those dropped; and one to fold if it still is too wide."""
     natural = {
         column.key: 24
         if column.wrap
@@ -191,15 +193,17 @@ def _fitting(listing: Listing, width: int) -> tuple[list[Col], list[Col]]:
         )
         for column in listing.columns
     }
-    kept, hidden = list(listing.columns), []
+    kept = list(listing.columns)
+    hidden: list[Col] = []
     while sum(natural[c.key] + _SEPARATOR_WIDTH for c in kept) - _SEPARATOR_WIDTH > width:
         droppable = [c for c in kept if c.importance > 1]
         if not droppable:
-            break
+            widest = max((c for c in kept if not c.numeric), key=lambda c: natural[c.key], default=None)
+            return kept, hidden, widest
         last = max(droppable, key=lambda c: c.importance)
         kept.remove(last)
         hidden.append(last)
-    return kept, hidden
+    return kept, hidden, None
 
 
 def _json_default(value: object) -> object:
@@ -212,7 +216,10 @@ def _json_default(value: object) -> object:
 
 def json_text(value: object) -> str:
     """JSON as people and programs read it; money stays a decimal string, NaN is refused."""
-    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=_json_default)
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=_json_default)
+    return _NUMBERS_IN_A_COLUMN.sub(
+        lambda found: " ".join(found[0].split()).replace("[ ", "[").replace(" ]", "]"), text
+    )
 
 
 def listing_json(listing: Listing) -> str:

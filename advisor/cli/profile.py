@@ -301,23 +301,23 @@ def _as_text_if_infinite(value: object) -> object:
 
 
 _LIST_COLUMNS: Final = (
-    Col("profile_id", "profile"),
+    Col("kind", "kind"),
+    Col("model", "model", importance=3),
+    Col("precision", "precision", importance=2),
+    Col("accelerator", "accelerator"),
+    Col("tensor_parallel", "TP", numeric=True),
+    Col("accelerators", "GPUs", numeric=True, importance=7),
+    Col("engine", "engine"),
+    Col("engine_version", "version", importance=2),
     Col("sizes", "sizes", numeric=True),
-    Col("points", "points", numeric=True, importance=3),
+    Col("points", "points", numeric=True, importance=6),
     Col("slo_points", "for SLOs", numeric=True),
-    Col("date", "date", importance=2),
-    Col("kind", "kind", importance=9),
-    Col("model", "model", importance=9),
-    Col("precision", "precision", importance=9),
-    Col("engine", "engine", importance=9),
-    Col("engine_version", "version", importance=9),
-    Col("accelerator", "accelerator", importance=9),
-    Col("accelerators", "accelerators", numeric=True, importance=9),
-    Col("tensor_parallel", "tensor parallel", numeric=True, importance=9),
-    Col("load_modes", "loads", importance=4),
-    Col("source_id", "source", importance=8),
-    Col("licence", "licence", importance=5),
-    Col("not_evidence_because", "not for SLOs because", importance=6, wrap=True),
+    Col("date", "date", importance=5),
+    Col("profile_id", "profile", importance=8),
+    Col("load_modes", "loads", importance=9),
+    Col("source_id", "source", importance=10),
+    Col("licence", "licence", importance=11),
+    Col("not_evidence_because", "not for SLOs because", importance=12, wrap=True),
 )
 
 _POINT_COLUMNS: Final = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from advisor.cli.output import Col, Format, Listing, note, write_listing, write_text
+from advisor.cli.output import Col, Format, Listing, json_text, note, write_listing, write_text
 from advisor.errors import PlanningError, UsageError
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ def solve(
 
     Example: advisor solve fixtures/melange/example.json --split fluid --format table
     """
-    import json
 
     from advisor.optimize import melange
 
@@ -57,12 +56,10 @@ def solve(
     except PlanningError as error:
         if form is not Format.JSON:
             raise
-        write_text(
-            json.dumps({"status": "infeasible", "reason": str(error)}, indent=2, ensure_ascii=False), output
-        )
+        write_text(json_text({"status": "infeasible", "reason": str(error)}), output)
         raise typer.Exit(error.exit_code) from None
     if form is Format.JSON:
-        write_text(json.dumps(melange.answer(problem, solution), indent=2, ensure_ascii=False), output)
+        write_text(json_text(melange.answer(problem, solution)), output)
     else:
         write_listing(_listing(problem, solution, split), form, output)
 

@@ -56,7 +56,7 @@ SMALLEST_COEFFICIENT: Final = 1e-9
 """HiGHS ignores smaller ones (option small_matrix_value); work is rounded up to it, never to nothing."""
 
 TINY_WORK: Final = 1e-6
-"""Replicas' worth of work below which a tolerance is a share of it worth a row of its own."""
+"""Replicas of work below which the solver's tolerance is a noticeable part of it."""
 
 SMALL: Final = 20_000
 """Shares up to which primal heuristics cost more time than they save (benchmarks/README.md)."""

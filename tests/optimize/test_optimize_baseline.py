@@ -1,0 +1,76 @@
+"""The fleets that savings are measured against: the best of their kind, or said to be impossible."""
+
+from __future__ import annotations
+
+import contextlib
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from optimize_builders import a_column, a_problem, faults, tiny_problems
+
+from advisor.errors import Infeasible, NoCandidates, PlanningError
+from advisor.optimize.baseline import best_single, greedy
+from advisor.optimize.problem import Problem, Solution, SolveStatus
+from advisor.optimize.solve import solve
+
+COLUMNS = (
+    a_column("l4:us", "0.70", (1.0, 0.0)),
+    a_column("l4:eu", "0.80", (1.0, 0.0)),
+    a_column("a100", "3.67", (4.0, 2.0)),
+)
+GROUPS = {"l4:us": "l4", "l4:eu": "l4", "a100": "a100"}
+
+
+def test_per_type_the_cheapest_fleet_or_why_there_is_none() -> None:
+    found = best_single(a_problem((3.5, 1.0), *COLUMNS), GROUPS)
+    assert list(found) == ["a100", "l4"]
+    a100 = found["a100"]
+    assert isinstance(a100, Solution)
+    assert (a100.status, a100.instances, a100.usd_per_hour) == (
+        SolveStatus.OPTIMAL,
+        {"a100": 2},
+        Decimal("7.34"),
+    )
+    assert found["l4"] == "no candidate can serve 1 of 2 demands: bucket 1"
+
+
+def test_a_quota_holds_for_the_baseline_too() -> None:
+    columns = (a_column("a", "1", (1.0,), draws={"p": "1"}), a_column("b", "3", (1.0,)))
+    found = best_single(a_problem((3.0,), *columns, free={"p": "2"}), {"a": "a", "b": "b"})
+    assert found["a"] == "the limits in force forbid every fleet"
+    assert isinstance(found["b"], Solution)
+
+
+def test_greedy_takes_the_least_dollars_per_request_and_rounds_up() -> None:
+    # Bucket 0: L4 at 0.70 a request beats A100 at 0.9175; bucket 1: only the A100. 4 L4 + 1 A100 = 6.47.
+    solution = greedy(a_problem((3.5, 1.0), *COLUMNS))
+    assert solution.instances == {"l4:us": 4, "a100": 1}
+    assert solution.usd_per_hour == Decimal("6.47")
+    # Better: the A100 is half idle, so 2 of bucket 0 fit beside bucket 1 and 2 L4 do the rest.
+    assert solve(a_problem((3.5, 1.0), *COLUMNS)).usd_per_hour == Decimal("5.07")
+
+
+def test_greedy_gives_up_at_a_quota() -> None:
+    columns = (a_column("a", "1", (1.0,), draws={"p": "2"}), a_column("b", "3", (1.0,)))
+    with pytest.raises(Infeasible, match="takes 6 of p, which has 5 free"):
+        greedy(a_problem((3.0,), *columns, free={"p": "5"}))
+    with pytest.raises(Infeasible, match="takes 3 of a, of which 2 are in stock"):
+        greedy(a_problem((3.0,), a_column("a", "1", (1.0,), max_instances=2)))
+
+
+@given(tiny_problems(most_columns=4))
+@settings(max_examples=120, deadline=None, derandomize=True)
+def test_no_baseline_is_cheaper_than_the_plan(problem: Problem) -> None:
+    groups = {column.id: column.id for column in problem.columns}
+    fleets = [fleet for fleet in best_single(problem, groups).values() if isinstance(fleet, Solution)]
+    with contextlib.suppress(Infeasible, NoCandidates):
+        fleets.append(greedy(problem))
+    try:
+        best = solve(problem, diagnose=False)
+    except PlanningError:
+        assert not fleets
+        return
+    for fleet in fleets:
+        assert faults(problem, fleet) == []
+        assert best.usd_per_hour <= fleet.usd_per_hour
