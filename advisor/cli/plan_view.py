@@ -146,11 +146,13 @@ _BASELINE_COLUMNS = (
     Col("usd_per_hour", "$/h", numeric=True, text=_usd(2)),
     Col("usd_per_month", "$/month", numeric=True, text=_usd(0), importance=2),
     Col("saving_fraction", "Plan saves", numeric=True, text=_percent),
+    Col("buys", "Buys", importance=4, wrap=True),
 )
 
 
 def _baseline_record(baseline: Baseline, hours: int) -> dict[str, Any]:
     record = baseline.model_dump(mode="python")
+    record["buys"] = ", ".join(baseline.fleet)
     record["usd_per_month"] = None if baseline.usd_per_hour is None else baseline.usd_per_hour * hours
     return record
 
@@ -177,11 +179,11 @@ def _yardsticks(plan: Plan) -> Listing:
     for record in records:
         if record["kind"] == "admitting":
             record["name"] = f"admitting {record['name'].replace('_', ' ')}"
-            record["saving_fraction"] = record["saving_fraction"]
     columns = (
         Col("name", "Fleet"),
         *_BASELINE_COLUMNS[1:4],
         Col("saving_fraction", "Plan saves", numeric=True, text=_signed_percent),
+        _BASELINE_COLUMNS[-1],
     )
     return Listing("Against other fleets", columns, records)
 

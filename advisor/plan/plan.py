@@ -190,6 +190,7 @@ class Baseline(_Record):
         default=None, description="how many instances it rents; null if no such fleet exists"
     )
     saving_fraction: float | None = Field(description="1 - plan cost / baseline cost; null if no such fleet")
+    fleet: list[str] = Field(default=[], description="what it buys: count × offer id, dearest first")
     detail: str = Field(default="", description="what else there is to say about it")
 
 

@@ -84,8 +84,15 @@ def _baseline(
         status="optimal" if answer.proved else "feasible",
         instances=sum(answer.instances.values()),
         saving_fraction=_saving(plan, answer.usd_per_hour),
+        fleet=_fleet(restricted, answer),
         detail=detail,
     )
+
+
+def _fleet(problem: Problem, answer: Solution) -> list[str]:
+    price = {column.id: column.usd_per_hour for column in problem.columns}
+    bought = sorted(answer.instances.items(), key=lambda item: (-price[item[0]] * item[1], item[0]))
+    return [f"{count} × {offer_id}" for offer_id, count in bought]
 
 
 def _greedy(problem: Problem, plan: Solution) -> Baseline:
@@ -108,5 +115,6 @@ def _greedy(problem: Problem, plan: Solution) -> Baseline:
         status="feasible",
         instances=sum(answer.instances.values()),
         saving_fraction=_saving(plan, answer.usd_per_hour),
+        fleet=_fleet(problem, answer),
         detail=detail,
     )
