@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from advisor.errors import AdvisorError
     from advisor.plan.plan import Plan
     from advisor.plan.read import read_plan
-    from advisor.recommendation.recommend import Catalog
+    from advisor.recommendation.findings import Catalog
 
 _HOMES = {
     "load_catalog": "advisor.api",
@@ -30,7 +30,7 @@ _HOMES = {
     "AdvisorError": "advisor.errors",
     "Plan": "advisor.plan.plan",
     "read_plan": "advisor.plan.read",
-    "Catalog": "advisor.recommendation.recommend",
+    "Catalog": "advisor.recommendation.findings",
 }
 
 __all__ = [

@@ -16,7 +16,7 @@ from advisor.domain import EvidenceKind, Service, Slo, SloStatistic, Workload
 from advisor.errors import UsageError
 from advisor.recommendation import recommend as _recommendation
 from advisor.recommendation import request as _request
-from advisor.recommendation.recommend import Catalog
+from advisor.recommendation.findings import Catalog
 from advisor.recommendation.request import Request, checked_number
 
 if TYPE_CHECKING:

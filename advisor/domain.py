@@ -159,7 +159,7 @@ class Offer:
     licence: str | None  #: licence of that origin; None where none was stated
     interruption: str | None  #: spot interruption band per month, e.g. ``<5%``; None is not known
     flags: tuple[str, ...] = ()  #: sorted, e.g. ``fractional_gpu``, ``local_zone``, ``retired``
-    evidence: str | None = None  #: SHA-256 (hex) of the vendor's own item as received; None where none was kept
+    evidence: str | None = None  #: SHA-256 (hex) of the vendor's own item; None where none was kept
 
     def __post_init__(self) -> None:
         if not (self.usd_per_hour.is_finite() and self.usd_per_hour > 0):
@@ -351,7 +351,7 @@ EXCLUSION_REASONS: dict[str, str] = {
     "does_not_fit": "the model does not fit in the accelerators' memory",
     "exceeds_context": "every request size of the workload is longer than the model's context",
     "slo_unreachable": "no request size of the workload meets the SLO on it",
-    "quota_exhausted": "the account's free quota is below one instance",
+    "quota_draw_unknown": "how much of a quota the account limits one instance takes is not known",
 }
 """Every reason an offer can be left out, and what it means in words."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from advisor.catalog.freshness import freshness
@@ -32,34 +31,16 @@ from advisor.workload.demand import demands
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
     from decimal import Decimal
 
-    from advisor.catalog.account import Account
-    from advisor.catalog.selection import Selection
-    from advisor.optimize.candidates import Candidate, Joined
-    from advisor.recommendation.recommend import Catalog
-    from advisor.recommendation.request import Request
+    from advisor.optimize.candidates import Candidate
+    from advisor.recommendation.findings import Findings
 
 _EXAMPLES = 3
 _NEGLIGIBLE_REQUESTS_PER_S = 1e-9  # below this a split is the solver's dust, not a route
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """The request and everything that was found on the way to an answer."""
-
-    request: Request
-    catalog: Catalog
-    account: Account | None
-    selected: Selection
-    joined: Joined
-    left_out_share: float
-    left_out: tuple[Bucket, ...]
-    now: datetime
-
-
-def assemble(found: Answered, solution: Solution, baselines: list[Baseline]) -> Plan:
+def assemble(found: Findings, solution: Solution, baselines: list[Baseline]) -> Plan:
     """The plan of a solution."""
     candidates = found.joined.by_id()
     drafts = (
@@ -90,7 +71,7 @@ def assemble(found: Answered, solution: Solution, baselines: list[Baseline]) -> 
     )
 
 
-def refuse(found: Answered, reason: str) -> Plan:
+def refuse(found: Findings, reason: str) -> Plan:
     """The plan that says no, and why."""
     return _plan(
         found,
@@ -105,7 +86,7 @@ def refuse(found: Answered, reason: str) -> Plan:
     )
 
 
-def _plan(found: Answered, **answer: Any) -> Plan:
+def _plan(found: Findings, **answer: Any) -> Plan:
     request = found.request
     states = _catalog_states(found)
     draft = Plan(
@@ -131,7 +112,7 @@ def _spend(candidates: dict[str, Candidate], item: tuple[str, int]) -> tuple[Dec
     return -candidates[column].offer.usd_per_hour * count, column
 
 
-def _purchase(found: Answered, candidate: Candidate, count: int, allocations: list[Allocation]) -> Purchase:
+def _purchase(found: Findings, candidate: Candidate, count: int, allocations: list[Allocation]) -> Purchase:
     offer = candidate.offer
     used = sum(
         a.utilization * a.replicas * a.tensor_parallel for a in allocations if _line_of(a) == _line_of(offer)
@@ -165,7 +146,7 @@ def _line_of(part: Any) -> tuple[str, str, str | None, str, str]:
     return part.provider, part.region, part.zone, part.instance_type, part.market
 
 
-def _quota_draw(found: Answered, candidate: Candidate, count: int) -> list[QuotaDrawLine]:
+def _quota_draw(found: Findings, candidate: Candidate, count: int) -> list[QuotaDrawLine]:
     free = {limit.key: limit.free for limit in found.account.limits} if found.account else {}
     return [
         QuotaDrawLine(
@@ -180,7 +161,7 @@ def _quota_draw(found: Answered, candidate: Candidate, count: int) -> list[Quota
 
 
 def _allocation(
-    found: Answered, candidate: Candidate, tensor_parallel: int, replicas: int, solution: Solution
+    found: Findings, candidate: Candidate, tensor_parallel: int, replicas: int, solution: Solution
 ) -> Allocation | None:
     """What replicas of one degree serve, or None where they serve nothing but rounding dust."""
     degree = next(d for d in candidate.degrees if d.tensor_parallel == tensor_parallel)
@@ -225,7 +206,7 @@ def _weakness(profile: ProfileReference) -> tuple[int, float]:
     return profile.kind.rank, profile.error_pct if profile.error_pct is not None else float("inf")
 
 
-def _service_line(found: Answered) -> ServiceLine:
+def _service_line(found: Findings) -> ServiceLine:
     service = found.request.service
     return ServiceLine(
         name=service.name,
@@ -283,7 +264,7 @@ def _varied(group: list[Exclusion]) -> list[Exclusion]:
     return list(by_detail.values())[:_EXAMPLES]
 
 
-def _catalog_states(found: Answered) -> list[CatalogState]:
+def _catalog_states(found: Findings) -> list[CatalogState]:
     """Ages of the prices in scope; an estimate counts as a price only where the user asked for it."""
     admitted = "estimated-spot" in found.request.include
     priced = [o for o in found.selected.offers if admitted or "estimated_price" not in o.flags]
@@ -305,7 +286,7 @@ def _catalog_states(found: Answered) -> list[CatalogState]:
     ]
 
 
-def _inputs(found: Answered) -> Inputs:
+def _inputs(found: Findings) -> Inputs:
     request = found.request
     return Inputs(
         snapshot_id=found.catalog.snapshot.info.snapshot_id,

@@ -12,8 +12,9 @@ from advisor.domain import Exclusion, Offer
 from advisor.errors import Infeasible, NoCandidates
 from advisor.optimize.candidates import Demand, ThroughputTable, join, problem_of
 from advisor.optimize.solve import solve
-from advisor.recommendation.assemble import Answered, assemble, refuse
+from advisor.recommendation.assemble import assemble, refuse
 from advisor.recommendation.comparison import compare
+from advisor.recommendation.findings import Findings
 from advisor.recommendation.refusal import why_nobody_serves
 from advisor.workload.demand import cover, demands
 
@@ -22,19 +23,9 @@ if TYPE_CHECKING:
 
     from advisor.catalog.account import Account
     from advisor.catalog.facts import Facts
-    from advisor.catalog.snapshot import Snapshot
     from advisor.plan.plan import Plan
-    from advisor.profiles.query import ProfileStore
+    from advisor.recommendation.findings import Catalog
     from advisor.recommendation.request import Request
-
-
-@dataclass(frozen=True, slots=True)
-class Catalog:
-    """Everything public a plan rests on: prices, facts, throughput."""
-
-    snapshot: Snapshot
-    facts: Facts
-    profiles: ProfileStore
 
 
 def recommend(request: Request, catalog: Catalog, account: Account | None, now: datetime) -> Plan:
@@ -61,17 +52,18 @@ def recommend(request: Request, catalog: Catalog, account: Account | None, now: 
         lambda offer: draws_for(offer, catalog.facts.quota_pools),
     )
     free_units = {limit.key: limit.free for limit in account.limits} if account else {}
+    pool_units = {limit.key: limit.unit.value for limit in account.limits} if account else {}
     ceiling = 1.0 - service.headroom
-    answered = Answered(request, catalog, account, selected, joined, left_out_share, left_out, now)
+    findings = Findings(request, catalog, account, selected, joined, left_out_share, left_out, now)
     problem = problem_of(wanted, joined.candidates, free_units, ceiling)
     try:
         if not joined.candidates or joined.unserved:
             raise NoCandidates(why_nobody_serves(joined, service.workload, service.slo))
-        solution = solve(problem, time_limit_s=request.time_limit_s)
+        solution = solve(problem, time_limit_s=request.time_limit_s, pool_units=pool_units)
     except (NoCandidates, Infeasible) as no:
-        return refuse(answered, str(no))
+        return refuse(findings, str(no))
     baselines = compare(problem, joined, solution, free_units, ceiling, time_limit_s=request.time_limit_s)
-    return assemble(answered, solution, baselines)
+    return assemble(findings, solution, baselines)
 
 
 def _criteria(request: Request) -> Criteria:
@@ -110,5 +102,5 @@ class _Screen:
         for pool in undetermined_pools(offer, self.facts.quota_pools):
             if (pool.provider, pool.pool) in limited:
                 detail = f"how much of quota {pool.pool} one instance takes is not known"
-                return Exclusion("quota_exhausted", offer.id, detail)
+                return Exclusion("quota_draw_unknown", offer.id, detail)
         return None

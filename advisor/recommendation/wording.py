@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
     from advisor.domain import Workload
     from advisor.plan.plan import Allocation, Baseline, CatalogState, Purchase
-    from advisor.recommendation.assemble import Answered
+    from advisor.recommendation.findings import Findings
 
 
-def assumptions(found: Answered, purchase: Sequence[Purchase]) -> list[str]:
+def assumptions(found: Findings, purchase: Sequence[Purchase]) -> list[str]:
     """Everything the plan takes for granted, one sentence each."""
     service = found.request.service
     said = [
@@ -69,7 +69,7 @@ def _workload(workload: Workload) -> str:
     return ". ".join(part for part in parts if part) + "."
 
 
-def _size_basis(found: Answered) -> str:
+def _size_basis(found: Findings) -> str:
     bases = {bucket.size_basis for bucket in found.request.service.workload.buckets}
     if bases == {"mean"}:
         return "Each request-size bucket stands at the mean of the requests in it."
@@ -103,7 +103,7 @@ def _quotas(purchase: Sequence[Purchase]) -> list[str]:
 
 
 def warnings(
-    found: Answered,
+    found: Findings,
     states: Sequence[CatalogState],
     purchase: Sequence[Purchase],
     allocations: Sequence[Allocation],
