@@ -4,7 +4,7 @@
     python docs/readme_examples.py --write    # put the real output into the README
 
 A fenced ``console`` block holds one command after ``$`` and what it prints. The clock is pinned, so that ages
-of prices do not change from day to day; the solver's seconds are masked.
+of prices do not change from day to day; the solver's seconds and the plan's id are masked.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 BLOCK = re.compile(r"^```console\n\$ (?P<command>[^\n]+)\n(?P<output>.*?)^```$", re.MULTILINE | re.DOTALL)
 PINNED = {"SOURCE_DATE_EPOCH": "1795305600", "COLUMNS": "100", "NO_COLOR": "1"}  # 2026-11-22T00:00:00Z
+PLAN_ID = re.compile(r"\bPlan [0-9a-f]{12}\b")
 SECONDS = re.compile(r"\d+\.\d+ s\b")
 
 
@@ -46,7 +47,7 @@ def run(command: str, home: Path) -> str:
 
 def masked(text: str) -> str:
     """The text without what no two runs share."""
-    return SECONDS.sub("… s", text)
+    return PLAN_ID.sub("Plan …", SECONDS.sub("… s", text))
 
 
 def main() -> int:

@@ -55,7 +55,7 @@ def an_offer(**changes: Any) -> Offer:
         "accelerators": Decimal(4), "vcpus": 48, "memory_gib": 384.0, "availability": Availability.AVAILABLE,
         "availability_basis": "offerings", "price_basis": "zone_spot_price",
         "collected_at": datetime(2026, 10, 27, tzinfo=UTC), "source": "aws spot price history", "licence": None,
-        "interruption": "5-10%", "flags": (),
+        "interruption": "5-10%", "flags": (), "evidence": "e" * 64,
     }  # fmt: skip
     return Offer(**(facts | changes))
 
@@ -181,13 +181,13 @@ _PLAN: dict[str, Any] = {
         {**_PLACE_A, "accelerator": L40S, "accelerators_per_instance": 4, "instances": 2, "utilization": 0.75,
          "usd_per_hour_each": "4.0125", "usd_per_hour": "8.025", "usd_per_month": "5858.25",
          "price_collected_at": "2026-10-27T00:00:00Z", "price_source": "aws spot price history",
-         "price_basis": "zone_spot_price", "availability": "available", "interruption": "5-10%", "flags": [],
+         "price_basis": "zone_spot_price", "price_evidence": "e" * 64, "availability": "available", "interruption": "5-10%", "flags": [],
          "quota_draw": [{"pool": "L-3819A6DF", "region": "us-east-1", "unit": "vcpu", "units": "96",
                          "free_units": "112"}]},
         {**_PLACE_B, "accelerator": A100, "accelerators_per_instance": 1, "instances": 1, "utilization": 0.8,
          "usd_per_hour_each": "3.6734", "usd_per_hour": "3.6734", "usd_per_month": "2681.58",
          "price_collected_at": "2026-10-20T12:00:00Z", "price_source": "gcp list prices", "price_basis": "list",
-         "availability": "available", "interruption": None, "flags": [],
+         "price_evidence": "e" * 64, "availability": "available", "interruption": None, "flags": [],
          "quota_draw": [{"pool": "NVIDIA_A100_GPUS", "region": "us-central1", "unit": "gpu", "units": "1",
                          "free_units": None},
                         {"pool": "GPUS_ALL_REGIONS", "region": "global", "unit": "gpu", "units": "1",
@@ -207,13 +207,13 @@ _PLAN: dict[str, Any] = {
     "baselines": [
         # 1 - 11.6984 / 23.3968 = 0.5; 1 - 11.6984 / 14.623 = 0.2; 1 - 11.6984 / 5.8492 = -1
         {"name": L40S, "kind": "single_accelerator", "usd_per_hour": "23.3968", "status": "optimal",
-         "instances": 6, "saving_fraction": 0.5, "detail": ""},
+         "instances": 6, "saving_fraction": 0.5, "detail": "", "fleet": []},
         {"name": A100, "kind": "single_accelerator", "usd_per_hour": None, "status": "infeasible",
-         "instances": None, "saving_fraction": None, "detail": "quota"},
+         "instances": None, "saving_fraction": None, "detail": "quota", "fleet": []},
         {"name": "greedy", "kind": "greedy", "usd_per_hour": "14.623", "status": "feasible", "instances": 4,
-         "saving_fraction": 0.2, "detail": ""},
+         "saving_fraction": 0.2, "detail": "", "fleet": []},
         {"name": "availability_unknown", "kind": "admitting", "usd_per_hour": "5.8492", "status": "optimal",
-         "instances": 2, "saving_fraction": -1.0, "detail": ""},
+         "instances": 2, "saving_fraction": -1.0, "detail": "", "fleet": []},
     ],
     "exclusions": {"does_not_fit": {"count": 3, "meaning": "the model does not fit in the accelerators' memory",
                                     "examples": ["aws:us-east-1:g4dn.xlarge:spot"], "saving_if_admitted": None}},

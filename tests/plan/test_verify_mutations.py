@@ -86,6 +86,8 @@ MUTATIONS: list[tuple[str, Mutate, str]] = [
     ("a fresher price than collected", put("purchase.0.price_collected_at", "2026-10-27T05:00:00Z"), "offer_facts"),
     ("another source", put("purchase.0.price_source", "hearsay"), "offer_facts"),
     ("another price basis", put("purchase.0.price_basis", "list"), "offer_facts"),
+    ("another vendor's item", put("purchase.0.price_evidence", "c" * 64), "offer_facts"),
+    ("no vendor's item", put("purchase.0.price_evidence", None), "offer_facts"),
     ("a calmer interruption band", put("purchase.0.interruption", "<5%"), "offer_facts"),
     ("a flag nobody set", put("purchase.0.flags", ["secure_cloud"]), "offer_facts"),
     ("an instance type that is not sold", put("purchase.0.instance_type", "g6e.13xlarge"), "unknown_offer"),
