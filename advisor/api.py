@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypedDict, TypeVar, Unpack
 from advisor.catalog.buyable import parse_include
 from advisor.catalog.selection import parse_markets
 from advisor.domain import EvidenceKind, Service, Slo, SloStatistic, Workload
-from advisor.errors import UsageError
+from advisor.errors import UnknownName, UsageError
 from advisor.recommendation import recommend as _recommendation
 from advisor.recommendation import request as _request
 from advisor.recommendation.findings import Catalog
@@ -209,12 +209,22 @@ def _service(facts: Facts, question: Question, file: ServiceFile | None) -> Serv
         name=filed.name if filed else "default",
         model=facts.model(model).id,
         precision=precision,
-        engine=_first(question.get("engine"), filed.engine if filed else None, _request.DEFAULT_ENGINE),
+        engine=_engine(
+            _first(question.get("engine"), filed.engine if filed else None, _request.DEFAULT_ENGINE)
+        ),
         workload=_workload(question, file),
         rate_requests_per_s=checked_number("--rate", rate, above=0, at_most=LARGEST_RATE_REQUESTS_PER_S),
         slo=_slo(question, filed.slo.slo() if filed else None),
         headroom=checked_number("--headroom", headroom, above=0, at_most=LARGEST_HEADROOM, inclusive=True),
     )
+
+
+def _engine(name: str) -> str:
+    known = {engine.casefold(): engine for engine in _request.ENGINES}
+    try:
+        return known[name.strip().casefold()]
+    except KeyError:
+        raise UnknownName("engine", name, _request.ENGINES) from None
 
 
 def _workload(question: Question, file: ServiceFile | None) -> Workload:

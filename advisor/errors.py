@@ -31,6 +31,8 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_SHOWN_CHARACTERS = 80
+
 
 class AdvisorError(Exception):
     """Root of everything the advisor raises on purpose; ``exit_code`` is the process exit code."""
@@ -64,14 +66,14 @@ class UnknownName(UsageError):
 
 
 class InputFileError(UsageError):
-    """One bad field of a file the user handed in."""
+    """One bad field of a file the user handed in; with a blank field, what is wrong with the file as a whole."""
 
     def __init__(self, file: str, field: str, value: object, allowed: str) -> None:
-        shown = repr(value)
-        if len(shown) > 80:
-            shown = shown[:77] + "..."
-        at = f"{file}: {field}" if field else file
-        super().__init__(f"{at}: {shown} is not allowed; {allowed}")
+        shown = repr(value) if field else " ".join(str(value).split())
+        if len(shown) > _SHOWN_CHARACTERS:
+            shown = shown[: _SHOWN_CHARACTERS - 3] + "..."
+        trouble = f"{file}: {field}: {shown} is not allowed" if field else f"{file}: {shown}"
+        super().__init__(f"{trouble}; {allowed}")
         self.file = file
         self.field = field
         self.value = value

@@ -55,7 +55,8 @@ class Facts:
         else:
             found = [chip for chip in self.accelerators.values() if _is_spelling_of(wanted, chip)]
         if not found:
-            raise UnknownName("accelerator", pattern, self.accelerators)
+            chips = {chip_id.split("-")[0] for chip_id in self.accelerators}
+            raise UnknownName("accelerator", pattern, {*self.accelerators, *chips})
         return tuple(sorted(found, key=lambda chip: chip.id))
 
     def accelerator(self, name: str) -> Accelerator:

@@ -54,10 +54,11 @@ def _nothing_buyable(joined: Joined) -> list[str]:
     tally = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in counts.most_common())
     said = [f"no offer in scope can be bought and serve the model ({tally or 'no offers at all'})"]
     # What stops the model says more than what stops the purchase; the user's own wishes say nothing new.
-    serving = [exclusion for exclusion in joined.exclusions if exclusion.reason in _SERVING]
-    example = next(iter(serving), None) or next(
-        (exclusion for exclusion in joined.exclusions if exclusion.reason not in _WISHES), None
+    telling = sorted(
+        (exclusion for exclusion in joined.exclusions if exclusion.reason not in _WISHES),
+        key=lambda exclusion: (exclusion.reason not in _SERVING, -counts[exclusion.reason]),
     )
+    example = telling[0] if telling else None
     return [*said, f"for example {example.subject}: {example.detail}"] if example else said
 
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 DEFAULT_MODEL: Final = "Llama-3.1-8B-Instruct"
 DEFAULT_PRECISION: Final = "bf16"
 DEFAULT_ENGINE: Final = "vLLM"
+ENGINES: Final = ("vLLM", "SGLang", "TensorRT-LLM", "llama.cpp", "TGI", "Deepspeed", "any")
+"""Engines the throughput evidence names; the estimator does not tell them apart. ``any`` takes every engine's."""
+
 DEFAULT_WORKLOAD: Final = "azure-2023-conv"
 DEFAULT_RATE_REQUESTS_PER_S: Final = 16.0
 DEFAULT_TPOT_MS: Final = 60.0
