@@ -66,7 +66,7 @@ class UnknownName(UsageError):
 
 
 class InputFileError(UsageError):
-    """One bad field of a file the user handed in; with a blank field, what is wrong with the file as a whole."""
+    """One bad field of a file the user handed in; a blank field stands for the file as a whole."""
 
     def __init__(self, file: str, field: str, value: object, allowed: str) -> None:
         shown = repr(value) if field else " ".join(str(value).split())

@@ -42,9 +42,17 @@ REJECTION_REASONS: Final[dict[str, str]] = {
     "not_sold_this_way": "the vendor says this shape is not sold in this way",
     "not_rentable": "listed, but not to be rented now",
     "region_unknown": "where it stands was not stated",
+    "region_not_enabled": "the account may not use this region until it is enabled",
     "malformed_item": "a field the row cannot do without is missing or not what it should be",
     "fetch_failed": "one of several requests failed; what the others brought is kept",
     "answered_from_cache": "the provider failed; an older answer stands in, with its old time stamp",
+    "other_product": "a price of something else: another system, service, tier or kind of contract",
+    "reservation_term": "a price of a whole reserved term, not of an hour",
+    "foreign_currency": "not stated in US dollars",
+    "not_in_force": "its validity is over or has not begun",
+    "spot_above_on_demand": "spot dearer than on demand, which the vendor rules out",
+    "spot_implausible": "spot cheaper than any discount the vendor gives",
+    "specification_mismatch": "the vendor states another size for the shape than we know",
     "other": "see the detail",
 }
 """Every reason a payload item can be unusable, and what it means in words."""

@@ -1,10 +1,14 @@
-"""Seeded allocation problems of the paper's size, for the solver's benchmark and its second opinion.
+"""Allocation problems of the paper's size, for the solver's benchmark and its second opinion.
 
-Throughputs come from a plain roofline: prefill at a share of peak arithmetic, decode at a share of peak
-bandwidth, the batch as large as KV memory and a mean TPOT of 120 ms allow, Llama-2-7B in fp16. They show
-the shape of the problem, not what a vendor's card does; nothing of this ships in the product. Peaks are the
-vendors' data sheets' dense fp16 figures; prices are those of the Mélange paper's own example and figures
-(arXiv:2404.14527).
+``melange_setting`` is the Mélange paper's own: Llama-2-7B on its four types at its prices (arXiv:2404.14527,
+and the release's example), its 10 x 6 grid, TPOT 120 and 40 ms, with the workloads and the throughputs that
+ship here: for each size the strongest evidence there is, simulated on the 80 GB cards and estimated on the
+24 GB ones. Buckets that a workload leaves empty are no demand.
+
+``paper_scale`` and what follows it is seeded and needs no data. Throughputs come from a plain roofline:
+prefill at a share of peak arithmetic, decode at a share of peak bandwidth, the batch as large as KV memory
+and a mean TPOT of 120 ms allow, Llama-2-7B in fp16. They show the shape of the problem, not what a vendor's
+card does; nothing of this ships in the product. Peaks are the vendors' data sheets' dense fp16 figures.
 """
 
 from __future__ import annotations
@@ -12,10 +16,29 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 
 import numpy as np
 
+from advisor.catalog.facts import load_facts
+from advisor.domain import Slo, Throughput
 from advisor.optimize.problem import Column, Problem, ServingOption
+from advisor.profiles.query import ProfileStore
+from advisor.workload.demand import demands
+from advisor.workload.named import load_workload
+
+WORKLOADS = {  # the paper's three: its short, long and mixed request sizes
+    "openorca": "short",
+    "arxiv-summarization": "long",
+    "mixed-80-openorca-20-arxiv": "mixed",
+}
+PAPER_TYPES = {
+    "l4-24gb": "0.70",
+    "a10g-24gb": "1.01",
+    "a100-sxm-80gb": "3.67",
+    "h100-sxm-80gb": "7.516",
+}
+PAPER_TPOTS_MS = (120, 40)
 
 INPUT_EDGES = (0, 25, 100, 250, 500, 1000, 2000, 4000, 8000, 12000, 16000)  # the paper's 10 x 6 buckets
 OUTPUT_EDGES = (0, 25, 100, 250, 500, 1000, 2000)
@@ -81,6 +104,31 @@ def requests_per_s(card: Card) -> list[float]:
             prefill_s = tokens_in * FLOP_PER_TOKEN / (card.tflops * 1e12 * COMPUTE_SHARE)
             step_s = (WEIGHT_BYTES + batch * KV_BYTES_PER_TOKEN * context) / bandwidth
             found.append(batch / (batch * prefill_s + tokens_out * step_s))
+    return found
+
+
+def melange_setting(requests_per_second: float, workload: str, tpot_ms: float) -> Problem:
+    """The paper's setting on shipped evidence; a type that cannot keep the TPOT is no column."""
+    streams = demands(load_workload(workload), requests_per_second)
+    rates = _shipped_throughputs(workload, tpot_ms)
+    columns = tuple(_column(name, Decimal(PAPER_TYPES[name]), list(found)) for name, found in rates.items())
+    labels = tuple(f"{b.input_tokens_min}-{b.input_tokens_max}/{b.output_tokens_min}-{b.output_tokens_max}"
+                   for b, _ in streams)  # fmt: skip
+    return Problem(tuple(rate for _, rate in streams), labels, columns, {})
+
+
+@cache
+def _shipped_throughputs(workload: str, tpot_ms: float) -> dict[str, tuple[float, ...]]:
+    facts, profiles = load_facts(), ProfileStore.load()
+    sizes = [(b.input_tokens, b.output_tokens) for b in load_workload(workload).buckets]
+    found = {}
+    for name in PAPER_TYPES:
+        answers = profiles.throughputs(
+            facts.models["Llama-2-7B"], "fp16", "vLLM", facts.accelerators[name], 1, sizes, Slo(tpot_ms)
+        )
+        rates = tuple(x.requests_per_s if isinstance(x, Throughput) else 0.0 for x in answers)
+        if any(rates):
+            found[name] = rates
     return found
 
 

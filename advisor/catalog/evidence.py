@@ -50,10 +50,8 @@ def write_evidence(evidence: Mapping[str, bytes], path: Path) -> str:
     try:
         items = [evidence[digest].decode() for digest in digests]
         with duckdb.connect(config={"threads": 1}) as connection:
-            connection.execute(
-                "CREATE TABLE evidence AS SELECT unnest(?::VARCHAR[]) AS digest, unnest(?::VARCHAR[]) AS item",
-                [digests, items],
-            )
+            columns = "unnest(?::VARCHAR[]) AS digest, unnest(?::VARCHAR[]) AS item"
+            connection.execute(f"CREATE TABLE evidence AS SELECT {columns}", [digests, items])
             target = str(path).replace("'", "''")
             shape = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ITEMS_PER_GROUP}"
             connection.execute(f"COPY evidence TO '{target}' ({shape})")

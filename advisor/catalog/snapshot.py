@@ -146,8 +146,8 @@ def write_snapshot(
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=WORKSHOP_PREFIX) as workshop:
             beside = Path(workshop) / "evidence"
-            digest = write_evidence(kept, beside) if kept else None
-            draft = _draft(ordered, Path(workshop), created_at, title, digest)
+            evidence_sha256 = write_evidence(kept, beside) if kept else None
+            draft = _draft(ordered, Path(workshop), created_at, title, evidence_sha256)
             _compare(ordered, draft)
             return _put_in_place(draft, beside if kept else None, folder)
     except OSError as error:

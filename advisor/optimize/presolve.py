@@ -220,10 +220,11 @@ def _assemble(
     members = _proportional(matrix) if merge else [[b] for b in range(len(demands))]
     with np.errstate(divide="ignore"):
         needed = rates / (problem.utilisation_ceiling * matrix)  # inf where it cannot serve
-    grouped = np.array([needed[:, group].sum(axis=1) for group in members]).T.reshape(len(rows), len(members))
+    grouped = _summed(needed, members)
     degrees: list[list[Degree]] = [[] for _ in picked]
     for row, (i, tensor_parallel, _) in enumerate(rows):
-        pairs = tuple((b, float(x)) for b, x in enumerate(grouped[row]) if np.isfinite(x))
+        can = np.flatnonzero(np.isfinite(grouped[row]))
+        pairs = tuple(zip(can.tolist(), grouped[row, can].tolist(), strict=True))
         degrees[i].append(Degree(tensor_parallel, picked[i][1].slots(tensor_parallel), pairs))
     limited = dict(free)
     return Reduced(
@@ -239,7 +240,7 @@ def _assemble(
             for i, (column, _, bound) in enumerate(picked)
         ),
         tuple(tuple(demands[b] for b in group) for group in members),
-        tuple(float(rates[group].sum()) for group in members),
+        tuple(_summed(rates[None], members)[0].tolist()),
         free,
     )
 
@@ -252,7 +253,15 @@ def _proportional(matrix: NDArray[np.float64]) -> list[list[int]]:
     """
     groups: dict[bytes, list[int]] = {}
     most = matrix.max(axis=0, initial=0.0)
-    for b in range(matrix.shape[1]):
-        vector = matrix[:, b] / most[b] if most[b] > 0 else matrix[:, b]
-        groups.setdefault(vector.tobytes(), []).append(b)
+    directions = np.ascontiguousarray((matrix / np.where(most > 0, most, 1.0)).T)
+    for b, direction in enumerate(directions):
+        groups.setdefault(direction.tobytes(), []).append(b)
     return list(groups.values())
+
+
+def _summed(values: NDArray[np.float64], members: list[list[int]]) -> NDArray[np.float64]:
+    """Per row, the sum of each group's values."""
+    if not members:
+        return values[:, :0]
+    starts = [0, *itertools.accumulate(len(group) for group in members[:-1])]
+    return np.asarray(np.add.reduceat(values[:, list(itertools.chain(*members))], starts, axis=1))

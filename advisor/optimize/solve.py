@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from advisor.errors import NoCandidates, SolverFailed
 from advisor.optimize import formulation
+from advisor.optimize.ascending import cheapest_first
 from advisor.optimize.formulation import Answer, Outcome
 from advisor.optimize.presolve import Reduced, reduce, unservable
 from advisor.optimize.problem import Solution, SolveStatus
@@ -145,7 +146,7 @@ def _cheapest(
 ) -> tuple[_Fleet, float] | None:
     """A fleet that holds and a bound on the cost of any; None if there is none."""
     deadline = time.perf_counter() + time_limit_s
-    answer = _run(reduced, deadline, relative_gap)
+    answer = cheapest_first(reduced, deadline) or _run(reduced, deadline, relative_gap)
     bound = answer.bound
     if slices is not None and answer.outcome is Outcome.OPTIMAL:
         answer, bound = _sliced(reduced, answer, deadline, relative_gap, slices)

@@ -186,7 +186,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 
 def altered(
-    folder: Path, changes: str, *, version: str = "1", created_at: str = "2026-11-01T12:00:00+00:00"
+    folder: Path, changes: str, *, version: str = "2", created_at: str = "2026-11-01T12:00:00+00:00"
 ) -> Path:
     """A sound snapshot, then a SELECT over it, under a true name."""
     source = write_snapshot(some_offers(), folder, NOON, "")
@@ -241,6 +241,7 @@ AT_T7 = "if(instance_type = 't7', {bad}, {name})::{kind} AS {name}"
         ("collected_at", "'infinity'::TIMESTAMPTZ", "a time"),
         ("price_basis", "NULL", "text"),
         ("flags", "NULL", "text"),
+        ("evidence", "'abc'", "64 hex digits, or blank"),
     ],
 )
 def test_one_bad_row_is_named_by_row_field_and_value(
@@ -254,8 +255,19 @@ def test_one_bad_row_is_named_by_row_field_and_value(
 
 
 def test_a_snapshot_of_another_schema_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CorruptSnapshot, match="schema_version is '2', this release reads '1'"):
-        read_snapshot(altered(tmp_path, "*", version="2"))
+    with pytest.raises(CorruptSnapshot, match="schema_version is '3', this release reads '1' and '2'"):
+        read_snapshot(altered(tmp_path, "*", version="3"))
+
+
+def test_a_snapshot_of_the_first_schema_is_read_without_evidence(tmp_path: Path) -> None:
+    snapshot = read_snapshot(altered(tmp_path, "* EXCLUDE (evidence)", version="1"))
+    assert (len(snapshot.offers), snapshot.evidence_sha256) == (39, None)
+    assert {offer.evidence for offer in snapshot.offers} == {None}
+
+
+def test_the_first_schema_has_no_column_for_evidence(tmp_path: Path) -> None:
+    with pytest.raises(CorruptSnapshot, match="wrong columns: unexpected evidence"):
+        read_snapshot(altered(tmp_path, "*", version="1"))
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,30 @@ def adapter_classes() -> dict[str, type]:
 ADAPTERS = adapter_classes()
 
 
+def aws_environ(url: str) -> dict[str, str]:
+    """Made-up keys and redirected endpoints, as botocore and the public files have them."""
+    return {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": "AKIAMADEUP7EXAMPLE00",
+        "AWS_SECRET_ACCESS_KEY": TOKEN,
+        "AWS_SESSION_TOKEN": f"session-{TOKEN}",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "ADVISOR_AWS_BULK_URL": url,
+        "ADVISOR_AWS_SPOT_ADVISOR_URL": url,
+    }
+
+
+def gcp_environ(url: str) -> dict[str, str]:
+    """An API key, and a project on a server that asks for no credentials."""
+    return {
+        "ADVISOR_GCP_BILLING_URL": url,
+        "ADVISOR_GCP_COMPUTE_URL": url,
+        "ADVISOR_GCP_QUOTAS_URL": url,
+        "GOOGLE_API_KEY": TOKEN,
+        "GOOGLE_CLOUD_PROJECT": "example-project",
+    }
+
+
 @pytest.fixture
 def environ_for(tmp_path):
     """The environment an adapter is built from: redirected, keyed, impatient."""
@@ -47,6 +71,8 @@ def environ_for(tmp_path):
             "ADVISOR_HTTP_TIMEOUT_S": "0.3",
             "ADVISOR_HTTP_BACKOFF_S": "0.001",
             "ADVISOR_HTTP_RETRIES": "1",
+            **(aws_environ(url) if provider == "aws" else {}),
+            **(gcp_environ(url) if provider == "gcp" else {}),
             **more,
         }
 

@@ -11,6 +11,7 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "providers"
 
@@ -45,6 +46,20 @@ def payload_of(provider: str, scenario: str, file: str) -> Any:
     return decoded(provider, (FIXTURES / provider / scenario / file).read_bytes())
 
 
+def question_of(path: str, headers: Any, raw: bytes) -> Any:
+    """What a request asks: its JSON or form fields; of AWS also path, target and the signature's region."""
+    try:
+        body = json.loads(raw) if raw else None
+    except ValueError:
+        body = dict(parse_qsl(raw.decode("latin-1")))
+    signed = headers.get("Authorization") or ""
+    if "/aws4_request" not in signed and isinstance(body, dict):
+        return body
+    about = {"@path": path.partition("?")[0], "@target": headers.get("X-Amz-Target")}
+    scope = signed.partition("Credential=")[2].split("/")
+    return {**(body if isinstance(body, dict) else {}), **about, "@region": scope[2] if scope[2:] else None}
+
+
 class Replay:
     """What the server answers: the first unused answer that matches, else the last one used that does."""
 
@@ -65,9 +80,13 @@ class Replay:
             if chosen is None:
                 return None
             if "body" in self.answers[matching[0]]:
-                chosen = matching[0]
+                chosen = next((n for n in matching if not self._spent(n)), matching[-1])
             self._used.append(chosen)
             return self.answers[chosen]
+
+    def _spent(self, number: int) -> bool:
+        """Whether an answer that serves a number of ``times`` has served them."""
+        return self._used.count(number) >= self.answers[number].get("times", 10**9)
 
 
 def _matches(wanted: dict[str, object], body: object) -> bool:
@@ -76,6 +95,9 @@ def _matches(wanted: dict[str, object], body: object) -> bool:
 
 def _at(body: object, path: str) -> object:
     for step in path.split("."):
+        if isinstance(body, list):
+            body = body[int(step)] if int(step) < len(body) else None
+            continue
         body = body.get(step) if isinstance(body, dict) else None
     return body
 
@@ -129,12 +151,13 @@ def replaying(provider: str, scenario: str, clock_s: float) -> Any:
 
     class Handler(QuietHandler):
         def do_GET(self) -> None:
-            self._play(None)
+            self._play(b"")
 
         def do_POST(self) -> None:
-            self._play(json.loads(self.body()))
+            self._play(self.body())
 
-        def _play(self, body: object) -> None:
+        def _play(self, raw: bytes) -> None:
+            body = question_of(self.path, self.headers, raw)
             replay.requests.append({"path": self.path, "body": body, "headers": dict(self.headers)})
             answer = replay.choose(body)
             if answer is None:

@@ -87,6 +87,11 @@ def test_a_market_out_of_scope_is_left_out(play, provider):
 @pytest.mark.parametrize("provider", applying("two-pages"))
 def test_both_pages_count_and_what_is_on_both_counts_once(play, provider):
     collected, _ = play(provider, "two-pages")
+    expected = origin_of(provider, "two-pages").get("expected_offers")
+    if expected is not None:
+        assert [priced.offer.id for priced in collected.offers] == expected
+        assert_sound(collected)
+        return
     files = {answer["file"] for answer in origin_of(provider, "two-pages")["answers"]}
     pages = [json.loads((FIXTURES / provider / "two-pages" / file).read_text()) for file in files]
     ids = [{item["id"] for item in page["offers"]} for page in pages]
