@@ -38,6 +38,7 @@ ADAPTERS = adapter_classes()
 def aws_environ(url: str) -> dict[str, str]:
     """Made-up keys and redirected endpoints, as botocore and the public files have them."""
     return {
+        "ADVISOR_HTTP_TIMEOUT_S": "5",  # a busy machine must not look like a retry
         "AWS_ENDPOINT_URL": url,
         "AWS_ACCESS_KEY_ID": "AKIAMADEUP7EXAMPLE00",
         "AWS_SECRET_ACCESS_KEY": TOKEN,
@@ -73,6 +74,7 @@ def environ_for(tmp_path):
             "ADVISOR_HTTP_RETRIES": "1",
             **(aws_environ(url) if provider == "aws" else {}),
             **(gcp_environ(url) if provider == "gcp" else {}),
+            **({"ADVISOR_AZURE_RETAIL_URL": url} if provider == "azure" else {}),
             **more,
         }
 

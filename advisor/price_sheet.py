@@ -1,0 +1,347 @@
+"""A price sheet: a negotiated quote or any price list as CSV or YAML, and discounts on list prices.
+
+CSV holds prices, one a row. YAML holds ``prices`` (the same fields) and ``adjustments``. Every cell is read
+as text, so that no number is rounded on the way. A sheet with one bad cell is refused whole: half a quote is
+not a quote. Prices are US dollars; a column or cell in another currency is refused (W24), never
+converted.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Final
+
+from advisor.domain import Market
+from advisor.errors import InputFileError
+from advisor.sheet_rows import csv_rows, listed, read_text, yaml_document
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from advisor.domain import Offer
+
+PRICE_FIELDS: Final = (
+    "provider",
+    "instance_type",
+    "region",
+    "zone",
+    "market",
+    "usd_per_hour",
+    "usd_per_accelerator_hour",
+    "accelerator",
+    "accelerators",
+    "vcpus",
+    "memory_gib",
+    "valid_from",
+    "valid_until",
+    "source",
+    "currency",
+)
+ADJUSTMENT_FIELDS: Final = (
+    "provider",
+    "instance_type",
+    "region",
+    "market",
+    "percent",
+    "usd_per_hour",
+    "valid_from",
+    "valid_until",
+    "source",
+    "currency",
+)
+ANY: Final = "*"
+
+_PRICE_STEP: Final = Decimal("0.00000001")  # the snapshot's DECIMAL(18, 8)
+_NUMBER: Final = re.compile(r"[+-]?\d{1,12}(\.\d{1,12})?")
+_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/-]{0,99}")
+_PATTERN: Final = re.compile(r"[A-Za-z0-9._+/*?\[\]!-]{1,100}")
+_LABEL: Final = re.compile(r"[\w(][\w .,:/#&()'+-]{0,99}")
+_BLANK: Final = ("", "null", "Null", "NULL", "~")
+
+
+@dataclass(frozen=True, slots=True)
+class SheetPrice:
+    """One price of the user's own, which wins over the list."""
+
+    place: str  #: where in the sheet, e.g. ``line 4`` or ``prices[2]``
+    provider: str
+    instance_type: str
+    region: str  #: a region id, or ``*`` for every region the list has
+    zone: str | None  #: None is every zone
+    market: Market
+    usd_per_hour: Decimal | None  #: None where the price is per accelerator
+    usd_per_accelerator_hour: Decimal | None
+    accelerator: str | None  #: canonical id; None takes the list's
+    accelerators: Decimal | None  #: per instance; None takes the list's
+    vcpus: int | None
+    memory_gib: Decimal | None
+    valid_from: date | None  #: first day, UTC
+    valid_until: date | None  #: last day, UTC
+    source: str | None  #: the contract or quote
+
+    def in_force(self, now: datetime) -> bool:
+        """Whether the price holds at that moment."""
+        return _in_force(self.valid_from, self.valid_until, now)
+
+    def instance_usd_per_hour(self, accelerators: Decimal | None) -> Decimal | None:
+        """The price of a whole instance with so many accelerators (W3); None where the count is not known."""
+        if self.usd_per_hour is not None:
+            return self.usd_per_hour
+        if self.usd_per_accelerator_hour is None or accelerators is None:
+            return None
+        return rounded(self.usd_per_accelerator_hour * accelerators)
+
+    def covers(self, offer: Offer) -> bool:
+        """Whether the offer's price is this one."""
+        return (
+            (self.provider, self.instance_type, self.market)
+            == (offer.provider, offer.instance_type, offer.market)
+            and self.region in (ANY, offer.region)
+            and self.zone in (None, offer.zone)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """A discount, surcharge or fee on list prices."""
+
+    place: str  #: where in the sheet, e.g. ``adjustments[0]``
+    provider: str  #: shell pattern, as are the next two
+    instance_type: str
+    region: str
+    market: Market | None  #: None is every market
+    percent: Decimal | None  #: -12 is 12 % off
+    usd_per_hour: Decimal | None  #: a fee (or, negative, a rebate) per instance and hour
+    valid_from: date | None
+    valid_until: date | None
+    source: str | None
+
+    def in_force(self, now: datetime) -> bool:
+        """Whether it holds at that moment."""
+        return _in_force(self.valid_from, self.valid_until, now)
+
+    def covers(self, offer: Offer) -> bool:
+        """Whether it applies to the offer."""
+        return (
+            fnmatchcase(offer.provider, self.provider)
+            and fnmatchcase(offer.instance_type, self.instance_type)
+            and fnmatchcase(offer.region, self.region)
+            and self.market in (None, offer.market)
+        )
+
+    def applied_to(self, usd_per_hour: Decimal) -> Decimal:
+        """The price after it, not rounded; may be zero or below."""
+        if self.percent is not None:
+            return usd_per_hour * (100 + self.percent) / 100
+        return usd_per_hour + (self.usd_per_hour or 0)
+
+    def __str__(self) -> str:
+        amount = f"{self.percent:+f}%" if self.percent is not None else f"{self.usd_per_hour or 0:+f} USD/h"
+        return amount if self.source is None else f"{amount} ({self.source})"
+
+
+@dataclass(frozen=True, slots=True)
+class PriceSheet:
+    """A sheet, checked."""
+
+    file: str
+    prices: tuple[SheetPrice, ...]
+    adjustments: tuple[Adjustment, ...]  #: in the order written, which is the order of application
+
+
+def rounded(usd_per_hour: Decimal) -> Decimal:
+    """A price at the resolution of a snapshot."""
+    return usd_per_hour.quantize(_PRICE_STEP, rounding=ROUND_HALF_UP).normalize()
+
+
+def load_sheet(path: Path) -> PriceSheet:
+    """The sheet in a file.
+
+    Raises:
+        InputFileError: it cannot be read, or as :func:`parse_sheet`.
+    """
+    return parse_sheet(path.name, read_text(path))
+
+
+def parse_sheet(file: str, text: str) -> PriceSheet:
+    """The sheet in the text of a ``.csv``, ``.yaml`` or ``.yml`` file.
+
+    Raises:
+        InputFileError: a line or field is not what it must be; says which, and what is allowed.
+    """
+    ending = file.rpartition(".")[2].casefold()
+    if ending == "csv":
+        rows, changes = csv_rows(file, text, PRICE_FIELDS), []
+    elif ending in ("yaml", "yml"):
+        document = yaml_document(file, text, ("prices", "adjustments", "currency"))
+        if document.get("currency", "USD") != "USD":
+            raise InputFileError(file, "currency", document["currency"], "USD; convert the quote first")
+        rows, changes = listed(file, document, "prices"), listed(file, document, "adjustments")
+    else:
+        raise InputFileError(file, "", ending, "a price sheet ends in .csv, .yaml or .yml")
+    prices = [_price(_Cells(file, place, row, PRICE_FIELDS)) for place, row in rows]
+    _refuse_repetition(file, prices)
+    adjustments = [_adjustment(_Cells(file, place, row, ADJUSTMENT_FIELDS)) for place, row in changes]
+    return PriceSheet(file, tuple(prices), tuple(adjustments))
+
+
+class _Cells:
+    """The cells of one row, all text; reading one that is wrong refuses the sheet."""
+
+    def __init__(self, file: str, place: str, cells: Mapping[str, object], allowed: tuple[str, ...]) -> None:
+        self.file, self.place, self._cells = file, place, cells
+        for field in cells:
+            if field not in allowed:
+                raise self.refused(field, cells[field], f"known fields: {', '.join(allowed)}")
+        currency = self.text("currency")
+        if currency not in (None, "USD"):
+            raise self.refused("currency", currency, "USD; convert the quote, and say the rate in source")
+
+    def refused(self, field: str, value: object, allowed: str) -> InputFileError:
+        return InputFileError(self.file, f"{self.place}, {field}", value, allowed)
+
+    def text(self, field: str) -> str | None:
+        value = self._cells.get(field)
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            raise self.refused(field, value, "a single value")
+        stripped = value.strip()
+        return None if stripped in _BLANK else stripped
+
+    def matching(self, field: str, pattern: re.Pattern[str], allowed: str) -> str | None:
+        value = self.text(field)
+        if value is not None and not pattern.fullmatch(value):
+            raise self.refused(field, value, allowed)
+        return value
+
+    def needed(self, field: str, pattern: re.Pattern[str], allowed: str) -> str:
+        value = self.matching(field, pattern, allowed)
+        if value is None:
+            raise self.refused(field, None, f"must be given: {allowed}")
+        return value
+
+    def number(self, field: str, allowed: str, low: Decimal | None, high: Decimal) -> Decimal | None:
+        """A number above ``low`` and up to ``high``; commas, currency signs and exponents are refused."""
+        value = self.matching(field, _NUMBER, allowed)
+        if value is None:
+            return None
+        amount = Decimal(value)
+        if (low is not None and amount <= low) or abs(amount) > high:
+            raise self.refused(field, value, allowed)
+        return amount
+
+    def day(self, field: str) -> date | None:
+        value = self.text(field)
+        if value is None:
+            return None
+        try:
+            return datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=UTC).date()
+        except ValueError:
+            raise self.refused(field, value, "a day as YYYY-MM-DD") from None
+
+    def days(self) -> tuple[date | None, date | None]:
+        first, last = self.day("valid_from"), self.day("valid_until")
+        if first is not None and last is not None and last < first:
+            raise self.refused("valid_until", str(last), f"not before valid_from, {first}")
+        return first, last
+
+    def label(self) -> str | None:
+        return self.matching("source", _LABEL, "letters, digits, spaces and .,:/#&()'+-, up to 100")
+
+
+_PRICE_ALLOWED: Final = "dollars above 0 as a plain number, e.g. 12.50, without sign of the currency"
+_MOST: Final = Decimal(10) ** 9
+
+
+def _price(cells: _Cells) -> SheetPrice:
+    whole = cells.number("usd_per_hour", _PRICE_ALLOWED, Decimal(0), _MOST)  # W2
+    each = cells.number("usd_per_accelerator_hour", _PRICE_ALLOWED, Decimal(0), _MOST)
+    if (whole is None) == (each is None):
+        said = None if whole is None else str(whole)
+        raise cells.refused("usd_per_hour", said, "exactly one of usd_per_hour and usd_per_accelerator_hour")
+    region = cells.text("region")
+    vcpus = cells.number("vcpus", "a whole number above 0", Decimal(0), Decimal(100_000))
+    if vcpus is not None and vcpus != int(vcpus):
+        raise cells.refused("vcpus", str(vcpus), "a whole number above 0")
+    zone = cells.matching("zone", _ID, "a zone id, or blank for every zone")
+    if zone is not None and region == ANY:
+        raise cells.refused("zone", zone, "blank where region is *")
+    first, last = cells.days()
+    return SheetPrice(
+        place=cells.place,
+        provider=cells.needed("provider", _ID, "a provider id, e.g. azure"),
+        instance_type=cells.needed("instance_type", _ID, "the provider's own name of one instance type"),
+        region=ANY if region == ANY else cells.needed("region", _ID, "a region id, or * for every region"),
+        zone=zone,
+        market=_market(cells),
+        usd_per_hour=None if whole is None else rounded(whole),
+        usd_per_accelerator_hour=each,
+        accelerator=cells.matching("accelerator", _ID, "an accelerator id, e.g. h100-sxm-80gb"),
+        accelerators=cells.number(
+            "accelerators", "a number above 0, per instance", Decimal(0), Decimal(1024)
+        ),
+        vcpus=None if vcpus is None else int(vcpus),
+        memory_gib=cells.number("memory_gib", "GiB above 0", Decimal(0), Decimal(1_000_000)),
+        valid_from=first,
+        valid_until=last,
+        source=cells.label(),
+    )
+
+
+def _market(cells: _Cells) -> Market:
+    said = cells.text("market")
+    if said not in tuple(Market):
+        raise cells.refused("market", said, f"one of {', '.join(market.value for market in Market)}")
+    return Market(said)
+
+
+def _adjustment(cells: _Cells) -> Adjustment:
+    percent = cells.number("percent", "above -100 and up to 1000, e.g. -12", Decimal(-100), Decimal(1000))
+    fee = cells.number("usd_per_hour", "dollars an hour, e.g. 0.05 or -0.05", None, _MOST)
+    if (percent is None) == (fee is None):
+        said = None if percent is None else str(percent)
+        raise cells.refused("percent", said, "exactly one of percent and usd_per_hour")
+    allowed = "a shell pattern, e.g. aws or p5*, or * for all"
+    everywhere = cells.text("market") == ANY
+    first, last = cells.days()
+    return Adjustment(
+        place=cells.place,
+        provider=cells.needed("provider", _PATTERN, allowed),
+        instance_type=cells.matching("instance_type", _PATTERN, allowed) or ANY,
+        region=cells.matching("region", _PATTERN, allowed) or ANY,
+        market=None if everywhere else _market(cells),
+        percent=percent,
+        usd_per_hour=fee,
+        valid_from=first,
+        valid_until=last,
+        source=cells.label(),
+    )
+
+
+def _in_force(first: date | None, last: date | None, now: datetime) -> bool:
+    today = now.astimezone(UTC).date()
+    return (first is None or first <= today) and (last is None or today <= last)
+
+
+def _refuse_repetition(file: str, prices: list[SheetPrice]) -> None:
+    """Two prices for one thing at one time: neither is the right one (W8)."""
+    seen: dict[tuple[object, ...], list[SheetPrice]] = {}
+    for price in prices:
+        key = (price.provider, price.instance_type, price.region, price.zone, price.market)
+        for other in seen.setdefault(key, []):
+            if _overlap(price, other):
+                place = f"{price.place}, instance_type"
+                allowed = f"one price at a time; {other.place} has one for the same region and market"
+                raise InputFileError(file, place, price.instance_type, allowed)
+        seen[key].append(price)
+
+
+def _overlap(one: SheetPrice, other: SheetPrice) -> bool:
+    starts = max(one.valid_from or date.min, other.valid_from or date.min)
+    return starts <= min(one.valid_until or date.max, other.valid_until or date.max)
