@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from advisor.workload.service import ServiceFile
 
 LARGEST_RATE_REQUESTS_PER_S: Final = 1e7
+LARGEST_USD_PER_HOUR: Final = 1_000_000
+SMALLEST_RATE_REQUESTS_PER_S: Final = 1e-4
+"""One request in three hours; below that an instance by the hour is the wrong thing to buy."""
 LARGEST_LATENCY_MS: Final = 1e6
 LARGEST_HEADROOM: Final = 0.99
 LARGEST_TIME_LIMIT_S: Final = 86_400.0
@@ -144,8 +147,8 @@ def make_request(facts: Facts, **question: Unpack[Question]) -> Request:
     path = question.get("service_file")
     file = _service_file(path) if path else None
     limit = question.get("max_usd_per_hour")
-    if limit is not None and not (limit.is_finite() and limit > 0):
-        raise UsageError(f"--max-usd-per-hour {limit} is not allowed; dollars above 0")
+    if limit is not None:
+        _check_money("--max-usd-per-hour", limit)
     return Request(
         service=_service(facts, question, file),
         regions=_names(question.get("regions"), file.regions if file else None),
@@ -171,6 +174,14 @@ def make_request(facts: Facts, **question: Unpack[Question]) -> Request:
         ),
         command=question.get("command", ""),
     )
+
+
+def _check_money(name: str, usd: Decimal) -> None:
+    whole = usd.is_finite() and 0 < usd <= LARGEST_USD_PER_HOUR and usd == round(usd, 8)
+    if not whole:
+        raise UsageError(
+            f"{name} {usd} is not allowed; dollars above 0, at most {LARGEST_USD_PER_HOUR:,}, 8 decimals"
+        )
 
 
 def _service_file(path: Path) -> ServiceFile:
@@ -213,7 +224,13 @@ def _service(facts: Facts, question: Question, file: ServiceFile | None) -> Serv
             _first(question.get("engine"), filed.engine if filed else None, _request.DEFAULT_ENGINE)
         ),
         workload=_workload(question, file),
-        rate_requests_per_s=checked_number("--rate", rate, above=0, at_most=LARGEST_RATE_REQUESTS_PER_S),
+        rate_requests_per_s=checked_number(
+            "--rate",
+            rate,
+            above=SMALLEST_RATE_REQUESTS_PER_S,
+            at_most=LARGEST_RATE_REQUESTS_PER_S,
+            inclusive=True,
+        ),
         slo=_slo(question, filed.slo.slo() if filed else None),
         headroom=checked_number("--headroom", headroom, above=0, at_most=LARGEST_HEADROOM, inclusive=True),
     )
@@ -235,7 +252,7 @@ def _workload(question: Question, file: ServiceFile | None) -> Workload:
         from advisor.workload.service import service_workload
 
         return service_workload(file, path)
-    return load_workload(named or _request.DEFAULT_WORKLOAD)
+    return load_workload(_request.DEFAULT_WORKLOAD if named is None else named)
 
 
 def _slo(question: Question, filed: Slo | None) -> Slo:

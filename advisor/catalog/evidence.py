@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import os
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SUFFIX: Final = ".evidence"
+_ERRNO: Final = re.compile(r'"errno":"(\d+)"')
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _ITEMS_PER_GROUP: Final = 10_000
 """Rows a reader has to unpack to find one item."""
@@ -56,6 +58,7 @@ def write_evidence(evidence: Mapping[str, bytes], path: Path) -> str:
             shape = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ITEMS_PER_GROUP}"
             connection.execute(f"COPY evidence TO '{target}' ({shape})")
     except (duckdb.Error, UnicodeError) as error:
+        raise_disk_trouble(error)
         raise DataError(f"not published: evidence: {str(error).splitlines()[0]}") from error
     return file_sha256(path)
 
@@ -86,6 +89,13 @@ def read_evidence(path: Path, sha256: str, digests: Iterable[str]) -> dict[str, 
         if hashlib.sha256(item).hexdigest() != digest:
             raise CorruptSnapshot(f"{path}: the item {digest[:12]}… does not hash to its name")
     return items
+
+
+def raise_disk_trouble(error: Exception) -> None:
+    """Raise what the operating system said, where that is behind a complaint of DuckDB's."""
+    found = _ERRNO.search(str(error))
+    if found:
+        raise OSError(int(found[1]), os.strerror(int(found[1]))) from error
 
 
 def file_sha256(path: Path) -> str:

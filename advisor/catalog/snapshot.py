@@ -21,7 +21,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from advisor.catalog.evidence import evidence_path, is_digest, write_evidence
+from advisor.catalog.evidence import evidence_path, is_digest, raise_disk_trouble, write_evidence
 from advisor.domain import Availability, Market, Offer, SnapshotInfo
 from advisor.errors import CorruptSnapshot, DataError
 
@@ -382,6 +382,7 @@ def _draft(
     try:
         _copy_out(offers, nameless, _properties(created_at, title, evidence_sha256))
     except (duckdb.Error, UnicodeError) as error:
+        raise_disk_trouble(error)
         raise DataError(f"not published: {str(error).splitlines()[0]}") from error
     digest = hashlib.sha256(nameless.read_bytes()).hexdigest()[:12]
     return nameless.replace(workshop / f"{created_at.astimezone(UTC):%Y-%m-%d}-{digest}.parquet")

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from advisor.errors import AdvisorError, UnknownName
+from advisor.text import printable
 from advisor.version import __version__
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
@@ -27,6 +28,7 @@ COMMANDS: Final[dict[str, _Entry]] = {
     "recommend": _Entry("recommend", "Print the cheapest fleet that serves a model within its latency SLO."),
     "offers": _Entry("offers", "List priced offers, the cheapest first."),
     "catalog": _Entry("catalog", "The prices at hand: how old they are and where they come from."),
+    "refresh": _Entry("refresh", "Pull today's prices, judge them, publish a snapshot."),
     "profile": _Entry("profile", "Throughput profiles: list them, show one or a whole matrix."),
     "workload": _Entry("workload", "Request-size distributions: list, show, fit one from a trace."),
     "verify": _Entry("verify", "Re-check a plan without a solver."),
@@ -111,9 +113,14 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a terminal that lacks a sign shows ?, it does not crash
     try:
         app()
+        sys.stdout.flush()
     except AdvisorError as error:
-        sys.stderr.write(f"advisor: {error}\n")
+        sys.stderr.write(f"advisor: {printable(str(error))}\n")
         raise SystemExit(error.exit_code) from None
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:  # Typer turns Ctrl-C into this, and says nothing
+            sys.stderr.write("advisor: interrupted, nothing was written\n")
+        raise
     except BrokenPipeError:
         # The reader (head, less) left: not our failure, and nothing more to say.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from advisor.cli import catalog_diff, catalog_history, evidence
 from advisor.cli.output import Col, Format, Listing, note, write_listing
 
 if TYPE_CHECKING:
@@ -23,6 +24,12 @@ app = typer.Typer(no_args_is_help=True, help="The prices at hand: how old they a
 @app.callback()
 def _group() -> None:
     """The prices at hand: how old they are and where they come from."""
+
+
+app.command("evidence")(evidence.evidence)
+app.command("diff")(catalog_diff.diff)
+app.command("history")(catalog_history.history)
+app.command("export")(catalog_diff.export)
 
 
 @app.command("status")

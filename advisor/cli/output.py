@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.errors import UsageError
+from advisor.text import printable
 from advisor.units import decimal_text
 
 if TYPE_CHECKING:
@@ -41,6 +42,11 @@ class Format(StrEnum):
     MARKDOWN = "markdown"
 
 
+def _lines(text: str) -> str:
+    """Text with its own line breaks and nothing else that a terminal would obey."""
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
 def _plain(value: object) -> str:
     if value is None:
         return "–"
@@ -58,6 +64,7 @@ class Col:
     numeric: bool = False  #: right-aligned
     text: Callable[[Any], str] = _plain  #: how a cell reads in a table or Markdown
     importance: int = 1  #: 1 always stays; higher numbers are dropped first when the place is narrow
+    stacked: bool = False  #: cells are lines of our own making, one below the other
     wrap: bool = False  #: free text that may break over lines instead of forcing width
 
 
@@ -92,19 +99,36 @@ def write_text(text: str, output: Path | None) -> None:
     """Put a finished text on stdout, or whole into a file (never half of it)."""
     if not text.endswith("\n"):
         text += "\n"
-    if output is None:
-        sys.stdout.write(text)
+    if output is not None:
+        write_file(text.encode("utf-8", "backslashreplace"), output)
         return
-    write_file(text.encode(), output)
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _drop_stdout()
+        raise UsageError(f"cannot write standard output: {error.strerror or error}") from error
+
+
+def _drop_stdout() -> None:
+    """Nothing more can be written there; without this the interpreter would complain again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def write_file(content: bytes, output: Path) -> None:
-    """Write the whole file or leave what was there.
+    """Write the whole file or leave what was there; a link is followed, a pipe or device is written to.
 
     Raises:
         UsageError: the folder is missing, not writable, or full.
     """
+    output = output.resolve()
     try:
+        if output.exists() and not output.is_file():
+            with output.open("wb") as stream:
+                stream.write(content)
+            return
         handle, temporary = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.", suffix=".part")
         try:
             with os.fdopen(handle, "wb") as stream:
@@ -162,7 +186,7 @@ def listing_table(listing: Listing, width: int) -> RenderableType:
     from rich.text import Text
 
     if not listing.records:
-        return Group(Text(listing.title, style="bold"), Text(listing.empty))
+        return Group(Text(printable(listing.title), style="bold"), Text(printable(listing.empty)))
     columns, hidden, folded = _fitting(listing, width)
     table = Table(box=None, pad_edge=False, padding=(0, _SEPARATOR_WIDTH, 0, 0), header_style="bold")
     for column in columns:
@@ -173,12 +197,18 @@ def listing_table(listing: Listing, width: int) -> RenderableType:
             overflow="fold",
         )
     for record in listing.records:
-        table.add_row(*(Text(column.text(record.get(column.key))) for column in columns))
+        table.add_row(*(Text(_cell(column, record)) for column in columns))
     footer = list(listing.footer)
     if hidden:
         footer.append(f"Hidden at {width} columns: {', '.join(column.header for column in hidden)}.")
-    title = [Text(listing.title, style="bold")] if listing.title else []
-    return Group(*title, table, *(Text(line, style="dim") for line in footer))
+    title = [Text(printable(listing.title), style="bold")] if listing.title else []
+    return Group(*title, table, *(Text(_lines(line), style="dim") for line in footer))
+
+
+def _cell(column: Col, record: dict[str, Any]) -> str:
+    """How a cell reads; only a layout of ours (a stacked cell) may hold a line break."""
+    value = record.get(column.key)
+    return _lines(column.text(value)) if column.stacked else printable(column.text(value))
 
 
 def _fitting(listing: Listing, width: int) -> tuple[list[Col], list[Col], Col | None]:
@@ -188,7 +218,7 @@ def _fitting(listing: Listing, width: int) -> tuple[list[Col], list[Col], Col | 
         if column.wrap
         else max(
             len(line)
-            for text in (column.header, *(column.text(record.get(column.key)) for record in listing.records))
+            for text in (column.header, *(_cell(column, record) for record in listing.records))
             for line in text.split("\n")
         )
         for column in listing.columns
@@ -241,7 +271,7 @@ def csv_cell(value: object) -> str:
     """One cell as text: blank for unknown, never a formula."""
     if value is None:
         return ""
-    text = _plain(value)
+    text = printable(_plain(value))
     if isinstance(value, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r"):
         return f"'{text}"
     return text
@@ -249,8 +279,14 @@ def csv_cell(value: object) -> str:
 
 def markdown_cell(text: str) -> str:
     """Text that cannot break out of a Markdown table cell."""
-    escaped = text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "\\`")
-    return " ".join(escaped.split())
+    escaped = (
+        printable(" ".join(text.split()))
+        .replace("\\", "\\\\")
+        .replace("|", "\\|")
+        .replace("<", "&lt;")
+        .replace("`", "\\`")
+    )
+    return escaped
 
 
 def markdown_table(headers: Sequence[str], numeric: Sequence[bool], rows: Sequence[Sequence[str]]) -> str:

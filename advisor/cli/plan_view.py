@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from advisor.cli.output import Col, Listing, listing_csv, listing_markdown, listing_table, markdown_cell
+from advisor.text import printable
 from advisor.units import usd_text
 
 if TYPE_CHECKING:
@@ -107,7 +108,9 @@ def _purchase(plan: Plan, *, narrow: bool) -> Listing:
         Col("usd_per_month", "$/month", numeric=True, text=_usd(0)),
     )
     if narrow:
-        return Listing("Buy", (Col("stacked", "Instance, accelerators, place"), *money), records)
+        return Listing(
+            "Buy", (Col("stacked", "Instance, accelerators, place", stacked=True), *money), records
+        )
     where = (
         Col("provider", "Provider"),
         Col("place", "Region (zone)"),
@@ -292,17 +295,17 @@ def _paragraph(paragraph: Paragraph) -> Iterator[RenderableType]:
     from rich.text import Text
 
     if paragraph.title:
-        yield Text(paragraph.title, style="bold")
+        yield Text(printable(paragraph.title), style="bold")
     for line in paragraph.lines:
         if paragraph.bulleted:
             grid = Table.grid(padding=(0, 1, 0, 0))
             grid.add_row(
                 Text("!" if paragraph.emphasis else "·", style="bold" if paragraph.emphasis else ""),
-                Text(line),
+                Text(printable(line)),
             )
             yield grid
         else:
-            yield Text(line)
+            yield Text(printable(line))
 
 
 def plan_markdown(plan: Plan) -> str:

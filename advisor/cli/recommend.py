@@ -11,6 +11,7 @@ import typer
 
 from advisor.cli.output import Format, json_text, note, show, write_text
 from advisor.domain import EvidenceKind, SloStatistic
+from advisor.text import printable
 
 if TYPE_CHECKING:
     from advisor.plan.plan import Plan
@@ -28,7 +29,7 @@ def recommend(
             "--region",
             "-r",
             help="Region id of any provider, or a glob: us-east-1, us-*, aws:us-east-1. Repeatable.  "
-            "[default: every region]",
+            "\\[default: every region]",
             rich_help_panel=_WHERE,
         ),
     ] = None,
@@ -55,20 +56,20 @@ def recommend(
     model: Annotated[
         str | None,
         typer.Option(
-            "--model", help="Model to serve.  [default: Llama-3.1-8B-Instruct]", rich_help_panel=_WHAT
+            "--model", help="Model to serve.  \\[default: Llama-3.1-8B-Instruct]", rich_help_panel=_WHAT
         ),
     ] = None,
     precision: Annotated[
         str | None,
         typer.Option(
             "--precision",
-            help="Of the weights: bf16, fp16, fp8, fp4, int8, int4, mxfp4.  [default: bf16]",
+            help="Of the weights: bf16, fp16, fp8, fp4, int8, int4, mxfp4.  \\[default: bf16]",
             rich_help_panel=_WHAT,
         ),
     ] = None,
     engine: Annotated[
         str | None,
-        typer.Option("--engine", help="Serving engine, or 'any'.  [default: vLLM]", rich_help_panel=_WHAT),
+        typer.Option("--engine", help="Serving engine, or 'any'.  \\[default: vLLM]", rich_help_panel=_WHAT),
     ] = None,
     workload: Annotated[
         str | None,
@@ -76,18 +77,18 @@ def recommend(
             "--workload",
             "-w",
             help="Named workload, a workload file, or a trace (CSV, JSONL, Parquet).  "
-            "[default: azure-2023-conv]",
+            "\\[default: azure-2023-conv]",
             rich_help_panel=_WHAT,
         ),
     ] = None,
     rate: Annotated[
         float | None,
-        typer.Option("--rate", help="Requests per second.  [default: 16]", rich_help_panel=_WHAT),
+        typer.Option("--rate", help="Requests per second.  \\[default: 16]", rich_help_panel=_WHAT),
     ] = None,
     tpot_ms: Annotated[
         float | None,
         typer.Option(
-            "--tpot-ms", help="Limit on time per output token.  [default: 60]", rich_help_panel=_WHAT
+            "--tpot-ms", help="Limit on time per output token.  \\[default: 60]", rich_help_panel=_WHAT
         ),
     ] = None,
     ttft_ms: Annotated[
@@ -100,13 +101,15 @@ def recommend(
     ] = None,
     slo_stat: Annotated[
         SloStatistic | None,
-        typer.Option("--slo-stat", help="Statistic the limits bind.  [default: mean]", rich_help_panel=_WHAT),
+        typer.Option(
+            "--slo-stat", help="Statistic the limits bind.  \\[default: mean]", rich_help_panel=_WHAT
+        ),
     ] = None,
     coverage: Annotated[
         float | None,
         typer.Option(
             "--coverage",
-            help="Percent of requests to plan for; the rarest sizes are left out and named.  [default: 100]",
+            help="Percent of requests to plan for; the rarest sizes are left out.  \\[default: 100]",
             rich_help_panel=_WHAT,
         ),
     ] = None,
@@ -114,14 +117,17 @@ def recommend(
         float | None,
         typer.Option(
             "--headroom",
-            help="Share of capacity kept free, 0 to below 1.  [default: 0.15]",
+            help="Share of capacity kept free, 0 to below 1.  \\[default: 0.15]",
             rich_help_panel=_WHAT,
         ),
     ] = None,
     market: Annotated[
         list[str] | None,
         typer.Option(
-            "--market", "-m", help="on_demand, spot or any. Repeatable.  [default: any]", rich_help_panel=_HOW
+            "--market",
+            "-m",
+            help="on_demand, spot or any. Repeatable.  \\[default: any]",
+            rich_help_panel=_HOW,
         ),
     ] = None,
     accelerator: Annotated[
@@ -165,7 +171,7 @@ def recommend(
         EvidenceKind | None,
         typer.Option(
             "--evidence",
-            help="Weakest throughput evidence accepted.  [default: estimated]",
+            help="Weakest throughput evidence accepted.  \\[default: estimated]",
             rich_help_panel=_HOW,
         ),
     ] = None,
@@ -173,7 +179,7 @@ def recommend(
         str | None,
         typer.Option(
             "--snapshot",
-            help="Price snapshot: an id or a file.  [default: the newest]",
+            help="Price snapshot: an id or a file.  \\[default: the newest]",
             rich_help_panel=_ANSWER,
         ),
     ] = None,
@@ -223,7 +229,7 @@ def recommend(
         include=include,
         evidence=evidence,
         time_limit_s=time_limit_s,
-        command=" ".join(["advisor", *sys.argv[1:]]),
+        command=printable(" ".join(["advisor", *sys.argv[1:]])),
     )
     for warning in account.warnings if account else ():
         note(f"advisor: {warning}")

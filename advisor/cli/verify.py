@@ -67,7 +67,7 @@ def verify(
 
 
 def _title(plan: Plan) -> str:
-    from advisor.plan.read import printable
+    from advisor.text import printable
 
     cost = "" if plan.usd_per_hour is None else f", ${decimal_text(plan.usd_per_hour)}/h"
     return f"Plan {printable(plan.plan_id)} ({plan.status}{cost})"
@@ -88,8 +88,8 @@ def _violations(plan: Plan, outcome: Verification) -> Listing:
 
 
 def _records(outcome: Verification) -> list[dict[str, Any]]:
-    from advisor.plan.read import printable
     from advisor.plan.verify import MEANINGS
+    from advisor.text import printable
 
     return [
         {

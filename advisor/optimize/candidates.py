@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from advisor.domain import EvidenceKind, Exclusion, NoThroughput, Offer, QuotaDraw, Service, Throughput
 from advisor.optimize.problem import Column, Problem, ServingOption
@@ -83,6 +83,18 @@ class Joined:
         return {candidate.offer.id: candidate for candidate in everyone}
 
 
+class Screen(Protocol):
+    """Whether an offer may be bought."""
+
+    def __call__(self, offer: Offer) -> Exclusion | None:
+        """Why it may not, or None."""
+        ...
+
+    def lifted(self, offer: Offer, reason: str) -> bool:
+        """Whether it could be bought if that one reason, of :data:`LIFTABLE`, were lifted."""
+        ...
+
+
 class ThroughputTable:
     """Answers per (accelerator, tensor-parallel degree), asked once each."""
 
@@ -138,14 +150,14 @@ def join(
     selected: Selection,
     demands: tuple[Demand, ...],
     table: ThroughputTable,
-    screen: Callable[[Offer], Exclusion | None],
+    screen: Screen,
     draws_of: Callable[[Offer], tuple[QuotaDraw, ...]],
 ) -> Joined:
     """Sort offers into candidates, held back and excluded.
 
     Args:
         selected: the offers in scope; what a limit of the user's left out counts as excluded too.
-        screen: why an offer may not be bought, or None.
+        screen: why an offer may not be bought, or None; and whether one reason alone stands in the way.
         draws_of: what one instance of an offer takes from which quota pools.
     """
     candidates: list[Candidate] = []
@@ -157,7 +169,7 @@ def join(
         reason = screen(offer)
         if reason is not None:
             exclusions.append(reason)
-            if reason.reason not in LIFTABLE or offer.is_fractional:
+            if reason.reason not in LIFTABLE or not screen.lifted(offer, reason.reason):
                 continue
         shape = (offer.accelerator, int(offer.accelerators))
         if shape not in shapes:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from advisor.errors import InputFileError
 from advisor.plan.plan import DECIMAL_PATTERN, SCHEMA_VERSION, Plan
+from advisor.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,11 +125,6 @@ def _bad_numbers(value: Any, field: str) -> Iterator[tuple[str, object, str]]:
         yield field, value, "expected a finite number"
     elif isinstance(value, int) and not isinstance(value, bool) and abs(value) > MAX_INTEGER:
         yield field, value, f"expected an integer up to {MAX_INTEGER}"
-
-
-def printable(text: str) -> str:
-    """Text from a file as one harmless line: control characters and terminal escapes spelt out."""
-    return "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in text)
 
 
 def _is_decimal_string(value: object) -> bool:

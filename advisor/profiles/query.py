@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from advisor.domain import EvidenceKind, Slo, SloStatistic
 from advisor.errors import CorruptSnapshot, ProfileMissing, UnknownName
 from advisor.profiles import calibration
+from advisor.profiles.own_store import own_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,26 +28,28 @@ if TYPE_CHECKING:
 
 FILES: Final = ("measured.parquet", "simulated.parquet")
 ERRORS: Final = "errors.toml"
-_STATISTICS: Final = {SloStatistic.MEAN: "mean", SloStatistic.P50: "p50", SloStatistic.P99: "p99"}
+_STATISTICS: Final = {statistic: statistic.value for statistic in SloStatistic}
+_OWN_ONLY: Final = frozenset({SloStatistic.P90})  # no shipped figure states it
 
 
 class ProfileStore:
     """Measured, simulated and estimated throughput behind one query."""
 
-    def __init__(self, root: Path) -> None:
-        """``root`` is a catalogs directory; nothing is read yet."""
+    def __init__(self, root: Path, own: Path | None = None) -> None:
+        """``root`` is a catalogs directory, ``own`` the folder of the user's profiles; nothing is read yet."""
         self._root = root
         self._folder = root / "profiles"
+        self._own_folder = own
         self._profiles: dict[tuple[str, str, SloStatistic], tuple[Profile, ...]] = {}
 
     @classmethod
-    def load(cls, root: Path | None = None) -> ProfileStore:
-        """The profiles in ``root`` (a catalogs directory), by default those in the package.
+    def load(cls, root: Path | None = None, own: Path | None = None) -> ProfileStore:
+        """The profiles in ``root`` (a catalogs directory), by default those in the package; and the user's.
 
         Raises:
             ProfileMissing: a profile file is not there.
         """
-        store = cls(Path(str(resources.files("catalogs"))) if root is None else root)
+        store = cls(Path(str(resources.files("catalogs"))) if root is None else root, own)
         missing = [name for name in FILES if not (store._folder / name).is_file()]
         if missing:
             raise ProfileMissing(f"profiles/{missing[0]} is missing: the installation is incomplete")
@@ -54,11 +57,20 @@ class ProfileStore:
 
     @cached_property
     def profiles_sha256(self) -> str:
-        """Of every file an answer can depend on, names included."""
+        """Of every file an answer can depend on, names included; the user's own come last."""
         digest = hashlib.sha256()
-        for path in sorted([*self._folder.glob("*.parquet"), *self._folder.glob("*.toml")]):
+        shipped = sorted([*self._folder.glob("*.parquet"), *self._folder.glob("*.toml")])
+        for path in (*shipped, *self.own_files):
             digest.update(f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
         return digest.hexdigest()
+
+    @cached_property
+    def own_files(self) -> tuple[Path, ...]:
+        """The user's own profiles, by name."""
+        return own_files(self._own_folder)
+
+    def _files(self) -> list[str]:
+        return [*(str(self._folder / name) for name in FILES), *map(str, self.own_files)]
 
     @cached_property
     def calibration(self) -> Calibration:
@@ -101,16 +113,17 @@ class ProfileStore:
 
         limited = slo is not None and (slo.tpot_ms is not None or slo.ttft_ms is not None)
         statistic = slo.statistic if slo is not None and limited else SloStatistic.MEAN
-        if statistic not in _STATISTICS:
+        if statistic in _OWN_ONLY and not self.own_files:
             return ()
         key = (model.id, shape_key(model), statistic)
         if key not in self._profiles:
             from advisor.profiles.read import read_profiles
 
-            files = [str(self._folder / name) for name in FILES]
+            own = [str(path) for path in self.own_files]
+            files = own if statistic in _OWN_ONLY else self._files()
             with self._connect() as connection:
                 self._profiles[key] = read_profiles(
-                    connection, files, key[0], key[1], _STATISTICS[statistic], self.error_pct
+                    connection, files, key[0], key[1], _STATISTICS[statistic], self.error_pct, bool(own)
                 )
         return self._profiles[key]
 
@@ -141,7 +154,7 @@ class ProfileStore:
         return records
 
     def _records(self, query: str, parameters: Sequence[str] = ()) -> list[dict[str, Any]]:
-        files = [str(self._folder / name) for name in FILES]
+        files = self._files()
         with self._connect() as connection:
             relation = connection.execute(query, [files, *parameters])
             names = [column[0] for column in relation.description or ()]

@@ -28,16 +28,16 @@ _LOADS: Final = """
            concurrency,
            CASE kind WHEN 'measured' THEN max(tpot_{statistic}_ms) OVER lighter ELSE tpot_{statistic}_ms END
                AS tpot_ms,
-           ttft_{statistic}_ms AS ttft_ms,
-           (model = $model)::INTEGER AS own
-    FROM read_parquet($files)
+           ttft_{statistic}_ms AS ttft_ms, {error} AS error_pct,
+           (model = $model)::INTEGER AS own, starts_with(source_id, 'own-') AS mine
+    FROM read_parquet($files, union_by_name = true)
     WHERE (model = $model OR shape = $shape)
       AND not_evidence_because IS NULL AND tpot_{statistic}_ms IS NOT NULL
     WINDOW size AS (PARTITION BY profile_id, input_tokens, output_tokens),
            lighter AS (PARTITION BY profile_id, input_tokens, output_tokens
                        ORDER BY coalesce(concurrency, request_rate_offered) RANGE UNBOUNDED PRECEDING)
-    QUALIFY kind = 'simulated' OR min(requests_per_s) OVER size < max(requests_per_s) OVER size
-    ORDER BY kind, own DESC, date DESC NULLS LAST, engine_version DESC NULLS LAST, profile_id, input_tokens,
+    QUALIFY kind = 'simulated' OR load_mode = 'slo-maximum' OR min(requests_per_s) OVER size < max(requests_per_s) OVER size
+    ORDER BY kind, mine DESC, own DESC, date DESC NULLS LAST, engine_version DESC NULLS LAST, profile_id, input_tokens,
              output_tokens, tpot_ms, requests_per_s
 """
 
@@ -48,12 +48,12 @@ SUMMARY: Final = """
            string_agg(DISTINCT not_evidence_because, '; ' ORDER BY not_evidence_because)
                AS not_evidence_because,
            string_agg(DISTINCT load_mode, ', ' ORDER BY load_mode) AS load_modes, date, source_id, licence
-    FROM read_parquet(?) GROUP BY ALL
-    ORDER BY kind, model, accelerator, tensor_parallel, precision, engine, profile_id
+    FROM read_parquet(?, union_by_name = true) GROUP BY ALL
+    ORDER BY kind, NOT starts_with(source_id, 'own-'), model, accelerator, tensor_parallel, precision, engine, profile_id
 """
 
 POINTS: Final = """
-    SELECT * FROM read_parquet(?) WHERE profile_id = ?
+    SELECT * FROM read_parquet(?, union_by_name = true) WHERE profile_id = ?
     ORDER BY input_tokens, output_tokens, load_mode, concurrency, request_rate_offered, tpot_mean_ms,
              requests_per_s
 """
@@ -66,14 +66,15 @@ def read_profiles(
     shape: str,
     statistic: str,
     error_pct: Callable[[EvidenceKind, str], float | None],
+    has_own: bool = False,
 ) -> tuple[Profile, ...]:
-    """Profiles of a model and of models of its shape: measured first, then newest first.
+    """Profiles of a model and of models of its shape: measured first, the user's own first, then newest first.
 
     A measured size with a single load is left out: it says neither how far the rate goes nor where a limit
     bites. A measured TPOT counts as at least that of every lighter load of its run: a run that seems faster
     under more load was not the same deployment.
     """
-    query = _LOADS.format(statistic=statistic)
+    query = _LOADS.format(statistic=statistic, error="error_pct" if has_own else "NULL::DOUBLE")
     rows = connection.execute(query, {"files": list(files), "model": model, "shape": shape}).fetchnumpy()
     return tuple(_profile(rows, start, stop, model, error_pct) for start, stop in _runs(rows["profile_id"]))
 
@@ -108,10 +109,17 @@ def _profile(
         accelerator=first("accelerator"),
         tensor_parallel=int(first("tensor_parallel")),
         date=first("date"),
-        error_pct=error_pct(kind, first("accelerator")),
+        error_pct=_error(kind, first("source_id"), first("error_pct"), error_pct(kind, first("accelerator"))),
         notes=_notes(first("model"), model, first("flags")),
         sizes=tuple(_size(part, a, b) for a, b in _runs(part["input_tokens"], part["output_tokens"])),
     )
+
+
+def _error(kind: EvidenceKind, source_id: str, stated: float | None, typical: float | None) -> float | None:
+    """The user's own word on their figures; where there is none, what is typical of simulations is theirs too."""
+    if stated is not None:
+        return float(stated)
+    return None if source_id.startswith("own-") and kind is EvidenceKind.MEASURED else typical
 
 
 def _size(part: dict[str, Any], start: int, stop: int) -> SizePoints:

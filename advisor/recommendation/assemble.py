@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from advisor.recommendation.findings import Findings
 
 _EXAMPLES = 3
-_NEGLIGIBLE_REQUESTS_PER_S = 1e-9  # below this a split is the solver's dust, not a route
+_NEGLIGIBLE_SHARE = 1e-9  # of a bucket's demand; a smaller split is the solver's dust, not a route
 
 
 def assemble(found: Findings, solution: Solution, baselines: list[Baseline]) -> Plan:
@@ -166,10 +166,11 @@ def _allocation(
     """What replicas of one degree serve, or None where they serve nothing but rounding dust."""
     degree = next(d for d in candidate.degrees if d.tensor_parallel == tensor_parallel)
     buckets = found.request.service.workload.buckets
+    demands = found.joined.demands
     loads: list[Load] = []
     for index, answer in enumerate(degree.answers):
         rate = solution.load_requests_per_s.get((candidate.offer.id, tensor_parallel, index), 0.0)
-        if rate > _NEGLIGIBLE_REQUESTS_PER_S and isinstance(answer, Throughput):
+        if rate > _NEGLIGIBLE_SHARE * demands[index].requests_per_s and isinstance(answer, Throughput):
             loads.append(_load(buckets[index], rate, answer))
     if not loads:
         return None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from advisor.catalog.buyable import screen
+from advisor.catalog.buyable import INCLUDABLE, screen
 from advisor.catalog.quota import draws_for, undetermined_pools
 from advisor.catalog.selection import Criteria, select
-from advisor.domain import Exclusion, Offer
+from advisor.domain import Availability, Exclusion, Offer
 from advisor.errors import Infeasible, NoCandidates
 from advisor.optimize.candidates import Demand, ThroughputTable, join, problem_of
 from advisor.optimize.solve import solve
@@ -93,6 +93,19 @@ class _Screen:
             allow_unknown_availability=self.request.allow_unknown_availability,
         )
         return refused or self._draw_unknown(offer)
+
+    def lifted(self, offer: Offer, reason: str) -> bool:
+        """Whether nothing but that reason stands in the way; a reservation makes any stock available."""
+        include, unknown = self.request.include, self.request.allow_unknown_availability
+        if reason == "not_sold_this_way":
+            flags = tuple(flag for flag in offer.flags if flag != reason)
+            offer = replace(offer, flags=flags, availability=Availability.AVAILABLE)
+        elif reason == "availability_unknown":
+            unknown = True
+        else:
+            include = include | {word for word, lifts in INCLUDABLE.items() if lifts == reason}
+        refused = screen(offer, include=include, allow_unknown_availability=unknown)
+        return refused is None and self._draw_unknown(offer) is None
 
     def _draw_unknown(self, offer: Offer) -> Exclusion | None:
         """A limit is held, but nobody states how much of it one instance takes: the limit could be broken."""

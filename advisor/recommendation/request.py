@@ -16,7 +16,7 @@ DEFAULT_MODEL: Final = "Llama-3.1-8B-Instruct"
 DEFAULT_PRECISION: Final = "bf16"
 DEFAULT_ENGINE: Final = "vLLM"
 ENGINES: Final = ("vLLM", "SGLang", "TensorRT-LLM", "llama.cpp", "TGI", "Deepspeed", "any")
-"""Engines the evidence names; the estimator does not tell them apart. ``any`` takes every engine's figures."""
+"""Engines the evidence names; the estimator does not tell them apart. ``any`` takes the figures of all."""
 
 DEFAULT_WORKLOAD: Final = "azure-2023-conv"
 DEFAULT_RATE_REQUESTS_PER_S: Final = 16.0

@@ -13,11 +13,12 @@ from advisor.errors import AdvisorError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PARTS: Final = ("offers", "facts", "quota", "docs", "profiles", "estimator", "workloads")
+PARTS: Final = ("offers", "facts", "quota", "docs", "profiles", "estimator", "workloads", "history")
 _MODULE_OF_PART: Final = {
     "profiles": "catalogs.build.profiles",
     "estimator": "catalogs.build.estimator",
     "workloads": "catalogs.build.traces",
+    "history": "catalogs.build.history",
 }
 
 

@@ -164,10 +164,11 @@ class SignedApi:
 
 
 def _vendor_errors() -> tuple[type[Exception], ...]:
-    """What botocore raises: two trees, and its parsers' own."""
+    """What botocore raises: two trees, its parsers' own, and plain ones for JSON of another shape."""
     exceptions = importlib.import_module("botocore.exceptions")
     parsers = importlib.import_module("botocore.parsers")
-    return exceptions.BotoCoreError, exceptions.ClientError, parsers.ResponseParserError
+    trees = (exceptions.BotoCoreError, exceptions.ClientError, parsers.ResponseParserError)
+    return (*trees, AttributeError, TypeError, ValueError, LookupError)
 
 
 def _listed(where: str, service: str, found: object) -> list[object]:
@@ -287,7 +288,7 @@ def translated(where: str, operation: str, error: Exception, timeout_s: float) -
         return PayloadError(f"{where}: the answer is not whole JSON or XML ({kind})")
     if isinstance(error, botocore.BotoCoreError):
         return Unavailable(f"{where}: the request failed ({kind})")
-    return PayloadError(f"{where}: the answer could not be read ({kind})")
+    return PayloadError(f"{where}: the answer is not whole JSON or XML of the documented shape ({kind})")
 
 
 def _refused(where: str, operation: str, response: Mapping[str, Any]) -> ProviderError:

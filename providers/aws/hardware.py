@@ -184,10 +184,12 @@ def _count(device: dict[str, object]) -> tuple[Decimal | None, Decimal]:
         return Decimal(chips), Decimal(1)
     partition = quantity(device.get("GpuPartitionSize"), at_most=1)
     logical = whole(device.get("LogicalGpuCount"), at_most=512)
-    if device.get("Count") != 0 or partition is None or logical is None:
+    stated = device.get("Count")
+    if type(stated) is not int or stated != 0 or partition is None or logical is None:
         return None, Decimal(1)
-    count = partition * logical
-    return (count.normalize() if count == count.quantize(_MIN_COUNT) else None), partition
+    if partition < _MIN_COUNT or partition % _MIN_COUNT:
+        return None, Decimal(1)
+    return (partition * logical).normalize(), partition
 
 
 def _identified(chip: str, device: dict[str, object], partition: Decimal) -> str | None:

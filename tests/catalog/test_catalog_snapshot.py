@@ -15,12 +15,14 @@ from catalog_builders import NOON, an_offer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from advisor.catalog.evidence import evidence_path, read_evidence
 from advisor.catalog.snapshot import COLUMNS, read_created_at, read_snapshot, write_snapshot
 from advisor.domain import Availability, Market, Offer
 from advisor.errors import CorruptSnapshot, DataError
 
 TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
 FLAG = st.text(st.characters(codec="utf-8", exclude_characters=";"), min_size=1, max_size=8)
+ITEMS = {hashlib.sha256(item).hexdigest(): item for item in (b"{}", b'{"sku":"\xc3\xa9"}')}
 OFFERS = st.builds(
     Offer,
     provider=TEXT,
@@ -41,6 +43,7 @@ OFFERS = st.builds(
     licence=st.none() | TEXT,
     interruption=st.none() | st.text(st.characters(codec="utf-8"), max_size=5),
     flags=st.sets(FLAG, max_size=3).map(lambda flags: tuple(sorted(flags))),
+    evidence=st.none() | st.sampled_from(sorted(ITEMS)),
 )
 
 
@@ -48,8 +51,13 @@ OFFERS = st.builds(
 @given(st.lists(OFFERS, max_size=6, unique_by=lambda offer: offer.id))
 def test_save_then_load_is_identity(offers: list[Offer]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        path = write_snapshot(offers, Path(folder), NOON, "títle 'quoted'")
+        path = write_snapshot(offers, Path(folder), NOON, "títle 'quoted'", ITEMS)
         snapshot = read_snapshot(path)
+        said = {digest for digest in (offer.evidence for offer in offers) if digest}
+        assert evidence_path(path).exists() == bool(said)
+        if snapshot.evidence_sha256:
+            items = read_evidence(evidence_path(path), snapshot.evidence_sha256, ITEMS)
+            assert items == {digest: ITEMS[digest] for digest in said}
     assert sorted(snapshot.offers, key=repr_of) == sorted(offers, key=repr_of)
     assert (snapshot.title, snapshot.info.created_at) == ("títle 'quoted'", NOON)
 

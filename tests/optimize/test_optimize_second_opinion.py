@@ -22,7 +22,7 @@ from advisor.optimize.solve import solve
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 
 from release_formulation import solve_per_slice
-from solve_instances import many_offers, paper_scale, random_instance
+from solve_instances import many_offers, melange_setting, paper_scale, random_instance
 
 
 def by_scip(problem: Problem, slices: int | None = None) -> float:
@@ -59,6 +59,24 @@ def by_scip(problem: Problem, slices: int | None = None) -> float:
 @pytest.mark.parametrize("rate", [1, 8, 32, 64, 256, 1024])
 def test_scip_confirms_the_optimum_at_paper_scale(rate: int) -> None:
     problem = paper_scale(rate)
+    solution = solve(problem)
+    assert faults(problem, solution) == []
+    assert solution.status is SolveStatus.OPTIMAL
+    assert float(solution.usd_per_hour) == pytest.approx(by_scip(problem), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("workload", "tpot_ms", "rate"),
+    [
+        ("openorca", 120, 8),
+        ("arxiv-summarization", 120, 1),
+        ("arxiv-summarization", 40, 256),
+        ("mixed-80-openorca-20-arxiv", 120, 16),
+        ("mixed-80-openorca-20-arxiv", 40, 1024),
+    ],
+)
+def test_scip_confirms_the_optimum_in_the_papers_setting(workload: str, tpot_ms: int, rate: int) -> None:
+    problem = melange_setting(rate, workload, tpot_ms)
     solution = solve(problem)
     assert faults(problem, solution) == []
     assert solution.status is SolveStatus.OPTIMAL

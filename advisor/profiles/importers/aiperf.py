@@ -1,0 +1,154 @@
+"""AIPerf's ``profile_export_aiperf.json`` and genai-perf's ``profile_export_genai_perf.json`` (and their CSV).
+
+One file is one load point. Every metric states its unit, and a unit not known here is refused. The load is among the
+settings, which the CSV does not hold: there it must be given.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from advisor.errors import InputFileError
+from advisor.profiles.importers.reading import (
+    CLOSED_LOOP,
+    OPEN_LOOP,
+    Document,
+    Load,
+    Payload,
+    Reading,
+    Stated,
+    Stats,
+)
+
+AIPERF: Final = "AIPerf"
+GENAI_PERF: Final = "genai-perf"
+TPOT_NOTE: Final = "TPOT is the tool's inter-token latency, which leaves the first token out"
+_MARKS: Final = frozenset({"request_throughput", "time_to_first_token", "inter_token_latency"})
+_TO_MS: Final = {"ms": 1.0, "s": 1e3, "sec": 1e3, "seconds": 1e3, "us": 1e-3, "µs": 1e-3, "ns": 1e-6}
+_PER_S: Final = frozenset({"requests/sec", "requests/s", "per sec", "requests per second"})
+_TOKENS: Final = frozenset({"tokens"})
+_NAME: Final = re.compile(r"^(?P<name>[^()]+?)(?: \((?P<unit>[^()]+)\))?$")
+
+
+def recognises(document: Document) -> bool:
+    """By its metrics."""
+    if len(document.records) == 1:
+        return document.records[0].keys() >= _MARKS
+    head = document.text.lstrip("\ufeff").partition("\n")[0].casefold()
+    return head.startswith("metric,avg") and not document.records
+
+
+def read(document: Document) -> Reading:
+    """One load."""
+    content = dict(document.records[0]) if document.records else _from_csv(document)
+    export = Payload(document.name, content)
+    version = export.text("aiperf_version")
+    settings = export.child("input_config")
+    concurrency, rate = _offered(settings)
+    closed = concurrency is not None and rate is None
+    load = Load(
+        place="",
+        input_tokens=_average(export, "input_sequence_length", _TOKENS),
+        output_tokens=_average(export, "output_sequence_length", _TOKENS),
+        load_mode=CLOSED_LOOP if closed else OPEN_LOOP if rate is not None else None,
+        concurrency=concurrency if closed else None,
+        request_rate_offered=rate,
+        requests_per_s=_average(export, "request_throughput", _PER_S),
+        ttft=_stats(export, "time_to_first_token"),
+        tpot=_stats(export, "inter_token_latency"),
+        e2e=_stats(export, "request_latency"),
+        completed=export.child("request_count").number("avg"),
+        failed=export.child("error_request_count").number("avg"),
+        flags=(f"rate-capped-at-{concurrency:g}-in-flight",) if rate and concurrency else (),
+        stated=Stated(model=_model(settings), date=_day(export)),
+    )
+    tool = AIPERF if version or "aiperf" in document.text[:2000].casefold() else f"{GENAI_PERF}/{AIPERF}"
+    return Reading(document.name, tool, version, (load,), (TPOT_NOTE,))
+
+
+def _average(export: Payload, name: str, units: frozenset[str]) -> float | None:
+    metric = export.child(name)
+    if not metric.has("avg"):
+        return None
+    _unit(metric, units)
+    return metric.number("avg")
+
+
+def _stats(export: Payload, name: str) -> Stats:
+    metric = export.child(name)
+    if not metric.has("avg"):
+        return Stats()
+    scale = _TO_MS[_unit(metric, frozenset(_TO_MS))]
+    return Stats(*(metric.time_ms(key, scale) for key in ("avg", "p50", "p90", "p99")))
+
+
+def _unit(metric: Payload, known: frozenset[str]) -> str:
+    unit = (metric.text("unit") or "").casefold()
+    if unit not in known:
+        raise metric.refuse("unit", f"a unit is needed: {', '.join(sorted(known))}")
+    return unit
+
+
+def _offered(settings: Payload) -> tuple[float | None, float | None]:
+    """Requests in flight and arrivals per second, wherever this version keeps them."""
+    for name in ("stimulus",):
+        stimulus = settings.child("perf_analyzer", name)
+        if stimulus.has("concurrency") or stimulus.has("request_rate"):
+            return stimulus.positive("concurrency"), stimulus.positive("request_rate")
+    for place in (settings.child("loadgen"), *_phases(settings)):
+        if place.has("concurrency") or place.has("request_rate") or place.has("rate"):
+            rate = place.positive("request_rate") if place.has("request_rate") else place.positive("rate")
+            return place.positive("concurrency"), rate
+    return None, None
+
+
+def _phases(settings: Payload) -> tuple[Payload, ...]:
+    """AIPerf from 0.9 on: a list of phases, the warm-up apart."""
+    if not isinstance(settings.content.get("phases"), list):
+        return ()
+    return tuple(
+        phase for phase in settings.children("phases")
+        if phase.text("name") != "warmup" and not phase.content.get("exclude_from_results")
+    )  # fmt: skip
+
+
+def _model(settings: Payload) -> str | None:
+    names = settings.child("endpoint").content.get("model_names") or settings.content.get("model_names")
+    if names is None:
+        items = settings.child("models").content.get("items")
+        names = [item.get("name") for item in items if isinstance(item, dict)] if isinstance(items, list) else None
+    if isinstance(names, list) and len(names) == 1 and isinstance(names[0], str):
+        return names[0][:500]
+    return names[:500] if isinstance(names, str) and names else None
+
+
+def _day(export: Payload) -> str | None:
+    found = re.match(r"\d{4}-\d{2}-\d{2}", export.text("start_time") or "")
+    return found[0] if found else None
+
+
+def _from_csv(document: Document) -> dict[str, object]:
+    """The CSV's two tables, statistics and single values, as the JSON has them."""
+    found: dict[str, object] = {}
+    columns: list[str] = []
+    for line in document.text.lstrip("\ufeff").splitlines():
+        cells = [cell.strip().strip('"') for cell in line.split(",")]
+        if cells[0].casefold() == "metric":
+            columns = [cell.casefold() for cell in cells]
+            continue
+        named = _NAME.match(cells[0])
+        if not columns or not named or not cells[0]:
+            columns = columns if cells[0] else []
+            continue
+        values = dict(zip(columns[1:], cells[1:], strict=False))
+        if "value" in values:
+            values["avg"] = values.pop("value")
+        name = named["name"].casefold().replace(" ", "_")
+        found[name] = values | ({"unit": named["unit"]} if named["unit"] else {})
+    if not found.keys() >= {"request_throughput", "time_to_first_token"}:
+        raise InputFileError(
+            document.name, "Metric", ", ".join(found) or None,
+            "the metrics of a streaming run are needed: Request Throughput and Time to First Token",
+        )  # fmt: skip
+    return found

@@ -1,0 +1,72 @@
+"""inference-perf's ``stage_N_lifecycle_metrics.json``: one load per file; times are in seconds.
+
+A stage states the rate asked for. Model, date and engine are in no report. The summary over all stages mixes loads
+and is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from advisor.errors import InputFileError
+from advisor.profiles.importers.reading import (
+    CLOSED_LOOP,
+    OPEN_LOOP,
+    Document,
+    Load,
+    Payload,
+    Reading,
+    Stats,
+)
+
+TOOL: Final = "inference-perf"
+_MARKS: Final = frozenset({"load_summary", "successes", "failures"})
+
+
+def recognises(document: Document) -> bool:
+    """By its three parts."""
+    return len(document.records) == 1 and document.records[0].keys() >= _MARKS
+
+
+def read(document: Document) -> Reading:
+    """One load."""
+    report = Payload(document.name, document.records[0])
+    asked = report.child("load_summary")
+    rate, concurrency = asked.positive("requested_rate"), asked.positive("concurrency")
+    if rate is None and concurrency is None:
+        raise InputFileError(
+            document.name, "load_summary.requested_rate", None,
+            "a report of one stage is needed (stage_N_lifecycle_metrics.json); the summary mixes loads",
+        )  # fmt: skip
+    done = report.child("successes")
+    latency, pace = done.child("latency"), done.child("throughput")
+    load = Load(
+        place="",
+        input_tokens=_mean(done, "prompt_tokens", "prompt_len"),
+        output_tokens=_mean(done, "output_len", "output_tokens"),
+        load_mode=CLOSED_LOOP if concurrency is not None else OPEN_LOOP,
+        concurrency=concurrency,
+        request_rate_offered=None if concurrency is not None else rate,
+        requests_per_s=pace.number("requests_per_sec"),
+        output_tokens_per_s=pace.number("output_tokens_per_sec"),
+        ttft=_stats(latency, "time_to_first_token"),
+        tpot=_stats(latency, "time_per_output_token"),
+        e2e=_stats(latency, "request_latency"),
+        completed=done.number("count"),
+        failed=report.child("failures").number("count"),
+    )
+    return Reading(document.name, TOOL, None, (load,))
+
+
+def _mean(done: Payload, *names: str) -> float | None:
+    return next((m for name in names if (m := done.child(name).number("mean")) is not None), None)
+
+
+def _stats(latency: Payload, name: str) -> Stats:
+    taken = latency.child(name)
+    return Stats(
+        taken.time_ms("mean", 1e3),
+        taken.time_ms("median", 1e3),
+        taken.time_ms("p90", 1e3),
+        taken.time_ms("p99", 1e3),
+    )

@@ -1,0 +1,235 @@
+"""What one file states, in the advisor's own words and units; blank is not stated, and nothing is filled in."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+from advisor.domain import EvidenceKind
+from advisor.errors import InputFileError
+
+CLOSED_LOOP: Final = "concurrency"
+OPEN_LOOP: Final = "rate"
+SLO_MAXIMUM: Final = "slo-maximum"
+LOAD_MODES: Final = (CLOSED_LOOP, OPEN_LOOP, SLO_MAXIMUM)
+
+A_NUMBER: Final = "a finite number that is not negative"
+_LARGEST: Final = 1e15  # beyond any count, rate or time of a benchmark; keeps arithmetic finite
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Milliseconds; None where the file does not state the statistic."""
+
+    mean: float | None = None
+    p50: float | None = None
+    p90: float | None = None
+    p99: float | None = None
+
+    @property
+    def stated(self) -> tuple[str, ...]:
+        """Names of the statistics there are."""
+        return tuple(name for name in ("mean", "p50", "p90", "p99") if getattr(self, name) is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What a file says it measured; None is not said."""
+
+    model: str | None = None
+    accelerator: str | None = None
+    accelerators: int | None = None  #: of the whole row
+    tensor_parallel: int | None = None
+    pipeline_parallel: int | None = None
+    precision: str | None = None
+    kv_precision: str | None = None
+    engine: str | None = None
+    engine_version: str | None = None
+    date: str | None = None
+    source: str | None = None
+    licence: str | None = None
+    error_pct: float | None = None
+    evidence: EvidenceKind = EvidenceKind.MEASURED
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One request size under one load."""
+
+    place: str  #: where in the file, for messages
+    input_tokens: float | None = None  #: per request, the mean
+    output_tokens: float | None = None  #: per request, the mean
+    load_mode: str | None = None  #: one of :data:`LOAD_MODES`
+    concurrency: float | None = None
+    request_rate_offered: float | None = None  #: infinite where all requests are sent at once
+    requests_per_s: float | None = None
+    output_tokens_per_s: float | None = None
+    ttft: Stats = field(default_factory=Stats)
+    tpot: Stats = field(default_factory=Stats)
+    e2e: Stats = field(default_factory=Stats)
+    slo_ttft_ms: float | None = None
+    slo_tpot_ms: float | None = None
+    completed: float | None = None  #: requests
+    failed: float | None = None  #: requests
+    workload: str | None = None
+    flags: tuple[str, ...] = ()
+    unfit: str | None = None  #: why no SLO may be answered from it
+    stated: Stated = field(default_factory=Stated)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A file as understood."""
+
+    file: str
+    tool: str
+    tool_version: str | None
+    loads: tuple[Load, ...]
+    notes: tuple[str, ...] = ()  #: how a figure of the tool became one of ours
+
+
+@dataclass(frozen=True)
+class Document:
+    """The text of a file, decoded once."""
+
+    name: str
+    text: str
+
+    @cached_property
+    def records(self) -> tuple[dict[str, Any], ...]:
+        """Its JSON objects: one, an array of them, or one after the other; none where it is not that."""
+        decoder, found, at = json.JSONDecoder(), [], 0
+        text = self.text.lstrip("\ufeff")
+        try:
+            while (at := _next(text, at)) < len(text):
+                value, at = decoder.raw_decode(text, at)
+                found += value if isinstance(value, list) else [value]
+        except (ValueError, RecursionError):
+            return ()
+        return tuple(found) if found and all(isinstance(value, dict) for value in found) else ()
+
+    @cached_property
+    def table(self) -> tuple[dict[str, str], ...]:
+        """Its rows as CSV, column names folded; none where it is not that."""
+        head = self.text.lstrip("\ufeff").lstrip()
+        if self.records or head[:1] in ("{", "[") or "," not in head.partition("\n")[0]:
+            return ()
+        try:
+            reader = csv.DictReader(io.StringIO(head), restkey="", restval="")
+            rows = [{(name or "").strip().casefold(): value or "" for name, value in row.items()
+                     if isinstance(value, str)} for row in reader]  # fmt: skip
+        except csv.Error:
+            return ()
+        return tuple(rows)
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Column names of the table."""
+        return frozenset(self.table[0]) if self.table else frozenset()
+
+
+def _next(text: str, at: int) -> int:
+    while at < len(text) and text[at] in " \t\r\n,":
+        at += 1
+    return at
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A mapping out of a file, asked for typed values; complaints name file and field."""
+
+    file: str
+    content: dict[str, Any]
+    at: str = ""
+
+    def path(self, key: str) -> str:
+        """The field's full name."""
+        return f"{self.at}.{key}" if self.at else key
+
+    def has(self, *keys: str) -> bool:
+        """Whether all keys are there and not null."""
+        return all(self.content.get(key) is not None for key in keys)
+
+    def child(self, *keys: str) -> Payload:
+        """The mapping at a path; empty where there is none."""
+        here = self
+        for key in keys:
+            value = here.content.get(key)
+            here = Payload(self.file, value if isinstance(value, dict) else {}, here.path(key))
+        return here
+
+    def children(self, key: str) -> tuple[Payload, ...]:
+        """The mappings of an array."""
+        value = self.content.get(key)
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise InputFileError(self.file, self.path(key), value, "a list of objects is needed")
+        return tuple(Payload(self.file, item, f"{self.path(key)}[{i}]") for i, item in enumerate(value))
+
+    def text(self, key: str) -> str | None:
+        """A text; None where it is missing or empty."""
+        value = self.content.get(key)
+        if value is None or value == "":
+            return None
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return str(value)
+        if not isinstance(value, str) or len(value) > 500:
+            raise InputFileError(self.file, self.path(key), value, "a short text")
+        return value.strip() or None
+
+    def number(self, key: str, *, infinite: bool = False) -> float | None:
+        """A number, zero included; None where it is missing.
+
+        Raises:
+            InputFileError: no number, negative, NaN, or (unless ``infinite``) infinite.
+        """
+        value = self.content.get(key)
+        if value is None or (isinstance(value, str) and not value.strip()):
+            return None
+        number = _number(value)
+        if number is None or number < 0 or not (number <= _LARGEST or (infinite and math.isinf(number))):
+            raise InputFileError(self.file, self.path(key), value, A_NUMBER)
+        return number
+
+    def positive(self, key: str) -> float | None:
+        """A number above zero; None where it is missing.
+
+        Raises:
+            InputFileError: zero, or what :meth:`number` refuses.
+        """
+        number = self.number(key)
+        if number == 0:
+            raise InputFileError(self.file, self.path(key), self.content[key], "a number above 0")
+        return number
+
+    def count(self, key: str) -> int | None:
+        """A whole number from 1; None where it is missing."""
+        number = self.number(key)
+        if number is not None and (number != int(number) or not 1 <= number <= 4096):
+            raise InputFileError(self.file, self.path(key), self.content[key], "a whole number, 1 to 4096")
+        return None if number is None else int(number)
+
+    def time_ms(self, key: str, scale: float = 1.0) -> float | None:
+        """A duration in milliseconds; tools write 0 for what they did not take, which is None here."""
+        number = self.number(key)
+        return number * scale if number else None
+
+    def refuse(self, key: str, allowed: str) -> InputFileError:
+        """The complaint about a field."""
+        return InputFileError(self.file, self.path(key), self.content.get(key), allowed)
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return None if math.isnan(number) else number
+
+

@@ -1,0 +1,175 @@
+"""Ask all providers at once, with bounded concurrency, and wait for none of them longer than agreed."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import Counter, deque
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
+
+from advisor.errors import AdvisorError, MissingCredentials, Unavailable
+from advisor.provider import Provider
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from advisor.provider import Collected, Scope
+
+FAILURES: Final = frozenset({"fetch_failed", "answered_from_cache"})
+"""Rejection reasons that mean that a vendor, a region or a market did not answer."""
+
+
+class State(StrEnum):
+    """How far one provider got."""
+
+    DONE = "done"
+    PARTIAL = "partial"  # some regions or requests failed, or an older answer stands in
+    FAILED = "failed"
+    NOT_SET_UP = "not set up"  # credentials, or whatever else it cannot do without, are missing
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one provider."""
+
+    provider: str  #: the adapter's name
+    state: State
+    collected: Collected | None  #: None where nothing came
+    why: str | None  #: why nothing, or not everything, came
+    seconds: float
+
+    @property
+    def rejections(self) -> Counter[str]:
+        """How many things it said could not be used, per reason."""
+        return Counter(r.reason for r in self.collected.rejections) if self.collected else Counter()
+
+
+class Listener(Protocol):
+    """Who is told how it goes, from the calling thread."""
+
+    def started(self, provider: str) -> None:
+        """A provider is being asked."""
+        ...
+
+    def finished(self, outcome: Outcome) -> None:
+        """A provider answered, failed, or ran out of time."""
+        ...
+
+
+class Silent:
+    """Nobody listens."""
+
+    def started(self, provider: str) -> None:
+        """Say nothing."""
+
+    def finished(self, outcome: Outcome) -> None:
+        """Say nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How many providers at once, and how long each may take."""
+
+    max_workers: int = 8
+    timeout_s: float = 900.0  #: for one provider, all its regions and retries together
+
+
+_Answers = queue.SimpleQueue[tuple[str, "Collected | Exception"]]
+
+
+def collect_all(
+    providers: Mapping[str, Provider | AdvisorError],
+    scope: Scope,
+    now: datetime,
+    *,
+    patience: Patience = Patience(),
+    listener: Listener | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> tuple[Outcome, ...]:
+    """One outcome per provider, by name. An error in place of a provider is its outcome.
+
+    A provider that is still busy when its time is up is left behind in a thread that ends with the process.
+    """
+    told = listener or Silent()
+    outcomes: dict[str, Outcome] = {}
+    for name, provider in providers.items():
+        if isinstance(provider, AdvisorError):
+            outcomes[name] = _failed(name, provider, 0.0)
+            told.finished(outcomes[name])
+    waiting = deque(sorted(set(providers) - set(outcomes)))
+    since: dict[str, float] = {}
+    answers: _Answers = queue.SimpleQueue()
+    while waiting or since:
+        while waiting and len(since) < patience.max_workers:
+            name = waiting.popleft()
+            since[name] = clock()
+            told.started(name)
+            _start(name, providers[name], scope, now, answers)
+        for outcome in _next(since, answers, patience.timeout_s, clock):
+            del since[outcome.provider]
+            outcomes[outcome.provider] = outcome
+            told.finished(outcome)
+    return tuple(outcomes[name] for name in sorted(outcomes))
+
+
+def _start(
+    name: str, provider: Provider | AdvisorError, scope: Scope, now: datetime, answers: _Answers
+) -> None:
+    assert isinstance(provider, Provider)
+
+    def ask() -> None:
+        try:
+            answers.put((name, provider.collect(scope, now)))
+        except Exception as error:  # noqa: BLE001 the code of a third party: one adapter must not sink the run
+            answers.put((name, error))
+
+    threading.Thread(target=ask, name=f"refresh {name}", daemon=True).start()
+
+
+def _next(
+    since: Mapping[str, float], answers: _Answers, timeout_s: float, clock: Callable[[], float]
+) -> list[Outcome]:
+    """The next answer, or those whose time is up."""
+    try:
+        name, answer = answers.get(timeout=max(min(since.values()) + timeout_s - clock(), 0.0))
+    except queue.Empty:
+        late = Unavailable(f"not done within {timeout_s:g} s and left behind; --timeout-s allows more")
+        return [_failed(name, late, timeout_s) for name in since if clock() - since[name] >= timeout_s]
+    if name not in since:
+        return []  # given up before
+    seconds = clock() - since[name]
+    if isinstance(answer, Exception):
+        return [_failed(name, answer, seconds)]
+    return [_came(name, answer, seconds)]
+
+
+def _came(name: str, collected: Collected, seconds: float) -> Outcome:
+    failures = [rejection for rejection in collected.rejections if rejection.reason in FAILURES]
+    if not failures:
+        return Outcome(name, State.DONE, collected, None, seconds)
+    places = sorted({rejection.region or rejection.subject for rejection in failures})
+    shown = ", ".join(places[:3]) + (f" and {len(places) - 3} more" if len(places) > 3 else "")
+    why = f"no full answer for {shown}: {failures[0].detail.removeprefix(f'{name}: ')}"
+    return Outcome(name, State.PARTIAL, collected, why, seconds)
+
+
+def _failed(name: str, error: Exception, seconds: float) -> Outcome:
+    state = State.NOT_SET_UP if isinstance(error, MissingCredentials) else State.FAILED
+    return Outcome(name, state, None, _reason(error).removeprefix(f"{name}: "), seconds)
+
+
+def _reason(error: Exception) -> str:
+    """The message of our own errors; of any other only kind and place, since its text may hold a secret."""
+    if isinstance(error, AdvisorError):
+        return str(error)
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    code = trace.tb_frame.f_code if trace is not None else None
+    place = f" at {Path(code.co_filename).name}:{trace.tb_lineno}" if code and trace else ""
+    return f"the adapter broke off with {type(error).__name__}{place}; this is a bug of the adapter"

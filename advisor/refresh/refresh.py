@@ -1,0 +1,157 @@
+"""The use case: ask, merge, gate; publishing is one more step. Everything that happened is in the result."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
+
+from advisor.refresh.collecting import Outcome, Patience, State, collect_all
+from advisor.refresh.merging import count, merge, settle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from datetime import datetime
+
+    from advisor.catalog.facts import Facts
+    from advisor.catalog.gate.finding import Verdict
+    from advisor.catalog.snapshot import Snapshot
+    from advisor.domain import Offer, QuotaLimit
+    from advisor.errors import AdvisorError
+    from advisor.provider import Provider, Scope
+    from advisor.refresh.collecting import Listener
+    from advisor.refresh.merging import Counts
+
+EXIT_DONE: Final = 0
+EXIT_PARTIAL: Final = 5
+EXIT_NOTHING: Final = 6
+ACCEPT_ALL: Final = "all"
+
+
+class Gate(Protocol):
+    """Judges what was brought against the last snapshot."""
+
+    def __call__(
+        self,
+        offers: Sequence[Offer],
+        previous: Snapshot | None,
+        now: datetime,
+        accept: Collection[str],
+        gone: Collection[str],
+    ) -> Verdict:
+        """Which rows may be published. ``gone`` are the ids of rows that are no longer listed."""
+        ...
+
+
+def gate_of(facts: Facts) -> Gate:
+    """All detectors of the catalog's gate; ``all`` among what is accepted confirms whatever is held."""
+    from advisor.catalog.gate import judge
+
+    def gate(
+        offers: Sequence[Offer],
+        previous: Snapshot | None,
+        now: datetime,
+        accept: Collection[str],
+        gone: Collection[str],
+    ) -> Verdict:
+        confirmed, every = frozenset(accept) - {ACCEPT_ALL}, ACCEPT_ALL in accept
+        return judge(
+            offers, previous, facts, now, accept=confirmed, accept_all=every, covers=lambda o: o.id in gone
+        )
+
+    return gate
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshResult:
+    """Everything one refresh did and could not do."""
+
+    now: datetime
+    outcomes: tuple[Outcome, ...]
+    counts: Mapping[str, Counts]
+    verdict: Verdict  #: of the gate
+    offers: tuple[Offer, ...]  #: of the next snapshot
+    evidence: Mapping[str, bytes]  #: of the rows that were fetched now
+    previous: Snapshot | None
+    fresh: int  #: rows that were fetched now
+    named: frozenset[str] = frozenset()  #: providers the user asked for by name
+    unusable: Counter[str] = field(default_factory=Counter)  #: rows no snapshot can hold, per adapter
+
+    @property
+    def quotas(self) -> tuple[QuotaLimit, ...]:
+        """Quotas the accounts hold. They are no part of a snapshot."""
+        return tuple(limit for o in self.outcomes if o.collected for limit in o.collected.quotas)
+
+    @property
+    def is_anything_new(self) -> bool:
+        """Whether there is anything to publish."""
+        return self.fresh > 0 or any(counts.dropped for counts in self.counts.values())
+
+    def missing(self, *, strict: bool) -> tuple[str, ...]:
+        """What is not whole, in sentences; with none of them the refresh is complete.
+
+        Want of credentials counts where the provider was asked for by name. With ``strict`` it also counts
+        where the catalog holds rows that thus stay old, and so do rows the gate refused. What a vendor does
+        not publish at all never counts.
+        """
+        sentences = []
+        for outcome in self.outcomes:
+            stays_old = outcome.provider in self.counts and self.counts[outcome.provider].kept > 0
+            wanted = outcome.provider in self.named or (strict and stays_old)
+            excused = outcome.state is State.NOT_SET_UP and not wanted
+            if outcome.state is not State.DONE and not excused:
+                sentences.append(f"{outcome.provider}: {outcome.why}")
+        for words, findings, counts in (
+            ("holds back", self.verdict.held, True),
+            ("refuses", self.verdict.refused, strict),
+        ):
+            if findings and counts:
+                sentences.append(
+                    f"the gate {words} {len(findings)} {'row' if len(findings) == 1 else 'rows'}"
+                )
+        return tuple(sentences)
+
+    def exit_code(self, *, strict: bool) -> int:
+        """0 all there, 5 something is missing, 6 nothing to publish."""
+        if not self.is_anything_new:
+            return EXIT_NOTHING
+        return EXIT_PARTIAL if self.missing(strict=strict) else EXIT_DONE
+
+
+def refresh(
+    providers: Mapping[str, Provider | AdvisorError],
+    scope: Scope,
+    previous: Snapshot | None,
+    now: datetime,
+    *,
+    gate: Gate,
+    accept: Collection[str] = (),
+    named: Collection[str] = (),
+    patience: Patience = Patience(),  # noqa: B008 frozen
+    listener: Listener | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> RefreshResult:
+    """Ask every provider, judge the answers, merge them into the last snapshot. Publishes nothing.
+
+    An error in place of a provider is why it cannot be asked. Rows of providers that were not reached stay as
+    they are, time stamps included.
+    """
+    outcomes = collect_all(providers, scope, now, patience=patience, listener=listener, clock=clock)
+    held = previous.offers if previous else ()
+    merged = merge(held, outcomes, scope)
+    rows = [offer for _, offer in merged.brought.values()]
+    verdict = gate(rows, previous, now, accept, {offer.id for offer in merged.gone})
+    offers = settle(held, merged, verdict)
+    return RefreshResult(
+        now=now,
+        outcomes=outcomes,
+        counts=count(held, offers, merged, [outcome.provider for outcome in outcomes]),
+        verdict=verdict,
+        offers=offers,
+        evidence=merged.evidence,
+        previous=previous,
+        fresh=len(verdict.passed),
+        named=frozenset(named),
+        unusable=Counter(rejection.provider for rejection in merged.rejections),
+    )

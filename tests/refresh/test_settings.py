@@ -1,0 +1,74 @@
+"""Settings: strict, overridden by the environment, and what stale prices lead to."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from refresh_builders import NOW, an_offer
+
+from advisor.catalog.freshness import freshness
+from advisor.domain import Market
+from advisor.errors import InputFileError, StaleSnapshot
+from advisor.settings import Settings, check_freshness, load_settings
+
+
+def settings_of(tmp_path, text: str, **environ: str) -> Settings:
+    (tmp_path / "config.yaml").write_text(text)
+    return load_settings(tmp_path, environ)
+
+
+def test_without_a_file_the_defaults_are_in_force(tmp_path):
+    found = load_settings(tmp_path, {})
+    assert found == Settings(max_age_on_demand_days=35, max_age_spot_days=7, on_stale="warn")
+    assert settings_of(tmp_path, "") == found
+
+
+def test_the_environment_wins_over_the_file_and_the_file_over_the_defaults(tmp_path):
+    text = "max_age_spot_days: 2\nmax_age_on_demand_days: 14\n"
+    found = settings_of(tmp_path, text, ADVISOR_MAX_AGE_SPOT_DAYS="0.5", ADVISOR_ON_STALE="refuse")
+    assert (found.spot_limit, found.on_demand_limit) == (timedelta(hours=12), timedelta(days=14))
+    assert found.on_stale == "refuse"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("max_age_spot_days: 0", "config.yaml: max_age_spot_days: 0 is not allowed; a number of days"),
+        ("max_age_spot_days: yes", "max_age_spot_days: True is not allowed"),
+        ("max_age_on_demand_days: .inf", "max_age_on_demand_days: inf is not allowed"),
+        ("on_stale: ignore", "on_stale: 'ignore' is not allowed; warn or refuse"),
+        ("max_age_days: 3", "max_age_days: 3 is not allowed; known settings: max_age_on_demand_days, "),
+        ("- a", "list; a mapping of max_age_on_demand_days"),
+        ("a: [", "config.yaml: line 2: "),
+        ("\ttab: 1", "config.yaml: line 1: "),
+    ],
+)  # fmt: skip
+def test_a_slip_in_the_file_is_told_by_file_field_and_value(tmp_path, text, said):
+    with pytest.raises(InputFileError, match=said):
+        settings_of(tmp_path, text + "\n")
+
+
+def test_a_slip_in_the_environment_is_told_by_the_variables_name(tmp_path):
+    with pytest.raises(InputFileError, match=r"environment: ADVISOR_ON_STALE: 'maybe' is not allowed"):
+        load_settings(tmp_path, {"ADVISOR_ON_STALE": "maybe"})
+
+
+def lines(settings: Settings, **given):
+    offers = [an_offer(**given), an_offer(provider="other", collected_at=NOW)]
+    return freshness(
+        offers, NOW, on_demand_limit=settings.on_demand_limit, spot_limit=settings.spot_limit
+    )  # fmt: skip
+
+
+def test_stale_prices_warn_or_refuse_as_configured():
+    nine_days = {"collected_at": NOW - timedelta(days=9), "market": Market.SPOT}
+    warn = Settings()
+    assert check_freshness(lines(warn, **nine_days), warn) == (
+        "acme spot: the oldest price is 9 days old, the limit is 7",
+    )
+    refuse = Settings(on_stale="refuse")
+    with pytest.raises(StaleSnapshot, match=r"acme spot: the oldest price is 9 days old.*advisor refresh"):
+        check_freshness(lines(refuse, **nine_days), refuse)
+    patient = Settings(on_stale="refuse", max_age_spot_days=10)
+    assert check_freshness(lines(patient, **nine_days), patient) == ()
