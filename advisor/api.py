@@ -89,10 +89,12 @@ def load_catalog(snapshot: str | Path | None = None) -> Catalog:
         DataError: the snapshot is unreadable or not what its name says.
     """
     from advisor.catalog.facts import load_facts
-    from advisor.catalog.store import open_snapshot
+    from advisor.catalog.store import advisor_home, open_snapshot
+    from advisor.profiles.own_store import FOLDER
     from advisor.profiles.query import ProfileStore
 
-    return Catalog(open_snapshot(snapshot), load_facts(), ProfileStore.load())
+    profiles = ProfileStore.load(own=advisor_home() / FOLDER)
+    return Catalog(open_snapshot(snapshot), load_facts(), profiles)
 
 
 def open_account(path: Path | None, facts: Facts) -> Account | None:
@@ -144,8 +146,12 @@ def make_request(facts: Facts, **question: Unpack[Question]) -> Request:
         UsageError: a name that is not known, or a number out of range.
         InputFileError: a bad service or workload file.
     """
+    from advisor.catalog.store import advisor_home
+    from advisor.settings import load_settings
+
     path = question.get("service_file")
     file = _service_file(path) if path else None
+    settings = load_settings(advisor_home())
     limit = question.get("max_usd_per_hour")
     if limit is not None:
         _check_money("--max-usd-per-hour", limit)
@@ -172,6 +178,9 @@ def make_request(facts: Facts, **question: Unpack[Question]) -> Request:
             above=0,
             at_most=LARGEST_TIME_LIMIT_S,
         ),
+        on_demand_limit=settings.on_demand_limit,
+        spot_limit=settings.spot_limit,
+        refuse_stale=settings.on_stale == "refuse",
         command=question.get("command", ""),
     )
 

@@ -100,8 +100,6 @@ def check_freshness(lines: Iterable[Freshness], settings: Settings) -> tuple[str
 
 
 def _from_file(path: Path) -> dict[str, Any]:
-    import yaml
-
     try:
         with path.open("rb") as stream:
             content = stream.read(_MAX_BYTES + 1)
@@ -111,6 +109,8 @@ def _from_file(path: Path) -> dict[str, Any]:
         raise InputFileError(str(path), "", error.strerror, "a readable file is needed") from error
     if len(content) > _MAX_BYTES:
         raise InputFileError(str(path), "", f"more than {_MAX_BYTES} bytes", "a settings file is far smaller")
+    import yaml
+
     try:
         document = yaml.safe_load(content)
     except yaml.YAMLError as error:

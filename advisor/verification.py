@@ -51,11 +51,13 @@ def verify_plan(
     """
     from advisor.catalog.account import load_account
     from advisor.catalog.facts import load_facts
+    from advisor.catalog.store import advisor_home
+    from advisor.profiles.own_store import FOLDER
     from advisor.profiles.query import ProfileStore
 
     prices = _prices(plan, snapshot)
     facts = load_facts()
-    profiles = ProfileStore.load()
+    profiles = ProfileStore.load(own=advisor_home() / FOLDER)
     account = load_account(account_path, facts) if account_path is not None else None
     against = inputs_of(plan, prices, facts, profiles, account)
     ran, _ = families(against)

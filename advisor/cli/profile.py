@@ -27,7 +27,7 @@ TABLE_LIMIT: Final = 40
 
 MARKS: Final = {EvidenceKind.MEASURED: "m", EvidenceKind.SIMULATED: "s", EvidenceKind.ESTIMATED: "e"}
 
-app = typer.Typer(help="Throughput profiles: list them, show one or a whole matrix.", no_args_is_help=True)
+app = typer.Typer(help="Throughput profiles: list, show, import, measure.", no_args_is_help=True)
 
 FormatOption = Annotated[Format, typer.Option("--format", help="Dress of the result.")]
 OutputOption = Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")]
@@ -56,9 +56,8 @@ def list_(
     Example: [b]advisor profile list --model Llama-3.1-8B --kind simulated[/]
     """
     from advisor.catalog.facts import load_facts
-    from advisor.profiles.query import ProfileStore
 
-    records = ProfileStore.load().summaries()
+    records = _store().summaries()
     wanted = _Filter.of(load_facts(), records, model, accelerator, kind, engine, precision)
     found = sorted((record for record in records if wanted.keeps(record)), key=lambda r: r["slo_points"] == 0)
     most = limit or (TABLE_LIMIT if form is Format.TABLE else None)
@@ -91,9 +90,7 @@ def show(
 
     Example: [b]advisor profile show --model Llama-3.1-8B --accelerator l4-24gb --tp 1 --tpot-ms 120[/]
     """
-    from advisor.profiles.query import ProfileStore
-
-    store = ProfileStore.load()
+    store = _store()
     slo = Slo(_limit("--tpot-ms", tpot_ms), _limit("--ttft-ms", ttft_ms), slo_stat)
     if profile_id is not None and not profile_id.casefold().startswith(f"{EvidenceKind.ESTIMATED.value}:"):
         write_listing(_points(profile_id, store.points(profile_id)), form, output)
@@ -103,6 +100,14 @@ def show(
     else:
         replica = _replica(model, accelerator, precision, engine, tp, slo, evidence)
     write_listing(_matrix(replica, store, form), form, output)
+
+
+def _store() -> ProfileStore:
+    from advisor.catalog.store import advisor_home
+    from advisor.profiles.own_store import FOLDER
+    from advisor.profiles.query import ProfileStore
+
+    return ProfileStore.load(own=advisor_home() / FOLDER)
 
 
 def _limit(option: str, value: float | None) -> float | None:
@@ -192,7 +197,8 @@ def _list_words(found: Sequence[Record], most: int | None) -> tuple[str, ...]:
 def _points(profile_id: str, records: list[Record]) -> Listing:
     records = [{name: _as_text_if_infinite(value) for name, value in record.items()} for record in records]
     first = records[0]
-    columns = tuple(column for column in _POINT_COLUMNS if any(r[column.key] is not None for r in records))
+    stated = {key for record in records for key, value in record.items() if value is not None}
+    columns = tuple(column for column in _POINT_COLUMNS if column.key in stated)
     words = [f"Rates are of the whole row: {first['accelerators']} × {first['accelerator']}."]
     words.append(f"Source {first['source_id']}, {first['date'] or 'undated'}, licence {first['licence']}.")
     if first["model_as_published"] != first["model"]:
@@ -330,9 +336,11 @@ _POINT_COLUMNS: Final = (
     Col("output_tokens_per_s", "output tok/s", numeric=True, text=_number, importance=4),
     Col("tpot_mean_ms", "TPOT mean ms", numeric=True, text=_number),
     Col("tpot_p50_ms", "TPOT p50 ms", numeric=True, text=_number, importance=5),
+    Col("tpot_p90_ms", "TPOT p90 ms", numeric=True, text=_number, importance=5),
     Col("tpot_p99_ms", "TPOT p99 ms", numeric=True, text=_number, importance=5),
     Col("ttft_mean_ms", "TTFT mean ms", numeric=True, text=_number, importance=2),
     Col("ttft_p50_ms", "TTFT p50 ms", numeric=True, text=_number, importance=5),
+    Col("ttft_p90_ms", "TTFT p90 ms", numeric=True, text=_number, importance=5),
     Col("ttft_p99_ms", "TTFT p99 ms", numeric=True, text=_number, importance=5),
     Col("slo_tpot_ms", "SLO TPOT ms", numeric=True, text=_number, importance=6),
     Col("slo_ttft_ms", "SLO TTFT ms", numeric=True, text=_number, importance=6),
@@ -348,3 +356,15 @@ _CELL_COLUMNS: Final = tuple(
         *("source", "profile_id", "reason", "detail"),
     )
 )
+
+
+def _register() -> None:
+    """The commands that bring figures in live in a file of their own."""
+    from advisor.cli import profile_import
+
+    app.command("import")(profile_import.import_)
+    app.command("measure")(profile_import.measure)
+    app.command("forget")(profile_import.forget)
+
+
+_register()

@@ -153,9 +153,7 @@ def _cheapest(
     if answer.outcome is Outcome.INFEASIBLE:
         return None
     if not answer.instances or (slices is not None and not answer.sliced):
-        raise SolverFailed(
-            f"no fleet was found within {time_limit_s:.3g} s; allow more time with --time-limit-s"
-        )
+        raise SolverFailed("no fleet was found in the time allowed; allow more with --time-limit-s")
     fleet = _hold(reduced, answer, slices)
     if fleet is None:
         fleet = _with_margin(reduced, deadline, slices)

@@ -185,7 +185,9 @@ class Baseline(_Record):
         description="how it is simpler"
     )
     usd_per_hour: Usd | None = Field(description="its cost; null if no such fleet exists")
-    status: Literal["optimal", "feasible", "infeasible"] = Field(description="what its cost is worth")
+    status: Literal["optimal", "feasible", "infeasible", "not_solved"] = Field(
+        description="what its cost is worth; not_solved: the time limit came first"
+    )
     instances: int | None = Field(
         default=None, description="how many instances it rents; null if no such fleet exists"
     )

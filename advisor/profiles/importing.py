@@ -1,6 +1,8 @@
-"""From what files state and the user adds to profiles: facts resolved, rows checked, runs of one replica together.
+"""From what files state and the user adds to profiles: facts resolved, rows checked, runs of one replica
+together.
 
-Nothing is averaged and no row is dropped in silence: a row is kept, kept with a flag, or the whole import is refused.
+Nothing is averaged and no row is dropped in silence: a row is kept, kept with a flag, or the whole import
+is refused.
 """
 
 from __future__ import annotations
@@ -31,13 +33,21 @@ OWN: Final = "own-"
 """Source ids of users' own figures begin with it; those of the package never do."""
 
 OPTIONS: Final = {
-    "model": "--model", "accelerator": "--accelerator", "tensor_parallel": "--tp", "precision": "--precision",
+    "model": "--model",
+    "accelerator": "--accelerator",
+    "tensor_parallel": "--tp",
+    "precision": "--precision",
     "engine": "--engine",
-}  # fmt: skip
+}
 """What a profile cannot be without, and the option that says it."""
 
 _STATISTICS: Final = ("mean", "p50", "p90", "p99")
-_ENGINES: Final = {"vllm": "vLLM", "sglang": "SGLang", "tensorrt-llm": "TensorRT-LLM", "trtllm": "TensorRT-LLM"}
+_ENGINES: Final = {
+    "vllm": "vLLM",
+    "sglang": "SGLang",
+    "tensorrt-llm": "TensorRT-LLM",
+    "trtllm": "TensorRT-LLM",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +119,21 @@ class _Placed:
         """Rows of one profile share it; closed loops and open arrivals are different curves."""
         s = self.stated
         parts = (
-            s.evidence.value, self.replica.model.id, self.replica.precision, s.kv_precision, s.engine,
-            s.engine_version, self.replica.accelerator.id, s.accelerators, self.replica.tensor_parallel,
-            s.pipeline_parallel, s.date, s.licence, s.error_pct, self.load.load_mode,
-        )  # fmt: skip
+            s.evidence.value,
+            self.replica.model.id,
+            self.replica.precision,
+            s.kv_precision,
+            s.engine,
+            s.engine_version,
+            self.replica.accelerator.id,
+            s.accelerators,
+            self.replica.tensor_parallel,
+            s.pipeline_parallel,
+            s.date,
+            s.licence,
+            s.error_pct,
+            self.load.load_mode,
+        )
         return tuple("" if part is None else str(part) for part in parts)
 
 
@@ -154,7 +175,9 @@ def _place(reading: Reading, load: Load, given: Given, names: Names, notes: list
     )
     tool = " ".join(word for word in (reading.tool, reading.tool_version) if word)
     source = given.source or stated.source or f"{tool}, {reading.file}"
-    return _Placed(reading.file, load, Replica(model, chip, precision, degree, given.draft_tokens), stated, source)
+    return _Placed(
+        reading.file, load, Replica(model, chip, precision, degree, given.draft_tokens), stated, source
+    )
 
 
 def _stated(reading: Reading, stated: Stated, given: Given) -> Stated:
@@ -168,11 +191,14 @@ def _stated(reading: Reading, stated: Stated, given: Given) -> Stated:
     missing = [
         option
         for field, option in OPTIONS.items()
-        if (getattr(stated, field) if field != "accelerator" else stated.accelerator or given.accelerator) is None
+        if (getattr(stated, field) if field != "accelerator" else stated.accelerator or given.accelerator)
+        is None
         and getattr(given, field) is None
     ]
     if missing:
-        raise UsageError(f"{reading.file} ({reading.tool}) does not say what was run: give {', '.join(missing)}")
+        raise UsageError(
+            f"{reading.file} ({reading.tool}) does not say what was run: give {', '.join(missing)}"
+        )
     return stated
 
 
@@ -191,7 +217,9 @@ def _model(file: str, stated: Stated, given: Given, names: Names, notes: list[st
         notes.append(f"{file} calls the model {stated.model!r}; taken as {model.id}, as --model says")
         return model
     if said.id != model.id and shape_key(said) != shape_key(model):
-        raise InputFileError(file, "model", stated.model, f"--model {given.model} was given: the file is of another")
+        raise InputFileError(
+            file, "model", stated.model, f"--model {given.model} was given: the file is of another"
+        )
     return model
 
 
@@ -224,7 +252,8 @@ def _loaded(file: str, load: Load, given: Given) -> Load:
     if load.input_tokens is None and melange.cell_of(load.place):
         if not given.input_tokens or not given.output_tokens:
             raise UsageError(
-                f"{file} does not say the sizes of its rows and columns: give --input-tokens and --output-tokens"
+                f"{file} does not say the sizes of its rows and columns: give --input-tokens and"
+                " --output-tokens"
             )
         load = melange.sized(load, given.input_tokens, given.output_tokens, file)
     if load.slo_tpot_ms is None and load.unfit is None:
@@ -240,9 +269,10 @@ def _profile(group: Sequence[_Placed], findings: list[tuple[str, Finding]]) -> I
     large = plausibility.too_large(first.replica)
     if large:
         findings.append((first.file, Finding("", True, "precision", first.replica.precision, large)))
-    of_rows: dict[int, list[Finding]] = {id(row): [
-        *plausibility.of_row(row.load), *plausibility.against_physics(row.load, row.replica)
-    ] for row in group}  # fmt: skip
+    of_rows: dict[int, list[Finding]] = {
+        id(row): [*plausibility.of_row(row.load), *plausibility.against_physics(row.load, row.replica)]
+        for row in group
+    }
     sizes: dict[tuple[float | None, float | None], list[_Placed]] = {}
     for row in group:
         sizes.setdefault((row.load.input_tokens, row.load.output_tokens), []).append(row)
@@ -272,23 +302,44 @@ def _row(row: _Placed, findings: Sequence[Finding]) -> Row:
     flags = sorted({*load.flags, *(finding.flag for finding in findings if finding.flag)})
     if replica.draft_tokens:
         flags.append(f"speculative-{replica.draft_tokens}-draft-tokens")
-    times = {f"{name}_{key}_ms": getattr(getattr(load, name), key)
-             for name in ("ttft", "tpot", "e2e") for key in _STATISTICS}  # fmt: skip
+    times = {
+        f"{name}_{key}_ms": getattr(getattr(load, name), key)
+        for name in ("ttft", "tpot", "e2e")
+        for key in _STATISTICS
+    }
     return {
-        "kind": stated.evidence.value, "licence": stated.licence or "not stated", "model": replica.model.id,
-        "model_as_published": stated.model or replica.model.id, "shape": shape_key(replica.model),
-        "precision": replica.precision, "kv_precision": stated.kv_precision, "engine": stated.engine,
-        "engine_version": stated.engine_version, "accelerator": replica.accelerator.id,
-        "accelerators": stated.accelerators, "tensor_parallel": replica.tensor_parallel,
-        "pipeline_parallel": stated.pipeline_parallel, "workload": load.workload,
-        "input_tokens": load.input_tokens, "output_tokens": load.output_tokens, "load_mode": load.load_mode,
-        "concurrency": load.concurrency, "request_rate_offered": load.request_rate_offered, **times,
-        "requests_per_s": load.requests_per_s, "output_tokens_per_s": load.output_tokens_per_s,
-        "slo_ttft_ms": load.slo_ttft_ms, "slo_tpot_ms": load.slo_tpot_ms, "date": stated.date,
-        "flags": ";".join(flags) or None, "not_evidence_because": next((why for why in unfit if why), None),
-        "error_pct": stated.error_pct, "completed_requests": load.completed, "failed_requests": load.failed,
+        "kind": stated.evidence.value,
+        "licence": stated.licence or "not stated",
+        "model": replica.model.id,
+        "model_as_published": stated.model or replica.model.id,
+        "shape": shape_key(replica.model),
+        "precision": replica.precision,
+        "kv_precision": stated.kv_precision,
+        "engine": stated.engine,
+        "engine_version": stated.engine_version,
+        "accelerator": replica.accelerator.id,
+        "accelerators": stated.accelerators,
+        "tensor_parallel": replica.tensor_parallel,
+        "pipeline_parallel": stated.pipeline_parallel,
+        "workload": load.workload,
+        "input_tokens": load.input_tokens,
+        "output_tokens": load.output_tokens,
+        "load_mode": load.load_mode,
+        "concurrency": load.concurrency,
+        "request_rate_offered": load.request_rate_offered,
+        **times,
+        "requests_per_s": load.requests_per_s,
+        "output_tokens_per_s": load.output_tokens_per_s,
+        "slo_ttft_ms": load.slo_ttft_ms,
+        "slo_tpot_ms": load.slo_tpot_ms,
+        "date": stated.date,
+        "flags": ";".join(flags) or None,
+        "not_evidence_because": next((why for why in unfit if why), None),
+        "error_pct": stated.error_pct,
+        "completed_requests": load.completed,
+        "failed_requests": load.failed,
         "source": row.source,
-    }  # fmt: skip
+    }
 
 
 def _no_replica(row: _Placed) -> str | None:
@@ -308,18 +359,38 @@ def _identified(group: Sequence[_Placed], rows: Sequence[Row]) -> Imported:
     first, stated = group[0], group[0].stated
     engine = "-".join(word for word in (stated.engine, stated.engine_version) if word)
     pipeline = f"pp{stated.pipeline_parallel}" if stated.pipeline_parallel != 1 else ""
-    name = ":".join([
-        stated.evidence.value, f"{OWN}{digest}", first.replica.model.id, first.replica.precision, engine,
-        first.replica.accelerator.id, f"tp{first.replica.tensor_parallel}{pipeline}",
-    ]).casefold().replace(" ", "-")  # fmt: skip
+    name = (
+        ":".join(
+            [
+                stated.evidence.value,
+                f"{OWN}{digest}",
+                first.replica.model.id,
+                first.replica.precision,
+                engine,
+                first.replica.accelerator.id,
+                f"tp{first.replica.tensor_parallel}{pipeline}",
+            ]
+        )
+        .casefold()
+        .replace(" ", "-")
+    )
     kept = tuple({"profile_id": name, "source_id": f"{OWN}{digest}", **row} for row in ordered)
     statistics = dict.fromkeys(
-        f"{what.upper()} {key}" for what in ("tpot", "ttft", "e2e") for key in _STATISTICS
+        f"{what.upper()} {key}"
+        for what in ("tpot", "ttft", "e2e")
+        for key in _STATISTICS
         if any(row[f"{what}_{key}_ms"] is not None for row in rows)
-    )  # fmt: skip
-    missing = [name for name, value in (("engine version", stated.engine_version), ("date", stated.date),
-                                        ("licence", stated.licence), ("KV precision", stated.kv_precision))
-               if value is None]  # fmt: skip
+    )
+    missing = [
+        name
+        for name, value in (
+            ("engine version", stated.engine_version),
+            ("date", stated.date),
+            ("licence", stated.licence),
+            ("KV precision", stated.kv_precision),
+        )
+        if value is None
+    ]
     return Imported(name, kept, tuple(statistics), tuple(missing), first.source)
 
 
@@ -328,8 +399,19 @@ def _order(row: Row) -> tuple[float, ...]:
         value = row[name]
         return -math.inf if value is None else float(value)
 
-    return tuple(map(number, ("input_tokens", "output_tokens", "concurrency", "request_rate_offered",
-                              "tpot_mean_ms", "requests_per_s")))  # fmt: skip
+    return tuple(
+        map(
+            number,
+            (
+                "input_tokens",
+                "output_tokens",
+                "concurrency",
+                "request_rate_offered",
+                "tpot_mean_ms",
+                "requests_per_s",
+            ),
+        )
+    )
 
 
 def refuse(understood: Understood) -> None:
@@ -343,7 +425,9 @@ def refuse(understood: Understood) -> None:
         return
     file, first = refusals[0]
     more = f" (and {len(refusals) - 1} more)" if len(refusals) > 1 else ""
-    raise InputFileError(file, ".".join(filter(None, (first.place, first.field))), first.value, first.reason + more)
+    raise InputFileError(
+        file, ".".join(filter(None, (first.place, first.field))), first.value, first.reason + more
+    )
 
 
 def single_loads(profile: Imported) -> int:

@@ -1,4 +1,5 @@
-"""The user's own profiles: one Parquet file each in ``$ADVISOR_HOME/profiles``, in the columns of the shipped ones.
+"""The user's own profiles: one Parquet file each in ``$ADVISOR_HOME/profiles``, in the columns of the shipped
+ones.
 
 A file is named by its content, written whole or not at all, and never changed.
 """
@@ -20,18 +21,51 @@ if TYPE_CHECKING:
 FOLDER: Final = "profiles"
 
 COLUMNS: Final = {
-    "profile_id": "VARCHAR", "kind": "VARCHAR", "source_id": "VARCHAR", "licence": "VARCHAR", "model": "VARCHAR",
-    "model_as_published": "VARCHAR", "shape": "VARCHAR", "precision": "VARCHAR", "kv_precision": "VARCHAR",
-    "engine": "VARCHAR", "engine_version": "VARCHAR", "accelerator": "VARCHAR", "accelerators": "INTEGER",
-    "tensor_parallel": "INTEGER", "pipeline_parallel": "INTEGER", "workload": "VARCHAR", "input_tokens": "DOUBLE",
-    "output_tokens": "DOUBLE", "load_mode": "VARCHAR", "concurrency": "DOUBLE", "request_rate_offered": "DOUBLE",
-    "ttft_mean_ms": "DOUBLE", "ttft_p50_ms": "DOUBLE", "ttft_p99_ms": "DOUBLE", "tpot_mean_ms": "DOUBLE",
-    "tpot_p50_ms": "DOUBLE", "tpot_p99_ms": "DOUBLE", "requests_per_s": "DOUBLE", "output_tokens_per_s": "DOUBLE",
-    "slo_ttft_ms": "DOUBLE", "slo_tpot_ms": "DOUBLE", "date": "VARCHAR", "flags": "VARCHAR",
-    "not_evidence_because": "VARCHAR", "ttft_p90_ms": "DOUBLE", "tpot_p90_ms": "DOUBLE", "e2e_mean_ms": "DOUBLE",
-    "e2e_p50_ms": "DOUBLE", "e2e_p90_ms": "DOUBLE", "e2e_p99_ms": "DOUBLE", "error_pct": "DOUBLE",
-    "completed_requests": "DOUBLE", "failed_requests": "DOUBLE", "source": "VARCHAR",
-}  # fmt: skip
+    "profile_id": "VARCHAR",
+    "kind": "VARCHAR",
+    "source_id": "VARCHAR",
+    "licence": "VARCHAR",
+    "model": "VARCHAR",
+    "model_as_published": "VARCHAR",
+    "shape": "VARCHAR",
+    "precision": "VARCHAR",
+    "kv_precision": "VARCHAR",
+    "engine": "VARCHAR",
+    "engine_version": "VARCHAR",
+    "accelerator": "VARCHAR",
+    "accelerators": "INTEGER",
+    "tensor_parallel": "INTEGER",
+    "pipeline_parallel": "INTEGER",
+    "workload": "VARCHAR",
+    "input_tokens": "DOUBLE",
+    "output_tokens": "DOUBLE",
+    "load_mode": "VARCHAR",
+    "concurrency": "DOUBLE",
+    "request_rate_offered": "DOUBLE",
+    "ttft_mean_ms": "DOUBLE",
+    "ttft_p50_ms": "DOUBLE",
+    "ttft_p99_ms": "DOUBLE",
+    "tpot_mean_ms": "DOUBLE",
+    "tpot_p50_ms": "DOUBLE",
+    "tpot_p99_ms": "DOUBLE",
+    "requests_per_s": "DOUBLE",
+    "output_tokens_per_s": "DOUBLE",
+    "slo_ttft_ms": "DOUBLE",
+    "slo_tpot_ms": "DOUBLE",
+    "date": "VARCHAR",
+    "flags": "VARCHAR",
+    "not_evidence_because": "VARCHAR",
+    "ttft_p90_ms": "DOUBLE",
+    "tpot_p90_ms": "DOUBLE",
+    "e2e_mean_ms": "DOUBLE",
+    "e2e_p50_ms": "DOUBLE",
+    "e2e_p90_ms": "DOUBLE",
+    "e2e_p99_ms": "DOUBLE",
+    "error_pct": "DOUBLE",
+    "completed_requests": "DOUBLE",
+    "failed_requests": "DOUBLE",
+    "source": "VARCHAR",
+}
 """The shipped columns in their order, then what only users' figures state."""
 
 
@@ -111,7 +145,9 @@ def _profile_id(path: Path) -> str:
 
     try:
         with duckdb.connect(config={"threads": 1}) as connection:
-            found = connection.execute("SELECT any_value(profile_id) FROM read_parquet(?)", [str(path)]).fetchone()
+            found = connection.execute(
+                "SELECT any_value(profile_id) FROM read_parquet(?)", [str(path)]
+            ).fetchone()
     except duckdb.Error as error:
         raise CorruptSnapshot(f"{path}: {str(error).splitlines()[0]}") from error
     return str(found[0]) if found else path.stem

@@ -2,18 +2,19 @@
 
 ::
 
-    decode      rate <= t F / (2 (N - V h) O)               every output token is computed
-    reading     rate <= t F / (2 (N - V h) (I + O))         … and every input token, unless a prefix cache has it
-    bandwidth   TPOT >= read(1) / W                         one token needs one pass over the weights
-                rate <= B / (O read(B) / W)                 B in flight share a pass
+    decode      rate <= t F / (2 (N - V h) O)         every output token is computed
+    reading     rate <= t F / (2 (N - V h) (I + O))   … and every input token, unless a prefix cache has it
+    bandwidth   TPOT >= read(1) / W                   one token needs one pass over the weights
+                rate <= B / (O read(B) / W)           B in flight share a pass
     memory      weights <= t x memory
     Little      rate x latency <= B                         no more requests in flight than were let in
 
-N parameters per token, V h the input embedding (looked up, not computed), F peak dense arithmetic of the widest units,
-W memory bandwidth, read(B) the bytes of one pass; no efficiency is taken off. Draft tokens of speculative decoding
-multiply what a pass yields.
+N parameters per token, V h the input embedding (looked up, not computed), F peak dense arithmetic of the
+widest units, W memory bandwidth, read(B) the bytes of one pass; no efficiency is taken off. Draft tokens
+of speculative decoding multiply what a pass yields.
 
-Source: the roofline of ``advisor.profiles.roofline`` without its constants; Little, Operations Research 9(3), 1961.
+Source: the roofline of ``advisor.profiles.roofline`` without its constants; Little, Operations Research
+9(3), 1961.
 """
 
 from __future__ import annotations
@@ -35,16 +36,18 @@ if TYPE_CHECKING:
 TOLERANCE: Final = 1.02
 """Rates are measured over a window and rounded."""
 
-FELL: Final, ABSURD_FALL: Final = 0.95, 0.5
-"""TPOT under more load, as a share of that under less: below the first it is flagged, below the second refused."""
+FELL, ABSURD_FALL = 0.95, 0.5
+"""TPOT under more load, as a share of that under less: below the first flagged, below the second refused."""
 
-CROWDED: Final, IMPOSSIBLY_CROWDED: Final = 1.1, 2.0
+CROWDED, IMPOSSIBLY_CROWDED = 1.1, 2.0
 """Rate × latency over the concurrency stated; ramp-up makes it less than 1, nothing makes it more."""
 
-IDLE: Final, IMPOSSIBLY_IDLE: Final = 0.5, 0.02
+IDLE, IMPOSSIBLY_IDLE = 0.5, 0.02
 """The same from below: a short run idles, a unit mistaken for another is off by 1,000."""
 
-FEW_FAILURES: Final, TOO_MANY_FAILURES: Final = 0.0, 0.05
+TOO_MANY_FAILURES: Final = 0.05
+"""Share of failed requests beyond which a run says nothing about steady load."""
+
 SAMPLES_FOR_P99: Final = 100
 
 
@@ -77,7 +80,9 @@ def of_row(load: Load) -> Iterator[Finding]:
     if load.completed is not None and load.completed <= 0:
         yield _refuse(load, "completed", load.completed, "a run with completed requests is needed")
     elif load.requests_per_s is None or load.requests_per_s <= 0:
-        yield _refuse(load, "requests_per_s", load.requests_per_s, "a rate above 0 requests per second is needed")
+        yield _refuse(
+            load, "requests_per_s", load.requests_per_s, "a rate above 0 requests per second is needed"
+        )
     for name, value in (("input_tokens", load.input_tokens), ("output_tokens", load.output_tokens)):
         if value is None or value < 1:
             yield _refuse(load, name, value, "tokens per request, at least 1")
@@ -85,12 +90,21 @@ def of_row(load: Load) -> Iterator[Finding]:
         yield from _percentiles(load, name, stats)
     yield from _failures(load)
     yield from _little(load)
-    if load.load_mode == OPEN_LOOP and load.request_rate_offered is not None and math.isinf(load.request_rate_offered):
+    if (
+        load.load_mode == OPEN_LOOP
+        and load.request_rate_offered is not None
+        and math.isinf(load.request_rate_offered)
+    ):
         reason = "all requests sent at once"
         yield Finding(load.place, False, "request_rate", "inf", reason, "all-at-once", reason)
     if (load.completed or math.inf) < SAMPLES_FOR_P99 and (load.tpot.p99 or load.ttft.p99):
-        yield _flag(load, "completed", load.completed, f"a 99th percentile of {load.completed:g} requests",
-                    f"p99-of-{load.completed:g}-requests")  # fmt: skip
+        yield _flag(
+            load,
+            "completed",
+            load.completed,
+            f"a 99th percentile of {load.completed:g} requests",
+            f"p99-of-{load.completed:g}-requests",
+        )
 
 
 def against_physics(load: Load, replica: Replica) -> Iterator[Finding]:
@@ -121,7 +135,9 @@ def against_physics(load: Load, replica: Replica) -> Iterator[Finding]:
     if load.load_mode == CLOSED_LOOP and load.concurrency:
         most = load.concurrency * per_pass / (tokens_out * limits.pass_s(load.concurrency))
         if rate > most * TOLERANCE:
-            yield _refuse(load, "requests_per_s", rate, _beyond("memory bandwidth", most, "requests/s", replica))
+            yield _refuse(
+                load, "requests_per_s", rate, _beyond("memory bandwidth", most, "requests/s", replica)
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +159,18 @@ def limits_of(replica: Replica) -> Limits:
     model, chip, t = replica.model, replica.accelerator, float(replica.tensor_parallel)
     work = roofline.work_of(model, replica.precision, chip, replica.tensor_parallel)
     embedding = float(model.hidden) * model.vocab
-    narrow = [] if work.bits == 16 and replica.precision in ("bf16", "fp16") else [
-        chip.fp8_dense_tflops, chip.fp4_dense_tflops
-    ]  # fmt: skip
+    narrow = (
+        []
+        if work.bits == 16 and replica.precision in ("bf16", "fp16")
+        else [chip.fp8_dense_tflops, chip.fp4_dense_tflops]
+    )
     peak = max(float(work.flop_per_s), *(figure * 1e12 for figure in narrow if figure), 0.0)
     flop = max(float(work.flop_per_token) - 2.0 * embedding, 0.5 * float(work.flop_per_token))
     other = max(float(work.other_bytes) - 2.0 * embedding / t, 0.0)
     bandwidth = float(work.bytes_per_s)
-    return Limits(t * peak / flop, other / bandwidth, float(work.expert_bytes) / bandwidth, float(work.idle_share))
+    return Limits(
+        t * peak / flop, other / bandwidth, float(work.expert_bytes) / bandwidth, float(work.idle_share)
+    )
 
 
 def too_large(replica: Replica) -> str | None:
@@ -159,12 +179,14 @@ def too_large(replica: Replica) -> str | None:
     room = replica.tensor_parallel * replica.accelerator.memory_gb * 1e9 / 2**30
     if weights <= room * TOLERANCE:
         return None
-    return (f"{replica.model.id} in {replica.precision} takes {weights:.0f} GiB, {replica.tensor_parallel} × "
-            f"{replica.accelerator.id} has {room:.0f}: another model, precision, accelerator or --tp")  # fmt: skip
+    return (
+        f"{replica.model.id} in {replica.precision} takes {weights:.0f} GiB, {replica.tensor_parallel} × "
+        f"{replica.accelerator.id} has {room:.0f}: another model, precision, accelerator or --tp"
+    )
 
 
 def across_loads(loads: Sequence[Load]) -> Iterator[Finding]:
-    """Latency that falls while load rises, and loads stated twice; ``loads`` are of one size, by rising load."""
+    """Latency that falls while load rises, and loads stated twice; ``loads``: of one size, rising."""
     for statistic in ("mean", "p50", "p90", "p99"):
         taken = [(load, value) for load in loads if (value := getattr(load.tpot, statistic)) is not None]
         for (_, before), (load, value) in pairwise(taken):
@@ -172,12 +194,16 @@ def across_loads(loads: Sequence[Load]) -> Iterator[Finding]:
                 continue
             reason = f"TPOT {statistic} fell from {before:.4g} to {value:.4g} ms while load rose"
             if value < ABSURD_FALL * before:
-                yield _refuse(load, f"tpot_{statistic}_ms", value, f"{reason}: loads of one deployment are needed")
+                yield _refuse(
+                    load, f"tpot_{statistic}_ms", value, f"{reason}: loads of one deployment are needed"
+                )
             else:
                 yield _flag(load, f"tpot_{statistic}_ms", value, reason, "tpot-falls-with-load")
     for first, second in pairwise(loads):
         if load_of(first) == load_of(second):
-            yield _flag(second, "load", load_of(second), "the same load twice; both are kept", "repeated-load")
+            yield _flag(
+                second, "load", load_of(second), "the same load twice; both are kept", "repeated-load"
+            )
 
 
 def load_of(load: Load) -> float:
@@ -198,8 +224,15 @@ def _failures(load: Load) -> Iterator[Finding]:
         return
     share = load.failed / (load.failed + load.completed)
     reason = f"{100 * share:.2g} % of its requests failed"
-    yield Finding(load.place, False, "failed", load.failed, reason, f"failed-{100 * share:.2g}-percent",
-                  reason if share > TOO_MANY_FAILURES else None)  # fmt: skip
+    yield Finding(
+        load.place,
+        False,
+        "failed",
+        load.failed,
+        reason,
+        f"failed-{100 * share:.2g}-percent",
+        reason if share > TOO_MANY_FAILURES else None,
+    )
 
 
 def _little(load: Load) -> Iterator[Finding]:
@@ -211,7 +244,8 @@ def _little(load: Load) -> Iterator[Finding]:
     if latency_ms is None:
         return
     ratio = load.requests_per_s * latency_ms / 1e3 / load.concurrency
-    said = f"rate × latency is {ratio * load.concurrency:.4g} requests in flight, {load.concurrency:g} are stated"
+    found = ratio * load.concurrency
+    said = f"rate × latency is {found:.4g} requests in flight, {load.concurrency:g} are stated"
     if ratio > IMPOSSIBLY_CROWDED or ratio < IMPOSSIBLY_IDLE:
         yield _refuse(load, "concurrency", load.concurrency, f"{said}: check units (s or ms) and load")
     elif ratio > CROWDED or ratio < IDLE:
@@ -219,13 +253,18 @@ def _little(load: Load) -> Iterator[Finding]:
 
 
 def _beyond(bound: str, most: float, unit: str, replica: Replica) -> str:
-    return (f"at most {most:.4g} {unit} is: the {bound} of {replica.tensor_parallel} × {replica.accelerator.id} with "
-            f"{replica.model.id} in {replica.precision}; another of these{_drafts(replica)}?")  # fmt: skip
+    return (
+        f"at most {most:.4g} {unit} is: the {bound} of {replica.tensor_parallel} × {replica.accelerator.id}"
+        " with "
+        f"{replica.model.id} in {replica.precision}; another of these{_drafts(replica)}?"
+    )
 
 
 def _pass(replica: Replica) -> str:
-    return (f"{replica.tensor_parallel} × {replica.accelerator.id} reads {replica.model.id} in {replica.precision} no "
-            f"faster; another of these{_drafts(replica)}?")  # fmt: skip
+    return (
+        f"{replica.tensor_parallel} × {replica.accelerator.id} reads {replica.model.id} in {replica.precision}"
+        f" no faster; another of these{_drafts(replica)}?"
+    )
 
 
 def _drafts(replica: Replica) -> str:

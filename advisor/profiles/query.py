@@ -36,7 +36,7 @@ class ProfileStore:
     """Measured, simulated and estimated throughput behind one query."""
 
     def __init__(self, root: Path, own: Path | None = None) -> None:
-        """``root`` is a catalogs directory, ``own`` the folder of the user's profiles; nothing is read yet."""
+        """``root`` is a catalogs directory, ``own`` a folder of the user's; nothing is read yet."""
         self._root = root
         self._folder = root / "profiles"
         self._own_folder = own

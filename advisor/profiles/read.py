@@ -36,9 +36,10 @@ _LOADS: Final = """
     WINDOW size AS (PARTITION BY profile_id, input_tokens, output_tokens),
            lighter AS (PARTITION BY profile_id, input_tokens, output_tokens
                        ORDER BY coalesce(concurrency, request_rate_offered) RANGE UNBOUNDED PRECEDING)
-    QUALIFY kind = 'simulated' OR load_mode = 'slo-maximum' OR min(requests_per_s) OVER size < max(requests_per_s) OVER size
-    ORDER BY kind, mine DESC, own DESC, date DESC NULLS LAST, engine_version DESC NULLS LAST, profile_id, input_tokens,
-             output_tokens, tpot_ms, requests_per_s
+    QUALIFY kind = 'simulated' OR load_mode = 'slo-maximum'
+         OR min(requests_per_s) OVER size < max(requests_per_s) OVER size
+    ORDER BY kind, mine DESC, own DESC, date DESC NULLS LAST, engine_version DESC NULLS LAST, profile_id,
+             input_tokens, output_tokens, tpot_ms, requests_per_s
 """
 
 SUMMARY: Final = """
@@ -49,7 +50,8 @@ SUMMARY: Final = """
                AS not_evidence_because,
            string_agg(DISTINCT load_mode, ', ' ORDER BY load_mode) AS load_modes, date, source_id, licence
     FROM read_parquet(?, union_by_name = true) GROUP BY ALL
-    ORDER BY kind, NOT starts_with(source_id, 'own-'), model, accelerator, tensor_parallel, precision, engine, profile_id
+    ORDER BY kind, NOT starts_with(source_id, 'own-'), model, accelerator, tensor_parallel, precision,
+             engine, profile_id
 """
 
 POINTS: Final = """
@@ -68,7 +70,7 @@ def read_profiles(
     error_pct: Callable[[EvidenceKind, str], float | None],
     has_own: bool = False,
 ) -> tuple[Profile, ...]:
-    """Profiles of a model and of models of its shape: measured first, the user's own first, then newest first.
+    """Profiles of a model and of models of its shape: measured first, of those the user's, then newest.
 
     A measured size with a single load is left out: it says neither how far the rate goes nor where a limit
     bites. A measured TPOT counts as at least that of every lighter load of its run: a run that seems faster
@@ -116,7 +118,7 @@ def _profile(
 
 
 def _error(kind: EvidenceKind, source_id: str, stated: float | None, typical: float | None) -> float | None:
-    """The user's own word on their figures; where there is none, what is typical of simulations is theirs too."""
+    """The user's word on their figures; without one, a simulation of theirs is as far off as ours."""
     if stated is not None:
         return float(stated)
     return None if source_id.startswith("own-") and kind is EvidenceKind.MEASURED else typical

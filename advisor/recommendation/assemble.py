@@ -282,7 +282,12 @@ def _catalog_states(found: Findings) -> list[CatalogState]:
             state=state.state,
         )
         for state in freshness(
-            priced, found.now, providers={offer.provider for offer in priced}, markets=found.request.markets
+            priced,
+            found.now,
+            providers={offer.provider for offer in priced},
+            markets=found.request.markets,
+            on_demand_limit=found.request.on_demand_limit,
+            spot_limit=found.request.spot_limit,
         )
     ]
 

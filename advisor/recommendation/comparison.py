@@ -12,7 +12,7 @@ from advisor.optimize.solve import solve
 from advisor.plan.plan import Baseline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from decimal import Decimal
 
     from advisor.optimize.problem import Problem, Solution
@@ -32,17 +32,19 @@ def compare(
     solution: Solution,
     free_units: dict[str, Decimal],
     ceiling: float,
-    *,
-    time_limit_s: float,
+    time_left: Callable[[], float],
 ) -> list[Baseline]:
-    """Best fleet per accelerator, on-demand only, greedy, and with each held-back group admitted."""
+    """Best fleet per accelerator, on-demand only, greedy, and with each held-back group admitted.
+
+    A comparison the time no longer allows is said to be missing; it never holds up the answer.
+    """
     by_accelerator: dict[str, list[Candidate]] = {}
     for candidate in joined.candidates:
         by_accelerator.setdefault(candidate.offer.accelerator, []).append(candidate)
 
     def solved(name: str, kind: Kind, candidates: Iterable[Candidate], detail: str = "") -> Baseline:
         restricted = problem_of(joined.demands, candidates, free_units, ceiling)
-        return _baseline(name, kind, restricted, solution, time_limit_s, detail)
+        return _baseline(name, kind, restricted, solution, time_left(), detail)
 
     baselines = [
         solved(accelerator, "single_accelerator", candidates)
@@ -66,17 +68,19 @@ def _saving(plan: Solution, other: Decimal) -> float:
 def _baseline(
     name: str, kind: Kind, restricted: Problem, plan: Solution, time_limit_s: float, detail: str
 ) -> Baseline:
-    try:
-        answer = solve(restricted, time_limit_s=time_limit_s)
-    except (NoCandidates, Infeasible, SolverFailed) as no:
+    def without_a_price(status: Literal["infeasible", "not_solved"], why: str) -> Baseline:
         return Baseline(
-            name=name,
-            kind=kind,
-            usd_per_hour=None,
-            status="infeasible",
-            saving_fraction=None,
-            detail=detail or str(no),
+            name=name, kind=kind, usd_per_hour=None, status=status, saving_fraction=None, detail=why
         )
+
+    if not time_limit_s:
+        return without_a_price("not_solved", "the time limit was used up before this comparison")
+    try:
+        answer = solve(restricted, time_limit_s=time_limit_s, diagnose=False)
+    except (NoCandidates, Infeasible) as no:
+        return without_a_price("infeasible", detail or str(no))
+    except SolverFailed as failure:
+        return without_a_price("not_solved", str(failure))
     return Baseline(
         name=name,
         kind=kind,

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from advisor.catalog.buyable import INCLUDABLE, screen
 from advisor.catalog.quota import draws_for, undetermined_pools
 from advisor.catalog.selection import Criteria, select
-from advisor.domain import Availability, Exclusion, Offer
-from advisor.errors import Infeasible, NoCandidates
-from advisor.optimize.candidates import Demand, ThroughputTable, join, problem_of
+from advisor.domain import Availability, Exclusion, Offer, Slo
+from advisor.errors import Infeasible, NoCandidates, StaleSnapshot
+from advisor.optimize.candidates import Demand, Joined, ThroughputTable, join, problem_of
 from advisor.optimize.solve import solve
 from advisor.recommendation.assemble import assemble, refuse
 from advisor.recommendation.comparison import compare
 from advisor.recommendation.findings import Findings
 from advisor.recommendation.refusal import why_nobody_serves
+from advisor.recommendation.wording import stale_lines
 from advisor.workload.demand import cover, demands
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from advisor.catalog.account import Account
@@ -33,8 +36,10 @@ def recommend(request: Request, catalog: Catalog, account: Account | None, now: 
 
     Raises:
         UnknownName, UsageError: a region, provider or accelerator pattern that matches nothing.
+        StaleSnapshot: the fleet rests on stale prices, and the request refuses those.
         SolverFailed: the solver gave no usable answer.
     """
+    time_left = _countdown(request.time_limit_s)
     selected = select(catalog.snapshot.offers, catalog.facts, _criteria(request))
     workload, left_out_share, left_out = cover(request.service.workload, request.coverage_percent)
     service = replace(request.service, workload=workload)
@@ -43,14 +48,24 @@ def recommend(request: Request, catalog: Catalog, account: Account | None, now: 
     wanted = tuple(
         Demand(bucket.label, bucket.input_tokens, bucket.output_tokens, rate) for bucket, rate in buckets
     )
-    table = ThroughputTable(service, wanted, catalog.facts, catalog.profiles, request.evidence)
-    joined = join(
-        selected,
-        wanted,
-        table,
-        _Screen(request, catalog.facts, account),
-        lambda offer: draws_for(offer, catalog.facts.quota_pools),
-    )
+
+    def joined_under(slo: Slo) -> Joined:
+        """The join, if the limit were this one."""
+        asked = replace(service, slo=slo)
+        return join(
+            selected,
+            wanted,
+            ThroughputTable(asked, wanted, catalog.facts, catalog.profiles, request.evidence),
+            _Screen(request, catalog.facts, account),
+            lambda offer: draws_for(offer, catalog.facts.quota_pools),
+        )
+
+    def serves_all(tpot_ms: float) -> bool:
+        """Whether every request size would find a candidate under a looser limit."""
+        looser = joined_under(replace(service.slo, tpot_ms=tpot_ms))
+        return bool(looser.candidates) and not looser.unserved
+
+    joined = joined_under(service.slo)
     free_units = {limit.key: limit.free for limit in account.limits} if account else {}
     pool_units = {limit.key: limit.unit.value for limit in account.limits} if account else {}
     ceiling = 1.0 - service.headroom
@@ -58,12 +73,24 @@ def recommend(request: Request, catalog: Catalog, account: Account | None, now: 
     problem = problem_of(wanted, joined.candidates, free_units, ceiling)
     try:
         if not joined.candidates or joined.unserved:
-            raise NoCandidates(why_nobody_serves(joined, service.workload, service.slo))
-        solution = solve(problem, time_limit_s=request.time_limit_s, pool_units=pool_units)
+            raise NoCandidates(why_nobody_serves(joined, service.workload, service.slo, serves_all))
+        solution = solve(problem, time_limit_s=time_left(), pool_units=pool_units)
     except (NoCandidates, Infeasible) as no:
         return refuse(findings, str(no))
-    baselines = compare(problem, joined, solution, free_units, ceiling, time_limit_s=request.time_limit_s)
-    return assemble(findings, solution, baselines)
+    baselines = compare(problem, joined, solution, free_units, ceiling, time_left)
+    plan = assemble(findings, solution, baselines)
+    if request.refuse_stale and (stale := stale_lines(plan.catalog, plan.purchase)):
+        raise StaleSnapshot(
+            f"the cheapest fleet rests on stale prices ({'; '.join(stale)}); run `advisor refresh`, "
+            "or set on_stale: warn (ADVISOR_ON_STALE=warn)"
+        )
+    return plan
+
+
+def _countdown(seconds: float) -> Callable[[], float]:
+    """What is left of a time limit, never below zero."""
+    deadline = time.monotonic() + seconds
+    return lambda: max(deadline - time.monotonic(), 0.0)
 
 
 def _criteria(request: Request) -> Criteria:

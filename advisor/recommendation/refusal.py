@@ -6,10 +6,11 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from advisor.catalog.buyable import ADMITTED_BY
 from advisor.workload.demand import coverage_without
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from advisor.domain import NoThroughput, Slo, Workload
     from advisor.optimize.candidates import Joined
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _NAMED_SIZES: Final = 3
 _NAMED_REASONS: Final = 2
 _SENSIBLE_COVERAGE: Final = 90.0  # percent; below that, leaving requests out answers another question
+_LOOSER: Final = (1.0, 1.25, 1.6, 2.5)  # the nearest miss was taken at a size that may be smaller than asked
 _WISHES: Final = ("accelerator_excluded", "over_price_limit")
 _SERVING: Final = (
     "does_not_fit",
@@ -29,10 +31,16 @@ _SERVING: Final = (
 )
 
 
-def why_nobody_serves(joined: Joined, workload: Workload, slo: Slo) -> str:
-    """Which request sizes no candidate serves, the nearest misses, and what would make them servable."""
+def why_nobody_serves(
+    joined: Joined, workload: Workload, slo: Slo, serves_all: Callable[[float], bool]
+) -> str:
+    """Which request sizes no candidate serves, the nearest misses, and what would make them servable.
+
+    Args:
+        serves_all: whether a TPOT limit in ms would leave no size without a candidate.
+    """
     if not joined.candidates:
-        return "; ".join([*_nothing_buyable(joined), *_looser_limit(joined, slo)])
+        return "; ".join([*_nothing_buyable(joined), *_looser_limit(joined, slo, serves_all)])
     unserved = sorted(joined.unserved.items())
     sizes = ", ".join(joined.demands[index].label for index, _ in unserved[:_NAMED_SIZES])
     more = len(unserved) - _NAMED_SIZES
@@ -43,7 +51,7 @@ def why_nobody_serves(joined: Joined, workload: Workload, slo: Slo) -> str:
             f"({share:.3g} of all requests)"
         ),
         *_nearest_misses(refusal for _, refusals in unserved for refusal in refusals),
-        *_looser_limit(joined, slo),
+        *_looser_limit(joined, slo, serves_all),
         *_less_coverage(joined, workload),
     ]
     return "; ".join(said)
@@ -59,7 +67,10 @@ def _nothing_buyable(joined: Joined) -> list[str]:
         key=lambda exclusion: (exclusion.reason not in _SERVING, -counts[exclusion.reason]),
     )
     example = telling[0] if telling else None
-    return [*said, f"for example {example.subject}: {example.detail}"] if example else said
+    if example:
+        said.append(f"for example {example.subject}: {example.detail}")
+    options = {ADMITTED_BY[reason]: count for reason, count in counts.items() if reason in ADMITTED_BY}
+    return [*said, *(f"{option} admits {count} of them" for option, count in sorted(options.items()))]
 
 
 def _nearest_misses(refusals: Iterable[NoThroughput]) -> list[str]:
@@ -75,12 +86,14 @@ def _distance(refusal: NoThroughput) -> float:
     return refusal.best_tpot_ms if refusal.best_tpot_ms is not None else math.inf
 
 
-def _looser_limit(joined: Joined, slo: Slo) -> list[str]:
-    """A TPOT limit that some accelerator meets for every size."""
+def _looser_limit(joined: Joined, slo: Slo, serves_all: Callable[[float], bool]) -> list[str]:
+    """A TPOT limit that some accelerator meets for every size: the nearest miss of the worst size, tried."""
     best = [min(map(_distance, refusals), default=math.inf) for refusals in joined.unserved.values()]
     if slo.tpot_ms is None or not best or not math.isfinite(max(best)):
         return []
-    return [f"--tpot-ms {math.ceil(max(best))} is within reach of every size"]
+    tried = (math.ceil(max(best) * looser) for looser in _LOOSER)
+    reached = next((limit for limit in tried if serves_all(limit)), None)
+    return [f"--tpot-ms {reached} is within reach of every size"] if reached is not None else []
 
 
 def _less_coverage(joined: Joined, workload: Workload) -> list[str]:

@@ -6,10 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from advisor.catalog.freshness import ON_DEMAND_LIMIT, SPOT_LIMIT
 from advisor.domain import EvidenceKind, Market, Service
 from advisor.errors import UsageError
 
 if TYPE_CHECKING:
+    from datetime import timedelta
     from decimal import Decimal
 
 DEFAULT_MODEL: Final = "Llama-3.1-8B-Instruct"
@@ -45,7 +47,10 @@ class Request:
     allow_unknown_availability: bool = False
     max_usd_per_hour: Decimal | None = None  #: per instance
     coverage_percent: float = 100.0
-    time_limit_s: float = DEFAULT_TIME_LIMIT_S
+    time_limit_s: float = DEFAULT_TIME_LIMIT_S  #: for the whole answer, comparisons included
+    on_demand_limit: timedelta = ON_DEMAND_LIMIT  #: older list prices are stale
+    spot_limit: timedelta = SPOT_LIMIT  #: older spot prices are stale
+    refuse_stale: bool = False  #: whether a fleet at stale prices is no answer
     command: str = ""  #: the command line that asked
 
 

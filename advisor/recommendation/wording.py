@@ -120,15 +120,20 @@ def warnings(
 
 
 def _stale(states: Sequence[CatalogState], purchase: Sequence[Purchase]) -> list[str]:
+    said = stale_lines(states, purchase)
+    if not said:
+        return []
+    return [f"Prices bought on are stale ({'; '.join(said)}): check the current price before renting."]
+
+
+def stale_lines(states: Sequence[CatalogState], purchase: Sequence[Purchase]) -> list[str]:
+    """Provider, market and age of every stale price the purchase rests on."""
     bought = {(line.provider, line.market) for line in purchase}
-    said = [
+    return [
         f"{state.provider} {state.market.value} {age_words(state.age_hours)}"
         for state in states
         if state.state == "stale" and state.age_hours is not None and (state.provider, state.market) in bought
     ]
-    if not said:
-        return []
-    return [f"Prices bought on are stale ({'; '.join(said)}): check the current price before renting."]
 
 
 def age_words(hours: float) -> str:

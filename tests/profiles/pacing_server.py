@@ -1,11 +1,15 @@
 """A tiny OpenAI-compatible endpoint on loopback that streams tokens at a known pace.
 
-``TTFT = prefill_ms × requests in flight``, ``TPOT = token_ms + crowd_ms × (requests in flight − 1)``, decided when
-a request arrives. So in a closed loop of n requests with O output tokens each, everything is known beforehand:
+``TTFT = prefill_ms × requests in flight``, ``TPOT = token_ms + crowd_ms × (requests in flight − 1)``,
+decided when a request arrives. So in a closed loop of n requests with O output tokens each, everything is
+known beforehand:
 
-    TPOT(n) = token_ms + crowd_ms (n − 1)        E2E(n) = prefill_ms n + (O − 1) TPOT(n)        rate = n / E2E(n)
+    TPOT(n) = token_ms + crowd_ms (n − 1)
+    E2E(n) = prefill_ms n + (O − 1) TPOT(n)
+    rate = n / E2E(n)
 
-A character of the prompt is a token, and so is a chunk of the answer. Pauses are kept against the clock, not added up.
+A character of the prompt is a token, and so is a chunk of the answer. Pauses are kept against the clock,
+not added up.
 """
 
 from __future__ import annotations
@@ -111,9 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
         usage = {"prompt_tokens": _characters(asked), "completion_tokens": tokens}
         usage["total_tokens"] = sum(usage.values())
         started = time.perf_counter()
-        due = [
-            started + (pace.ttft_ms(crowd) + i * pace.tpot_ms(crowd)) / 1e3 for i in range(tokens)
-        ]
+        due = [started + (pace.ttft_ms(crowd) + i * pace.tpot_ms(crowd)) / 1e3 for i in range(tokens)]
         if not asked.get("stream"):
             _until(due[-1])
             self._json(_whole(chat, tokens, usage))
@@ -126,7 +128,9 @@ class _Handler(BaseHTTPRequestHandler):
             _until(moment)
             self._chunk(_piece(chat, "length" if i == tokens - 1 else None))
         if (asked.get("stream_options") or {}).get("include_usage"):
-            self._chunk({"id": "1", "object": "usage", "created": 0, "model": MODEL, "choices": [], "usage": usage})
+            self._chunk(
+                {"id": "1", "object": "usage", "created": 0, "model": MODEL, "choices": [], "usage": usage}
+            )
         self._send(b"data: [DONE]\n\n")
         self.wfile.write(b"0\r\n\r\n")
 
@@ -169,7 +173,14 @@ def _whole(chat: bool, tokens: int, usage: dict[str, int]) -> dict[str, Any]:
     text = "w" * tokens
     said: dict[str, Any] = {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
     choice = {"index": 0, "finish_reason": "length", **said}
-    return {"id": "1", "object": "completion", "created": 0, "model": MODEL, "choices": [choice], "usage": usage}
+    return {
+        "id": "1",
+        "object": "completion",
+        "created": 0,
+        "model": MODEL,
+        "choices": [choice],
+        "usage": usage,
+    }
 
 
 @contextmanager
@@ -187,7 +198,9 @@ def serving(pace: Pace | None = None) -> Iterator[Server]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Serve until interrupted, for recording what real tools write.")
+    parser = argparse.ArgumentParser(
+        description="Serve until interrupted, for recording what real tools write."
+    )
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=900.0)
     given = parser.parse_args()

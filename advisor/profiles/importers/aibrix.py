@@ -1,8 +1,10 @@
-"""AIBrix's GPU optimizer: the JSON lines of ``gpu_benchmark.py`` and the profile ``gen_profile.py`` makes of them.
+"""AIBrix's GPU optimizer: the JSON lines of ``gpu_benchmark.py`` and the profile ``gen_profile.py`` makes of
+them.
 
-Five lines make a load point, one per metric: TPUT (requests/s), TT (output tokens/s), E2E, TTFT and TPOT, in seconds.
-Times of the two throughput lines belong to no metric. In a profile, ``indexes`` are output then input tokens,
-``tputs`` the rates [output][input] within ``slos`` (seconds); 0 is "no rate meets them".
+Five lines make a load point, one per metric: TPUT (requests/s), TT (output tokens/s), E2E, TTFT and TPOT,
+in seconds. Times of the two throughput lines belong to no metric. In a profile, ``indexes`` are output
+then input tokens, ``tputs`` the rates [output][input] within ``slos`` (seconds); 0 is "no rate meets
+them".
 """
 
 from __future__ import annotations
@@ -54,7 +56,9 @@ def _lines(document: Document) -> tuple[Load, ...]:
         metric = line.text("metric")
         if metric not in _METRICS:
             raise line.refuse("metric", f"one of {', '.join(_METRICS)}")
-        this = tuple(str(record.get(name)) for name in ("input_tokens", "output_tokens", "request_rate", "seed"))
+        this = tuple(
+            str(record.get(name)) for name in ("input_tokens", "output_tokens", "request_rate", "seed")
+        )
         if this != key or metric in runs[-1]:
             runs.append({})
             key = this
@@ -102,12 +106,17 @@ def _matrix(profile: Payload) -> tuple[Load, ...]:
         rates = _numbers(profile, f"tputs[{i}]", row)
         if len(rates) != len(inputs):
             raise InputFileError(profile.file, f"tputs[{i}]", len(rates), f"{len(inputs)} rates are needed")
-        loads += [_cell(limits, stated, f"tputs[{i}][{j}]", inputs[j], outputs[i], rate)
-                  for j, rate in enumerate(rates) if rate > 0]  # fmt: skip
+        loads += [
+            _cell(limits, stated, f"tputs[{i}][{j}]", inputs[j], outputs[i], rate)
+            for j, rate in enumerate(rates)
+            if rate > 0
+        ]
     return tuple(loads)
 
 
-def _cell(limits: Payload, stated: Stated, place: str, tokens_in: float, tokens_out: float, rate: float) -> Load:
+def _cell(
+    limits: Payload, stated: Stated, place: str, tokens_in: float, tokens_out: float, rate: float
+) -> Load:
     statistic = _STATISTIC.get(limits.number("percentile") or 0.0)
     if statistic is None:
         raise limits.refuse("percentile", "0 (mean), 50, 90 or 99")

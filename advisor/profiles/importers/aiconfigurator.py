@@ -1,7 +1,8 @@
-"""aiconfigurator's ``best_config_topn.csv`` and ``pareto.csv``: simulated, aggregated serving; times are in milliseconds.
+"""aiconfigurator's ``best_config_topn.csv`` and ``pareto.csv``: simulated, aggregated serving; times are in
+milliseconds.
 
-``seq/s`` is the rate of the whole row (``num_total_gpus``). Disaggregated deployments are no single replica and are
-refused.
+``seq/s`` is the rate of the whole row (``num_total_gpus``). Disaggregated deployments are no single
+replica and are refused.
 """
 
 from __future__ import annotations
@@ -15,15 +16,29 @@ from advisor.profiles.importers.reading import CLOSED_LOOP, Document, Load, Payl
 TOOL: Final = "aiconfigurator"
 _MARKS: Final = frozenset({"isl", "osl", "seq/s", "ttft", "tpot", "system"})
 _SYSTEMS: Final = {
-    "a100_sxm": "a100-sxm-80gb", "a100_pcie": "a100-pcie-80gb", "h100_sxm": "h100-sxm-80gb",
-    "h200_sxm": "h200-sxm-141gb", "b200_sxm": "b200-sxm-180gb", "b300_sxm": "b300-sxm-288gb",
-    "gb200": "gb200-186gb", "gb200_sxm": "gb200-186gb", "gb300": "gb300-288gb", "l40s": "l40s-48gb",
-}  # fmt: skip
+    "a100_sxm": "a100-sxm-80gb",
+    "a100_pcie": "a100-pcie-80gb",
+    "h100_sxm": "h100-sxm-80gb",
+    "h200_sxm": "h200-sxm-141gb",
+    "b200_sxm": "b200-sxm-180gb",
+    "b300_sxm": "b300-sxm-288gb",
+    "gb200": "gb200-186gb",
+    "gb200_sxm": "gb200-186gb",
+    "gb300": "gb300-288gb",
+    "l40s": "l40s-48gb",
+}
 _ENGINES: Final = {"vllm": "vLLM", "sglang": "SGLang", "trtllm": "TensorRT-LLM"}
 _PRECISIONS: Final = {
-    "bfloat16": "bf16", "float16": "fp16", "fp8": "fp8", "fp8_static": "fp8", "fp8_block": "fp8",
-    "fp8_ootb": "fp8", "nvfp4": "fp4", "int8_wo": "int8", "int4_wo": "int4",
-}  # fmt: skip
+    "bfloat16": "bf16",
+    "float16": "fp16",
+    "fp8": "fp8",
+    "fp8_static": "fp8",
+    "fp8_block": "fp8",
+    "fp8_ootb": "fp8",
+    "nvfp4": "fp4",
+    "int8_wo": "int8",
+    "int4_wo": "int4",
+}
 _KV: Final = {"bfloat16": "fp16", "float16": "fp16", "fp8": "fp8", "int8": "int8"}
 
 
@@ -57,10 +72,13 @@ def _load(row: Payload) -> Load:
         tpot=Stats(mean=row.time_ms("tpot")),
         e2e=Stats(mean=row.time_ms("request_latency")),
         flags=(f"prefix-of-{prefix:g}-tokens-cached",) if prefix else (),
-        unfit="data- or expert-parallel deployment" if groups > 1 else "its prompts share a cached prefix"
-        if prefix else None,
+        unfit="data- or expert-parallel deployment"
+        if groups > 1
+        else "its prompts share a cached prefix"
+        if prefix
+        else None,
         stated=_stated(row),
-    )  # fmt: skip
+    )
 
 
 def _stated(row: Payload) -> Stated:

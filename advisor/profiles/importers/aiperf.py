@@ -1,7 +1,8 @@
-"""AIPerf's ``profile_export_aiperf.json`` and genai-perf's ``profile_export_genai_perf.json`` (and their CSV).
+"""AIPerf's ``profile_export_aiperf.json`` and genai-perf's ``profile_export_genai_perf.json`` (and their
+CSV).
 
-One file is one load point. Every metric states its unit, and a unit not known here is refused. The load is among the
-settings, which the CSV does not hold: there it must be given.
+One file is one load point. Every metric states its unit, and a unit not known here is refused. The load is
+among the settings, which the CSV does not hold: there it must be given.
 """
 
 from __future__ import annotations
@@ -108,16 +109,21 @@ def _phases(settings: Payload) -> tuple[Payload, ...]:
     if not isinstance(settings.content.get("phases"), list):
         return ()
     return tuple(
-        phase for phase in settings.children("phases")
+        phase
+        for phase in settings.children("phases")
         if phase.text("name") != "warmup" and not phase.content.get("exclude_from_results")
-    )  # fmt: skip
+    )
 
 
 def _model(settings: Payload) -> str | None:
     names = settings.child("endpoint").content.get("model_names") or settings.content.get("model_names")
     if names is None:
         items = settings.child("models").content.get("items")
-        names = [item.get("name") for item in items if isinstance(item, dict)] if isinstance(items, list) else None
+        names = (
+            [item.get("name") for item in items if isinstance(item, dict)]
+            if isinstance(items, list)
+            else None
+        )
     if isinstance(names, list) and len(names) == 1 and isinstance(names[0], str):
         return names[0][:500]
     return names[:500] if isinstance(names, str) and names else None
@@ -148,7 +154,9 @@ def _from_csv(document: Document) -> dict[str, object]:
         found[name] = values | ({"unit": named["unit"]} if named["unit"] else {})
     if not found.keys() >= {"request_throughput", "time_to_first_token"}:
         raise InputFileError(
-            document.name, "Metric", ", ".join(found) or None,
+            document.name,
+            "Metric",
+            ", ".join(found) or None,
             "the metrics of a streaming run are needed: Request Throughput and Time to First Token",
-        )  # fmt: skip
+        )
     return found

@@ -1,7 +1,8 @@
 """GuideLLM's benchmark report (JSON), from 0.2 on: one benchmark per load.
 
-TPOT is GuideLLM's ``inter_token_latency_ms`` (first token left out); its own ``time_per_output_token_ms`` spreads
-the time to the first token over the answer. ``request_latency`` is in seconds. Only successful requests count.
+TPOT is GuideLLM's ``inter_token_latency_ms`` (first token left out); its own ``time_per_output_token_ms``
+spreads the time to the first token over the answer. ``request_latency`` is in seconds. Only successful
+requests count.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """inference-perf's ``stage_N_lifecycle_metrics.json``: one load per file; times are in seconds.
 
-A stage states the rate asked for. Model, date and engine are in no report. The summary over all stages mixes loads
-and is refused.
+A stage states the rate asked for. Model, date and engine are in no report. The summary over all stages
+mixes loads and is refused.
 """
 
 from __future__ import annotations
@@ -35,9 +35,11 @@ def read(document: Document) -> Reading:
     rate, concurrency = asked.positive("requested_rate"), asked.positive("concurrency")
     if rate is None and concurrency is None:
         raise InputFileError(
-            document.name, "load_summary.requested_rate", None,
+            document.name,
+            "load_summary.requested_rate",
+            None,
             "a report of one stage is needed (stage_N_lifecycle_metrics.json); the summary mixes loads",
-        )  # fmt: skip
+        )
     done = report.child("successes")
     latency, pace = done.child("latency"), done.child("throughput")
     load = Load(

@@ -1,7 +1,7 @@
 """Plain CSV: one row per run, in the columns of the measurements this package is built from.
 
-Every column that holds a quantity names its unit (``tpot_mean_ms``, ``requests_per_s``); one that does not is refused,
-because seconds and milliseconds look alike.
+Every column that holds a quantity names its unit (``tpot_mean_ms``, ``requests_per_s``); one that does not
+is refused, because seconds and milliseconds look alike.
 """
 
 from __future__ import annotations
@@ -25,15 +25,44 @@ from advisor.profiles.importers.reading import (
 
 TOOL: Final = "CSV"
 REQUIRED: Final = ("input_tokens", "output_tokens", "requests_per_s")
-_KNOWN: Final = frozenset({
-    *REQUIRED, "source_id", "source", "licence", "kind", "model", "precision", "kv_precision", "engine", "engine_version",
-    "gpu", "accelerator", "gpu_count", "accelerators", "tp", "tensor_parallel", "pp", "pipeline_parallel", "workload",
-    "load_mode", "concurrency", "request_rate_offered", "output_tokens_per_s", "slo_ttft_ms", "slo_tpot_ms", "date",
-    "flags", "completed", "failed",
-    *(f"{what}_{stat}_ms" for what in ("ttft", "tpot", "e2e") for stat in ("mean", "p50", "p90", "p99")),
-})  # fmt: skip
-_UNITLESS: Final = re.compile(r"^(?:(?:mean|median|avg|p\d\d)_)?(ttft|tpot|itl|e2e|e2el|latency|throughput|rate|"
-                              r"time_to_first_token|time_per_output_token)(?:_(?:mean|median|avg|p\d\d))?$")  # fmt: skip
+_KNOWN: Final = frozenset(
+    {
+        *REQUIRED,
+        "source_id",
+        "source",
+        "licence",
+        "kind",
+        "model",
+        "precision",
+        "kv_precision",
+        "engine",
+        "engine_version",
+        "gpu",
+        "accelerator",
+        "gpu_count",
+        "accelerators",
+        "tp",
+        "tensor_parallel",
+        "pp",
+        "pipeline_parallel",
+        "workload",
+        "load_mode",
+        "concurrency",
+        "request_rate_offered",
+        "output_tokens_per_s",
+        "slo_ttft_ms",
+        "slo_tpot_ms",
+        "date",
+        "flags",
+        "completed",
+        "failed",
+        *(f"{what}_{stat}_ms" for what in ("ttft", "tpot", "e2e") for stat in ("mean", "p50", "p90", "p99")),
+    }
+)
+_UNITLESS: Final = re.compile(
+    r"^(?:(?:mean|median|avg|p\d\d)_)?(ttft|tpot|itl|e2e|e2el|latency|throughput|rate|"
+    r"time_to_first_token|time_per_output_token)(?:_(?:mean|median|avg|p\d\d))?$"
+)
 
 
 def recognises(document: Document) -> bool:
@@ -51,7 +80,9 @@ def read(document: Document) -> Reading:
     missing = [column for column in REQUIRED if column not in document.columns]
     if missing:
         raise InputFileError(document.name, missing[0], None, f"the columns {', '.join(REQUIRED)} are needed")
-    loads = tuple(_load(Payload(document.name, dict(row), f"row {i + 2}")) for i, row in enumerate(document.table))
+    loads = tuple(
+        _load(Payload(document.name, dict(row), f"row {i + 2}")) for i, row in enumerate(document.table)
+    )
     unread = sorted(document.columns - _KNOWN - {""})
     notes = (f"columns not read: {', '.join(unread)}",) if unread else ()
     return Reading(document.name, TOOL, None, loads, notes)

@@ -1,7 +1,9 @@
-"""The Mélange release: a solver config's ``gpu_info`` (rates at one SLO) and the text ``gpu-benchmark.py`` prints.
+"""The Mélange release: a solver config's ``gpu_info`` (rates at one SLO) and the text ``gpu-benchmark.py``
+prints.
 
-A config states neither request sizes nor the limit its rates keep: both must be given. Rows are input sizes, columns
-output sizes; 0 is "cannot serve it". The printed times are seconds; its TPOT is the time between chunks of the stream.
+A config states neither request sizes nor the limit its rates keep: both must be given. Rows are input
+sizes, columns output sizes; 0 is "cannot serve it". The printed times are seconds; its TPOT is the time
+between chunks of the stream.
 
 Source: tyler-griggs/melange-release, melange/profiling/gpu-benchmark.py and melange/config/example.json.
 """
@@ -9,6 +11,7 @@ Source: tyler-griggs/melange-release, melange/profiling/gpu-benchmark.py and mel
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from advisor.errors import InputFileError
@@ -28,8 +31,11 @@ if TYPE_CHECKING:
 
 TOOL: Final = "Mélange"
 SUMMARY: Final = "RESULT SUMMARY"
-_LINE: Final = re.compile(r"^(Request rate|Prompt count|Request Throughput|Output Token Throughput|Avg|50p|90p|99p): "
-                          r"([-+.\w]+)", re.MULTILINE)  # fmt: skip
+_LINE: Final = re.compile(
+    r"^(Request rate|Prompt count|Request Throughput|Output Token Throughput|Avg|50p|90p|99p): "
+    r"([-+.\w]+)",
+    re.MULTILINE,
+)
 _SETTING: Final = re.compile(r"\b(input_len|output_len|num_prompts)=(\d{1,9})\b")
 _SECTIONS: Final = ("REQUEST LATENCIES", "TTFT", "TPOT")
 
@@ -61,7 +67,9 @@ def _config(document: Document) -> list[Load]:
                 if rate is None:
                     raise InputFileError(document.name, at, value, "requests per second; 0 where none")
                 if rate > 0:
-                    loads.append(Load(at, load_mode=SLO_MAXIMUM, requests_per_s=rate, stated=Stated(accelerator=name)))
+                    loads.append(
+                        Load(at, load_mode=SLO_MAXIMUM, requests_per_s=rate, stated=Stated(accelerator=name))
+                    )
     return loads
 
 
@@ -86,8 +94,9 @@ def sized(load: Load, inputs: Sequence[float], outputs: Sequence[float], file: s
 
 def _printed(document: Document) -> list[Load]:
     runs = document.text.split(SUMMARY)
-    return [_run(document.name, f"run {i + 1}", before, after)
-            for i, (before, after) in enumerate(zip(runs, runs[1:], strict=False))]  # fmt: skip
+    return [
+        _run(document.name, f"run {i + 1}", before, after) for i, (before, after) in enumerate(pairwise(runs))
+    ]
 
 
 def _run(file: str, place: str, before: str, after: str) -> Load:

@@ -51,7 +51,9 @@ def read(document: Document) -> Reading:
         error_pct=profile.error_pct,
         evidence=profile.evidence,
     )
-    points = (Payload(document.name, point.model_dump(), f"points[{i}]") for i, point in enumerate(profile.points))
+    points = (
+        Payload(document.name, point.model_dump(), f"points[{i}]") for i, point in enumerate(profile.points)
+    )
     return Reading(document.name, TOOL, None, tuple(_load(point, stated) for point in points))
 
 

@@ -1,4 +1,4 @@
-"""What one file states, in the advisor's own words and units; blank is not stated, and nothing is filled in."""
+"""What one file states, in the advisor's words and units; blank is not stated, nothing is filled in."""
 
 from __future__ import annotations
 
@@ -121,8 +121,14 @@ class Document:
             return ()
         try:
             reader = csv.DictReader(io.StringIO(head), restkey="", restval="")
-            rows = [{(name or "").strip().casefold(): value or "" for name, value in row.items()
-                     if isinstance(value, str)} for row in reader]  # fmt: skip
+            rows = [
+                {
+                    (name or "").strip().casefold(): value or ""
+                    for name, value in row.items()
+                    if isinstance(value, str)
+                }
+                for row in reader
+            ]
         except csv.Error:
             return ()
         return tuple(rows)
@@ -231,5 +237,3 @@ def _number(value: object) -> float | None:
     except (ValueError, OverflowError):
         return None
     return None if math.isnan(number) else number
-
-

@@ -76,7 +76,9 @@ def read_file(path: Path) -> Reading:
     except OSError as error:
         raise InputFileError(str(path), "", error.strerror, "a readable file is needed") from error
     if len(content) > MAX_BYTES:
-        raise InputFileError(str(path), "", f"more than {MAX_BYTES} bytes", "a smaller report, without requests")
+        raise InputFileError(
+            str(path), "", f"more than {MAX_BYTES} bytes", "a smaller report, without requests"
+        )
     try:
         return read_text(path.name, content.decode("utf-8-sig"))
     except UnicodeDecodeError:

@@ -1,8 +1,9 @@
 """``vllm bench serve --save-result`` (or ``--append-result``): one object per load point.
 
-Field names as in vllm/benchmarks/serve.py; milliseconds are in the names, rates are per second. ``max_concurrency``
-null with ``request_rate`` "inf" means that all requests were sent at once. SGLang's ``bench_serving`` and the older
-``benchmark_serving.py`` write the same fields.
+Field names as in vllm/benchmarks/serve.py; milliseconds are in the names, rates are per second.
+``max_concurrency`` null with ``request_rate`` "inf" means that all requests were sent at once. SGLang's
+``bench_serving`` and the older ``benchmark_serving.py`` write the same fields. ``backend`` is a dialect of
+the API, not the engine behind it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ from advisor.profiles.importers.reading import (
 
 TOOL: Final = "vllm bench serve"
 _MARKS: Final = ("completed", "request_throughput", "total_input_tokens", "total_output_tokens")
-_ENGINES: Final = {"vllm": "vLLM", "sglang": "SGLang", "sglang-oai": "SGLang", "tensorrt-llm": "TensorRT-LLM"}
 
 
 def recognises(document: Document) -> bool:
@@ -65,7 +65,6 @@ def _load(result: Payload) -> Load:
         flags=(f"rate-capped-at-{limit:g}-in-flight",) if capped else (),
         stated=Stated(
             model=result.text("model_id"),
-            engine=_ENGINES.get((result.text("backend") or "").casefold()),
             date=_day(result.text("date")),
         ),
     )
