@@ -201,10 +201,7 @@ def names() -> Names:
 def _understood(readings: Sequence[Reading], understood: Understood) -> Listing:
     from advisor.profiles.importing import single_loads
 
-    words = [
-        f"{reading.file}: {reading.tool} {reading.tool_version or ''}".rstrip() for reading in readings[:20]
-    ]
-    words += [f"... and {len(readings) - 20} more files"] if len(readings) > 20 else []
+    words = _files(readings)
     words += understood.notes
     alone = sum(single_loads(profile) for profile in understood.profiles)
     if alone:
@@ -214,6 +211,18 @@ def _understood(readings: Sequence[Reading], understood: Understood) -> Listing:
         )
     records = [_record(profile, understood) for profile in understood.profiles]
     return Listing("Understood", _COLUMNS, records, tuple(words))
+
+
+def _files(readings: Sequence[Reading]) -> list[str]:
+    """What each file was taken for, files of one tool together."""
+    by_tool: dict[str, list[str]] = {}
+    for reading in readings:
+        tool = f"{reading.tool} {reading.tool_version or ''}".rstrip()
+        by_tool.setdefault(tool, []).append(reading.file)
+    return [
+        f"{tool}: {', '.join(files[:3])}{f' and {len(files) - 3} more' if len(files) > 3 else ''}"
+        for tool, files in by_tool.items()
+    ]
 
 
 def _record(profile: Imported, understood: Understood) -> Record:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from advisor.refresh.collecting import Listener, Outcome
+    from advisor.refresh.collecting import Progress as Told
 
 
 @contextmanager
@@ -47,6 +48,9 @@ class _Lines:
         """Say that it is being asked."""
         self._write(f"{provider}: asking")
 
+    def progressed(self, provider: str, progress: Told) -> None:
+        """Say nothing: a log wants two lines a provider."""
+
     def finished(self, outcome: Outcome) -> None:
         """Say what came of it."""
         self._write(f"{outcome.provider}: {_told(outcome)}, {outcome.seconds:.1f} s")
@@ -68,11 +72,22 @@ class _Bars:
         self._progress.start_task(self._tasks[provider])
         self._progress.update(self._tasks[provider], told="asking")
 
+    def progressed(self, provider: str, progress: Told) -> None:
+        """Say how far it is."""
+        self._progress.update(self._tasks[provider], told=_so_far(progress))
+
     def finished(self, outcome: Outcome) -> None:
         """Stop its clock and say what came of it."""
         task = self._tasks[outcome.provider]
         self._progress.start_task(task)
         self._progress.update(task, total=1, completed=1, told=_told(outcome))
+
+
+def _so_far(progress: Told) -> str:
+    regions = f"{progress.regions:,} of {progress.of:,}" if progress.of else f"{progress.regions:,}"
+    plural = "" if (progress.of or progress.regions) == 1 else "s"
+    rows = number_text(progress.rows, "row")
+    return f"asking, {regions} region{plural}, {rows}, {number_text(progress.retries, 'retry', 'retries')}"
 
 
 def _told(outcome: Outcome) -> str:

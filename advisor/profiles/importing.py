@@ -41,6 +41,10 @@ OPTIONS: Final = {
 }
 """What a profile cannot be without, and the option that says it."""
 
+SAME_SIZE: Final = 0.05
+"""Largest difference between mean sizes of loads that count as one size."""
+
+_SIZE: Final = ("input_tokens", "output_tokens")
 _STATISTICS: Final = ("mean", "p50", "p90", "p99")
 _ENGINES: Final = {
     "vllm": "vLLM",
@@ -147,10 +151,10 @@ def understand(readings: Iterable[Reading], given: Given, names: Names) -> Under
     notes: list[str] = []
     placed: list[_Placed] = []
     for reading in readings:
-        notes += [f"{reading.file}: {note}" for note in reading.notes]
+        notes += reading.notes
         placed += [_place(reading, load, given, names, notes) for load in reading.loads]
     groups: dict[tuple[str, ...], list[_Placed]] = {}
-    for row in placed:
+    for row in _same_sizes(placed):
         groups.setdefault(row.key, []).append(row)
     findings: list[tuple[str, Finding]] = []
     profiles = [_profile(group, findings) for group in groups.values()]
@@ -214,7 +218,7 @@ def _model(file: str, stated: Stated, given: Given, names: Names, notes: list[st
     try:
         said = names.model(stated.model)
     except UnknownName:
-        notes.append(f"{file} calls the model {stated.model!r}; taken as {model.id}, as --model says")
+        notes.append(f"the file calls the model {stated.model!r}; taken as {model.id}, as --model says")
         return model
     if said.id != model.id and shape_key(said) != shape_key(model):
         raise InputFileError(
@@ -285,6 +289,38 @@ def _profile(group: Sequence[_Placed], findings: list[tuple[str, Finding]]) -> I
     findings += [(row.file, finding) for row in group for finding in of_rows[id(row)]]
     bare = [_row(row, of_rows[id(row)]) for row in group]
     return _identified(group, bare)
+
+
+def _same_sizes(placed: Sequence[_Placed]) -> list[_Placed]:
+    """Loads whose mean sizes differ by :data:`SAME_SIZE` at most are of one size: their smallest.
+
+    Drawn lengths never repeat exactly. The smallest claims the least; the flag keeps the mean measured.
+    """
+    found: list[_Placed] = []
+    sizes: dict[tuple[str, ...], list[list[int]]] = {}
+    for row in sorted(placed, key=lambda row: (row.load.input_tokens or 0.0, row.load.output_tokens or 0.0)):
+        found.append(row)
+        clusters = sizes.setdefault(row.key, [])
+        own = next((cluster for cluster in clusters if _near(found[cluster[0]].load, row.load)), None)
+        if own is None:
+            clusters.append(own := [])
+        own.append(len(found) - 1)
+    for cluster in (cluster for clusters in sizes.values() for cluster in clusters):
+        least = [min(getattr(found[i].load, name) or 0.0 for i in cluster) for name in _SIZE]
+        for i in cluster:
+            load = found[i].load
+            if [load.input_tokens, load.output_tokens] != least and load.input_tokens and load.output_tokens:
+                flag = f"mean-size-{load.input_tokens:.6g}x{load.output_tokens:.6g}"
+                moved = replace(
+                    load, input_tokens=least[0], output_tokens=least[1], flags=(*load.flags, flag)
+                )
+                found[i] = replace(found[i], load=moved)
+    return found
+
+
+def _near(first: Load, second: Load) -> bool:
+    pairs = [(getattr(first, name) or 0.0, getattr(second, name) or 0.0) for name in _SIZE]
+    return all(abs(a - b) <= SAME_SIZE * min(a, b) for a, b in pairs)
 
 
 def _across(loads: Sequence[Load]) -> list[tuple[Load, Finding]]:

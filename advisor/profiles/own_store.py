@@ -126,13 +126,16 @@ def _write(profile: Imported, path: Path) -> None:
     columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
     marks = ", ".join("?" for _ in COLUMNS)
     target = str(path).replace("'", "''")
-    with duckdb.connect(config={"threads": 1}) as connection:
-        connection.execute(f"CREATE TABLE rows ({columns})")
-        connection.executemany(
-            f"INSERT INTO rows VALUES ({marks})",  # noqa: S608
-            [[row.get(name) for name in COLUMNS] for row in profile.rows],
-        )
-        connection.execute(f"COPY rows TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+    try:
+        with duckdb.connect(config={"threads": 1}) as connection:
+            connection.execute(f"CREATE TABLE rows ({columns})")
+            connection.executemany(
+                f"INSERT INTO rows VALUES ({marks})",  # noqa: S608
+                [[row.get(name) for name in COLUMNS] for row in profile.rows],
+            )
+            connection.execute(f"COPY rows TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+    except duckdb.IOException as error:
+        raise OSError(str(error).splitlines()[0]) from error
     with path.open("rb") as stream:
         os.fsync(stream.fileno())
     path.chmod(0o644)

@@ -45,6 +45,12 @@ CROWDED, IMPOSSIBLY_CROWDED = 1.1, 2.0
 IDLE, IMPOSSIBLY_IDLE = 0.5, 0.02
 """The same from below: a short run idles, a unit mistaken for another is off by 1,000."""
 
+KEPT_UP: Final = 0.8
+"""Share of offered requests below which a run fell behind; a short run's last answers lower it a little."""
+
+BURST: Final = 1.25
+"""The same from above: no steady load serves more than arrives."""
+
 TOO_MANY_FAILURES: Final = 0.05
 """Share of failed requests beyond which a run says nothing about steady load."""
 
@@ -97,6 +103,7 @@ def of_row(load: Load) -> Iterator[Finding]:
     ):
         reason = "all requests sent at once"
         yield Finding(load.place, False, "request_rate", "inf", reason, "all-at-once", reason)
+    yield from _arrivals(load)
     if (load.completed or math.inf) < SAMPLES_FOR_P99 and (load.tpot.p99 or load.ttft.p99):
         yield _flag(
             load,
@@ -235,6 +242,20 @@ def _failures(load: Load) -> Iterator[Finding]:
     )
 
 
+def _arrivals(load: Load) -> Iterator[Finding]:
+    """Open arrivals the replica fell behind, or a rate that only a burst can have had."""
+    offered, rate = load.request_rate_offered, load.requests_per_s
+    if load.load_mode != OPEN_LOOP or not offered or not rate or math.isinf(offered):
+        return
+    said = f"{rate:.4g} requests/s were served, {offered:g} were offered"
+    if rate < KEPT_UP * offered:
+        text = f"{said}: its waiting times are of no steady load"
+        yield _flag(load, "requests_per_s", rate, text, "below-offered-rate")
+    elif rate > BURST * offered:
+        text = f"{said}: the rate of a burst"
+        yield Finding(load.place, False, "requests_per_s", rate, text, "above-offered-rate", text)
+
+
 def _little(load: Load) -> Iterator[Finding]:
     if load.load_mode != CLOSED_LOOP or not load.concurrency or not load.requests_per_s:
         return
@@ -262,8 +283,8 @@ def _beyond(bound: str, most: float, unit: str, replica: Replica) -> str:
 
 def _pass(replica: Replica) -> str:
     return (
-        f"{replica.tensor_parallel} × {replica.accelerator.id} reads {replica.model.id} in {replica.precision}"
-        f" no faster; another of these{_drafts(replica)}?"
+        f"{replica.tensor_parallel} × {replica.accelerator.id} reads {replica.model.id} in"
+        f" {replica.precision} no faster; another of these{_drafts(replica)}?"
     )
 
 

@@ -50,8 +50,8 @@ SUMMARY: Final = """
                AS not_evidence_because,
            string_agg(DISTINCT load_mode, ', ' ORDER BY load_mode) AS load_modes, date, source_id, licence
     FROM read_parquet(?, union_by_name = true) GROUP BY ALL
-    ORDER BY kind, NOT starts_with(source_id, 'own-'), model, accelerator, tensor_parallel, precision,
-             engine, profile_id
+    ORDER BY kind, any_value(NOT starts_with(source_id, 'own-')), model, accelerator, tensor_parallel,
+             precision, engine, profile_id
 """
 
 POINTS: Final = """

@@ -77,6 +77,7 @@ class Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else the first token waits for the headers to be acknowledged
     server: Server
 
     def log_message(self, format: str, *args: object) -> None:

@@ -60,12 +60,20 @@ def read(document: Document) -> Reading:
         tpot=_stats(export, "inter_token_latency"),
         e2e=_stats(export, "request_latency"),
         completed=export.child("request_count").number("avg"),
-        failed=export.child("error_request_count").number("avg"),
+        failed=_failed(export),
         flags=(f"rate-capped-at-{concurrency:g}-in-flight",) if rate and concurrency else (),
+        unfit="the run was cancelled" if export.content.get("was_cancelled") is True else None,
         stated=Stated(model=_model(settings), date=_day(export)),
     )
     tool = AIPERF if version or "aiperf" in document.text[:2000].casefold() else f"{GENAI_PERF}/{AIPERF}"
     return Reading(document.name, tool, version, (load,), (TPOT_NOTE,))
+
+
+def _failed(export: Payload) -> float | None:
+    """``completed_request_count`` counts successes and errors, ``request_count`` successes."""
+    ended = export.child("completed_request_count").number("avg")
+    good = export.child("request_count").number("avg")
+    return None if ended is None or good is None else max(ended - good, 0.0)
 
 
 def _average(export: Payload, name: str, units: frozenset[str]) -> float | None:
@@ -93,11 +101,8 @@ def _unit(metric: Payload, known: frozenset[str]) -> str:
 
 def _offered(settings: Payload) -> tuple[float | None, float | None]:
     """Requests in flight and arrivals per second, wherever this version keeps them."""
-    for name in ("stimulus",):
-        stimulus = settings.child("perf_analyzer", name)
-        if stimulus.has("concurrency") or stimulus.has("request_rate"):
-            return stimulus.positive("concurrency"), stimulus.positive("request_rate")
-    for place in (settings.child("loadgen"), *_phases(settings)):
+    stimulus = settings.child("perf_analyzer", "stimulus")
+    for place in (stimulus, settings.child("loadgen"), *_phases(settings)):
         if place.has("concurrency") or place.has("request_rate") or place.has("rate"):
             rate = place.positive("request_rate") if place.has("request_rate") else place.positive("rate")
             return place.positive("concurrency"), rate
