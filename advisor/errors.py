@@ -26,6 +26,7 @@ Expected outcomes print one line and the next step; all outside this tree is a b
 from __future__ import annotations
 
 import difflib
+from decimal import Decimal
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ class InputFileError(UsageError):
     """One bad field of a file the user handed in; a blank field stands for the file as a whole."""
 
     def __init__(self, file: str, field: str, value: object, allowed: str) -> None:
-        shown = repr(value) if field else " ".join(str(value).split())
+        plain = not field or isinstance(value, Decimal)
+        shown = " ".join(str(value).split()) if plain else repr(value)
         if len(shown) > _SHOWN_CHARACTERS:
             shown = shown[: _SHOWN_CHARACTERS - 3] + "..."
         trouble = f"{file}: {field}: {shown} is not allowed" if field else f"{file}: {shown}"

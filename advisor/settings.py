@@ -13,9 +13,11 @@ import os
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from advisor.catalog.freshness import ON_DEMAND_LIMIT, SPOT_LIMIT
+from advisor.documents import parse, read_text
+from advisor.documents.records import check
 from advisor.errors import InputFileError, StaleSnapshot
 
 if TYPE_CHECKING:
@@ -28,7 +30,8 @@ FILE = "config.yaml"
 _MAX_BYTES = 2**20
 _DAY = timedelta(days=1)
 
-_Days = Annotated[float, Field(gt=0, le=3650, allow_inf_nan=False)]
+_DAYS = "a number of days above 0, at most 3650"
+_Days = Annotated[float, Field(gt=0, le=3650, allow_inf_nan=False, description=_DAYS)]
 
 
 class Settings(BaseModel):
@@ -38,13 +41,13 @@ class Settings(BaseModel):
 
     max_age_on_demand_days: _Days = ON_DEMAND_LIMIT / _DAY
     max_age_spot_days: _Days = SPOT_LIMIT / _DAY
-    on_stale: Literal["warn", "refuse"] = "warn"
+    on_stale: Literal["warn", "refuse"] = Field(default="warn", description="warn or refuse")
 
     @field_validator("max_age_on_demand_days", "max_age_spot_days", mode="before")
     @classmethod
     def _no_yes_or_no(cls, value: object) -> object:
         if isinstance(value, bool):
-            raise ValueError("a number")
+            raise ValueError(_DAYS)
         return value
 
     @property
@@ -58,25 +61,20 @@ class Settings(BaseModel):
         return timedelta(days=self.max_age_spot_days)
 
 
-_ALLOWED = {
-    "max_age_on_demand_days": "a number of days above 0, at most 3650",
-    "max_age_spot_days": "a number of days above 0, at most 3650",
-    "on_stale": "warn or refuse",
-}
-
-
 def load_settings(home: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     """The settings in force: the environment, else the file, else the defaults.
 
     Raises:
         InputFileError: the file or a variable holds something that is not allowed.
     """
-    values = _from_file(home / FILE)
-    _validated(str(home / FILE), values, {name: name for name in values})
+    written = _from_file(home / FILE)
     variables = {name: f"ADVISOR_{name.upper()}" for name in Settings.model_fields}
     given = {name: text for name, key in variables.items() if (text := environ.get(key, "").strip())}
-    _validated("environment", given, variables)
-    return Settings.model_validate(values | given)
+    try:
+        check(Settings, given, "environment")
+    except InputFileError as error:
+        raise InputFileError("environment", variables[error.field], error.value, error.allowed) from None
+    return Settings.model_validate(written | given)
 
 
 def check_freshness(lines: Iterable[Freshness], settings: Settings) -> tuple[str, ...]:
@@ -100,38 +98,12 @@ def check_freshness(lines: Iterable[Freshness], settings: Settings) -> tuple[str
 
 
 def _from_file(path: Path) -> dict[str, Any]:
+    """The settings that the file holds; none where there is no file."""
     try:
-        with path.open("rb") as stream:
-            content = stream.read(_MAX_BYTES + 1)
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise InputFileError(str(path), "", error.strerror, "a readable file is needed") from error
-    if len(content) > _MAX_BYTES:
-        raise InputFileError(str(path), "", f"more than {_MAX_BYTES} bytes", "a settings file is far smaller")
-    import yaml
-
-    try:
-        document = yaml.safe_load(content)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "not YAML"
-        raise InputFileError(str(path), place, problem, "the file must be YAML") from error
-    except (ValueError, RecursionError) as error:
-        raise InputFileError(str(path), "", str(error), "the file must be YAML in UTF-8") from error
-    if document is None:
-        return {}
-    if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
-        raise InputFileError(str(path), "", type(document).__name__, f"a mapping of {', '.join(_ALLOWED)}")
-    return document
-
-
-def _validated(file: str, values: Mapping[str, Any], named: Mapping[str, str]) -> None:
-    try:
-        Settings.model_validate(dict(values))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = str(first["loc"][0])
-        allowed = _ALLOWED.get(name, f"known settings: {', '.join(_ALLOWED)}")
-        raise InputFileError(file, named.get(name, name), values[name], allowed) from None
+        text = read_text(path, _MAX_BYTES, "a settings file")
+    except InputFileError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return {}
+        raise
+    document = parse(text, str(path), "yaml")
+    return check(Settings, {} if document is None else document, str(path)).model_dump(exclude_unset=True)

@@ -1,7 +1,8 @@
 """HTTP access for adapters: base URLs, credentials, JSON with exact numbers, errors of our own tree.
 
 Environment (all optional): ``ADVISOR_HTTP_CACHE`` (file), ``ADVISOR_HTTP_CACHE_S``, ``ADVISOR_HTTP_STALE_S``,
-``ADVISOR_HTTP_TIMEOUT_S``, ``ADVISOR_HTTP_RETRIES``, ``ADVISOR_HTTP_BACKOFF_S``, ``ADVISOR_HTTP_MAX_BYTES``.
+``ADVISOR_HTTP_TIMEOUT_S``, ``ADVISOR_HTTP_RETRIES``, ``ADVISOR_HTTP_BACKOFF_S``, ``ADVISOR_HTTP_MAX_BYTES``,
+``ADVISOR_HTTP_RATE`` (requests a second and host, 0 is no limit), ``ADVISOR_HTTP_AT_ONCE`` (per host).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import sqlite3
 import threading
 import weakref
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
@@ -20,13 +21,16 @@ from urllib.parse import urlsplit
 
 from advisor.errors import AccessDenied, InputFileError, PayloadError, ProviderError, Unavailable, UsageError
 from advisor.provider import Answer
+from providers._pace import Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from requests_cache import AnyResponse
 
     from providers._session import PriceSession
+
+    _Decode = Callable[[str, bytes], object]
 
 DEEPEST: Final = 64
 _LOOPBACK: Final = ("127.0.0.1", "::1")
@@ -44,6 +48,7 @@ class HttpSettings:
     retries: int = 3
     backoff_s: float = 0.5  #: first pause; doubles, with as much again of jitter
     max_bytes: int = 64 * 2**20  #: of one answer, unpacked
+    pace: Pace = field(default_factory=Pace)  #: of one host
 
 
 def base_url(environ: Mapping[str, str], variable: str, default: str) -> str:
@@ -98,6 +103,10 @@ def http_settings(environ: Mapping[str, str]) -> HttpSettings:
         backoff_s=_number(environ, "ADVISOR_HTTP_BACKOFF_S", default.backoff_s, 0),
         retries=int(_number(environ, "ADVISOR_HTTP_RETRIES", default.retries, 0)),
         max_bytes=int(_number(environ, "ADVISOR_HTTP_MAX_BYTES", default.max_bytes, 1)),
+        pace=Pace(
+            per_s=_number(environ, "ADVISOR_HTTP_RATE", default.pace.per_s, 0),
+            at_once=int(_number(environ, "ADVISOR_HTTP_AT_ONCE", default.pace.at_once, 1)),
+        ),
     )
 
 
@@ -150,9 +159,19 @@ class Endpoint:
         """The answer to a POST that only asks; errors as :meth:`get`."""
         return self._ask(operation, "POST", path, json=dict(body))
 
-    def _ask(self, operation: str, method: str, path: str, **sent: Any) -> Answer:
+    def file(self, operation: str, path: str) -> Answer:
+        """The bytes of a file, not read as JSON; errors as :meth:`get`."""
+        from providers._session import FILES
+
+        headers = {**self._headers, "Accept": FILES}
+        return self._ask(operation, "GET", path, _undecoded, headers=headers)
+
+    def _ask(
+        self, operation: str, method: str, path: str, decode: _Decode | None = None, **sent: Any
+    ) -> Answer:
         url = self._base if self._base.endswith(path) else self._base + path
         where = f"{self._provider}: {operation}"
+        sent = {"headers": self._headers, **sent}
         try:
             response = self._send(where, method, url, **sent)
             _check_status(where, response)
@@ -160,15 +179,15 @@ class Endpoint:
             older = self._older(method, url, **sent)
             if older is None:
                 raise
-            return _answer(where, older, stale=True)
-        return _answer(where, response, stale=False)
+            return _answer(where, older, decode or decoded, stale=True)
+        return _answer(where, response, decode or decoded, stale=False)
 
     def _send(self, where: str, method: str, url: str, **sent: Any) -> AnyResponse:
         import requests
 
         timeout = self._settings.timeout_s
         proxies = {"no_proxy": "127.0.0.1,::1"} if urlsplit(url).hostname in _LOOPBACK else None
-        options: dict[str, Any] = {"headers": self._headers, "timeout": timeout, "proxies": proxies, **sent}
+        options: dict[str, Any] = {"timeout": timeout, "proxies": proxies, **sent}
         try:
             try:
                 return self._opened().request(method, url, **options)
@@ -176,14 +195,14 @@ class Endpoint:
                 return self._reopened_in_memory().request(method, url, **options)
         except requests.RequestException as error:
             # `from None`: an exception of requests may carry headers, and with them the credential
-            raise _translated(where, error, timeout) from None
+            raise _translated(where, error, urlsplit(url).hostname or "", timeout) from None
 
     def _older(self, method: str, url: str, **sent: Any) -> AnyResponse | None:
         """An expired answer to the same request that may still stand in, else None."""
         import requests
 
         session = self._opened()
-        prepared = session.prepare_request(requests.Request(method, url, headers=self._headers, **sent))
+        prepared = session.prepare_request(requests.Request(method, url, **sent))
         try:
             found = session.cache.get_response(session.cache.create_key(prepared))
         except sqlite3.Error:
@@ -209,7 +228,7 @@ class Endpoint:
             return self._session
 
 
-def _translated(where: str, error: Exception, timeout_s: float) -> ProviderError:
+def _translated(where: str, error: Exception, host: str, timeout_s: float) -> ProviderError:
     """Our error for one of requests; its own text is left out, since it may hold addresses and headers."""
     import requests
 
@@ -226,8 +245,24 @@ def _translated(where: str, error: Exception, timeout_s: float) -> ProviderError
     if isinstance(error, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError):
         return PayloadError(f"{where}: the answer broke off before its end")
     if isinstance(error, requests.ConnectionError | requests.Timeout):
-        return Unavailable(f"{where}: no answer within {timeout_s:g} s; try again later")
+        return Unavailable(f"{where}: {unreached(error, host, timeout_s)}; try again later")
     return Unavailable(f"{where}: the request failed ({type(error).__name__})")
+
+
+def unreached(error: Exception, host: str, timeout_s: float) -> str:
+    """Why there was no answer, in words that name the host and nothing else of the address."""
+    import requests
+    from urllib3.exceptions import NewConnectionError, ProxyError, TimeoutError
+
+    raised = error.args[0] if error.args else None
+    cause = getattr(raised, "reason", raised)
+    if isinstance(cause, ProxyError):
+        return "could not connect to the proxy"
+    if isinstance(cause, NewConnectionError):  # refused, unreachable, or no such name
+        return f"could not connect to {host}"
+    if isinstance(error, requests.Timeout) or isinstance(cause, TimeoutError):
+        return f"no answer within {timeout_s:g} s"
+    return f"the connection to {host} broke off"
 
 
 def _check_status(where: str, response: AnyResponse) -> None:
@@ -243,16 +278,20 @@ def _check_status(where: str, response: AnyResponse) -> None:
         raise PayloadError(f"{where}: HTTP {status} where 200 was expected; the API may have changed")
 
 
-def _answer(where: str, response: AnyResponse, *, stale: bool) -> Answer:
+def _answer(where: str, response: AnyResponse, decode: _Decode, *, stale: bool) -> Answer:
     created = response.created_at.astimezone(UTC) if response.from_cache else None
     raw_retries = getattr(response.raw, "retries", None)
     return Answer(
-        payload=decoded(where, response.content or b""),
+        payload=decode(where, response.content or b""),
         received_at=created,
         vendor_time=_http_date(response.headers.get("Date")),
         stale=stale,
         retries=len(raw_retries.history) if raw_retries is not None and not response.from_cache else 0,
     )
+
+
+def _undecoded(where: str, content: bytes) -> object:
+    return content
 
 
 def decoded(where: str, content: bytes) -> object:

@@ -19,6 +19,8 @@ from requests_cache import CachedSession
 from requests_cache.backends.sqlite import SQLiteCache
 from urllib3.util.retry import Retry
 
+from providers._pace import turnstile
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 RETRIED_STATUSES: Final = (429, 500, 502, 503, 504)
 LONGEST_RETRY_AFTER_S: Final = 60.0
+FILES: Final = "application/octet-stream"
+"""``Accept`` of a request for a file, not for JSON."""
 _CHUNK_BYTES: Final = 64 * 1024
 
 SECRET_HEADERS: Final = (
@@ -53,6 +57,21 @@ _SECRET_PARAMETERS: Final = (
     "signature",
 )
 _SECRET_ANSWERS: Final = ("Set-Cookie", "Set-Cookie2")
+_KEPT_ANSWERS: Final = frozenset(
+    {
+        "age",
+        "cache-control",
+        "content-encoding",
+        "content-type",
+        "date",
+        "etag",
+        "expires",
+        "last-modified",
+        "location",
+        "vary",
+    }
+)
+"""Headers of an answer that anybody here reads. The others may name an account or hold a signed link."""
 
 
 def _spellings(names: tuple[str, ...]) -> set[str]:
@@ -123,16 +142,17 @@ class BoundedAdapter(HTTPAdapter):
             AnswerTooLarge: more than ``max_bytes`` unpacked.
             EchoedCredential: the body holds a credential that was sent.
         """
-        response = super().send(request, True, timeout, verify, cert, dict(proxies or {}))
-        try:
-            body = self._read(response)
-        except BaseException:
-            response.close()
-            raise
+        with turnstile(urlsplit(request.url or "").netloc, self._settings.pace).turn():
+            response = super().send(request, True, timeout, verify, cert, dict(proxies or {}))
+            try:
+                body = self._read(response)
+            except BaseException:
+                response.close()
+                raise
         _refuse_echo(request, body)
         response._content = body
         response._content_consumed = True  # type: ignore[attr-defined]
-        for name in _SECRET_ANSWERS:
+        for name in {name for name in response.headers if name.casefold() not in _KEPT_ANSWERS}:
             response.headers.pop(name, None)
             response.raw.headers.discard(name)
         response.cookies.clear()
@@ -232,6 +252,7 @@ def _session(backend: Any, settings: HttpSettings) -> PriceSession:
         filter_fn=_worth_keeping,
         stale_if_error=False,  # it would hide a 401 too; providers._http finds the older answer itself
     )
+    session.settings.disabled = settings.cache_s <= 0  # else answers kept by an earlier refresh would be used
     adapter = BoundedAdapter(settings)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
@@ -248,11 +269,14 @@ def _as_prepared(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 def _worth_keeping(response: requests.Response) -> bool:
-    """Whether an answer may be cached: whole JSON without errors of its own (GraphQL sends them with 200).
+    """Whether an answer may be cached: whole JSON without errors of its own (GraphQL sends them with 200), or
+    a file to download, which its reader judges. Never one at the end of a redirect, whose link may be signed.
 
     Other statuses are never cached anyway; a no for them would delete the good older answer (1.3.3).
     """
-    if response.status_code != 200:
+    if response.history:
+        return False
+    if response.status_code != 200 or response.request.headers.get("Accept") == FILES:
         return True
     try:
         payload = json.loads(response.content)

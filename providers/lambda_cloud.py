@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 from advisor.domain import Availability, Market, Offer
 from advisor.errors import MissingCredentials, PayloadError
-from advisor.provider import Answer, Aspect, Collected, Fetch, Ledger, Reading, Scope, Unseen, collected
+from advisor.provider import (
+    Answer,
+    Aspect,
+    Collected,
+    Fetch,
+    Ledger,
+    Reading,
+    Scope,
+    Unseen,
+    collected,
+    reporter,
+)
 from providers._http import Endpoint, base_url, credential, http_settings
 from providers._payload import is_object, is_zero, memory_fits, name, price, quantity, shown, whole
 
@@ -83,6 +94,7 @@ class Lambda:
         """
         answer = self._fetch("instance-types")
         reading, regions = parse_instance_types(answer.payload, scope, answer.said_at(now))
+        reporter()(regions=len(regions), rows=len(reading.offers), retries=answer.retries)
         unseen = [
             Unseen(Aspect.PRICE, Market.SPOT, "Lambda sells no spot instances"),
             Unseen(Aspect.QUOTA, None, "Lambda publishes no quota"),

@@ -24,6 +24,7 @@ from advisor.provider import (
     Scope,
     Unseen,
     collected,
+    reporter,
 )
 from providers._http import Endpoint, base_url, credential, http_settings
 from providers._payload import is_object, memory_fits, price, quantity, shown, text, whole
@@ -153,6 +154,7 @@ class RunPod:
         readings: list[Reading] = []
         answers: list[Answer] = []
         failed = Ledger(NAME)
+        tell = reporter()
         for cloud in CLOUDS:
             for gpu_count in GPU_COUNTS:
                 try:
@@ -168,6 +170,8 @@ class RunPod:
                     )
                 else:
                     answers.append(answer)
+                    tell(rows=len(readings[-1].offers), retries=answer.retries)
+        tell(regions=1)
         unseen = [Unseen(Aspect.QUOTA, None, "RunPod publishes no quota")]
         if not any(reading.offers or reading.rejections for reading in readings):
             unseen.append(Unseen(Aspect.PRICE, None, "RunPod answered with an empty list"))

@@ -2,7 +2,7 @@
 
 A row needs a region, an accelerator and their number for that. Rows without (and adjustments) only change the
 price of offers that others list: ``advisor.catalog.adjust.priced_by`` does so. Both read the sheet with
-``advisor.price_sheet``.
+``advisor.sheet``.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 from advisor.domain import Availability, Offer
 from advisor.errors import InputFileError, MissingCredentials, UnknownName
-from advisor.price_sheet import ANY, parse_sheet
-from advisor.provider import Answer, Aspect, Collected, Fetch, Ledger, Scope, Unseen, collected
-from advisor.sheet_rows import read_text
+from advisor.provider import Answer, Aspect, Collected, Fetch, Ledger, Scope, Unseen, collected, reporter
+from advisor.sheet.prices import ANY
+from advisor.sheet.read import parse_sheet
+from advisor.sheet.rows import sheet_text
 from advisor.units import decimal_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from advisor.price_sheet import SheetPrice
     from advisor.provider import Reading
+    from advisor.sheet.prices import SheetPrice
 
 NAME: Final = "sheet"
 VARIABLE: Final = "ADVISOR_SHEET"
@@ -60,7 +61,7 @@ class Sheet:
         """An adapter on one file, which is read when collecting."""
 
         def fetch(operation: str, **_: object) -> Answer:
-            return Answer({"file": path.name, "text": read_text(path)})
+            return Answer({"file": path.name, "text": sheet_text(path)})
 
         return cls(fetch)
 
@@ -76,6 +77,7 @@ class Sheet:
             raise InputFileError(VARIABLE, "", type(payload).__name__, "a file and its text")
         reading = parse_prices(str(payload["file"]), str(payload["text"]), scope, answer.said_at(now))
         seen = {priced.offer.region for priced in reading.offers}
+        reporter()(regions=len(seen), rows=len(reading.offers))
         unseen = [
             Unseen(Aspect.AVAILABILITY, None, "a price sheet tells no stock"),
             Unseen(Aspect.QUOTA, None, "a price sheet tells no quota"),

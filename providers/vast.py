@@ -27,6 +27,7 @@ from advisor.provider import (
     Unseen,
     canonical_bytes,
     collected,
+    reporter,
 )
 from advisor.units import MIB_PER_GIB
 from providers._http import Endpoint, base_url, http_settings
@@ -138,6 +139,7 @@ def fetch_offers(fetch: Fetch) -> tuple[list[object], list[Answer], Reading]:
     seen: set[bytes] = set()
     cut = Ledger(NAME)
     start = Decimal(0)
+    tell = reporter()
     for _ in range(MOST_PAGES):
         try:
             answer = fetch("bundles", from_usd_per_hour=float(start), limit=PAGE_OFFERS)
@@ -151,6 +153,7 @@ def fetch_offers(fetch: Fetch) -> tuple[list[object], list[Answer], Reading]:
         fresh = {_key(item): item for item in page if _key(item) not in seen}
         seen |= fresh.keys()
         items += fresh.values()
+        tell(regions=1, rows=len(fresh), retries=answer.retries)
         if not fresh:
             return items, answers, cut.reading()
         start = max(start, *map(_page_price, page))

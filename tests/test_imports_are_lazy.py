@@ -63,6 +63,7 @@ def test_no_cloud_sdk_and_no_data_frames(tmp_path: Path, name: str) -> None:
 def test_recommend_and_verify_neither(tmp_path: Path) -> None:
     plan, modules = loaded(tmp_path, "recommend", "--region", "us-east-1", "--format", "json")
     assert among(modules, NEVER) == set()
+    assert among(modules, ("yaml",)) == set()  # there is no file to read
     _, modules = loaded(tmp_path, "verify", "-", piped=plan)
     assert among(modules, NEVER) == set()
     assert among(modules, ("pulp", "highspy")) == set()  # a second opinion asks no solver

@@ -7,22 +7,21 @@ pools, wrong units and lines given twice are refused with file, field, value and
 from __future__ import annotations
 
 import hashlib
-import json
-from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from advisor.catalog.quota import GLOBAL
+from advisor.documents import Scalars, decoded, kind_of, parse, read_bytes
+from advisor.documents.records import check
 from advisor.domain import QuotaLimit, QuotaUnit
 from advisor.errors import InputFileError, UnknownName
 from advisor.units import decimal_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
     from advisor.catalog.facts import Facts
@@ -34,6 +33,7 @@ MAX_UNITS: Final = 10**9
 MAX_BYTES: Final = 4 * 2**20
 """Far above any account file."""
 
+_UNITS: Final = f"a number of units from 0 to {MAX_UNITS:,}"
 _Units = Annotated[Decimal, Field(ge=0, le=MAX_UNITS, allow_inf_nan=False)]
 _Name = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -43,18 +43,22 @@ class _QuotaLine(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    provider: _Name = Field(description="e.g. aws")
+    provider: _Name = Field(description="the provider's id, e.g. aws")
     region: _Name = Field(description="the provider's region id; global for a pool across regions")
     pool: _Name = Field(description="the provider's own id, e.g. L-417A185B or NVIDIA_L4_GPUS")
-    unit: QuotaUnit = Field(description="what the pool counts")
-    limit: _Units = Field(description="units granted")
-    used: _Units = Field(default=Decimal(0), description="units already taken; free is limit - used")
+    unit: QuotaUnit = Field(
+        description=f"one of {', '.join(unit.value for unit in QuotaUnit)}: what the pool counts"
+    )
+    limit: _Units = Field(description=f"{_UNITS}: those granted")
+    used: _Units = Field(
+        default=Decimal(0), description=f"{_UNITS}: those already taken; free is limit - used"
+    )
 
     @field_validator("limit", "used", mode="before")
     @classmethod
     def _no_yes_or_no(cls, value: object) -> object:
         if isinstance(value, bool):
-            raise ValueError("a number")
+            raise ValueError(_UNITS)
         return value
 
 
@@ -64,7 +68,7 @@ class _AccountFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, title="Account")
 
     quotas: list[_QuotaLine] = Field(
-        description="limits held; a pool without a line is unknown, not unlimited"
+        description="a list of quota lines, the limits held; a pool without one is unknown, not unlimited"
     )
 
 
@@ -94,12 +98,9 @@ def load_account(path: Path, facts: Facts) -> Account:
     Raises:
         InputFileError: the file or a field of it is not what it must be.
     """
-    content = _read(path)
-    document = _parse(path, content)
-    try:
-        account = _AccountFile.model_validate(document)
-    except ValidationError as error:
-        raise _first_complaint(path, error) from None
+    content = read_bytes(path, MAX_BYTES, "an account file")
+    document = parse(decoded(content, str(path)), str(path), kind_of(path), Scalars.EXACT)
+    account = check(_AccountFile, document, str(path))
     limits: dict[str, QuotaLimit] = {}
     for number, line in enumerate(account.quotas):
         place = f"quotas[{number}]"
@@ -112,109 +113,6 @@ def load_account(path: Path, facts: Facts) -> Account:
     return Account(
         tuple(limits.values()), hashlib.sha256(content).hexdigest(), tuple(_overdrawn(limits.values()))
     )
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise InputFileError(
-            str(path), "", error.strerror or str(error), "a readable file is needed"
-        ) from error
-    if len(content) > MAX_BYTES:
-        raise InputFileError(str(path), "", f"more than {MAX_BYTES} bytes", "an account file is far smaller")
-    return content
-
-
-def _parse(path: Path, content: bytes) -> object:
-    """The file as plain values; a key given twice is refused, YAML or JSON."""
-    try:
-        text = content.decode("utf-8-sig")
-        if path.suffix.casefold() == ".json":
-            return json.loads(text, object_pairs_hook=_unique, parse_float=Decimal)
-        return yaml.load(text, _Loader)  # noqa: S506 a SafeLoader
-    except json.JSONDecodeError as error:
-        raise InputFileError(str(path), f"line {error.lineno}", error.msg, "the file must be JSON") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "not YAML"
-        raise InputFileError(str(path), place, problem, "the file must be YAML") from error
-    except (ValueError, RecursionError) as error:
-        raise InputFileError(str(path), "", str(error), "the file must be YAML or JSON in UTF-8") from error
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML without a key given twice and without aliases (a small file of them can stand for gigabytes)."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.events.AliasEvent):
-            mark = self.get_event().start_mark  # type: ignore[no-untyped-call]
-            raise yaml.composer.ComposerError(None, None, "aliases (*name)", mark)
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            name = str(key.value)
-            if name in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"'{name}' given twice", key.start_mark)
-            seen.add(name)
-        return super().construct_mapping(node, deep)
-
-
-def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    names = Counter(name for name, _ in pairs)
-    for name, count in names.items():
-        if count > 1:
-            raise ValueError(f"'{name}' given {count} times")
-    return dict(pairs)
-
-
-def _first_complaint(path: Path, error: ValidationError) -> InputFileError:
-    first = error.errors(include_url=False)[0]
-    field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
-    value = first["input"]
-    if first["type"] == "missing":
-        return InputFileError(str(path), field, None, f"{field.rpartition('.')[2]} must be given")
-    if first["type"] == "extra_forbidden":
-        return InputFileError(str(path), field, _shown(value), f"known keys: {_known_keys(first['loc'])}")
-    return InputFileError(str(path), field, _shown(value), _allowed(first["loc"], first["msg"]))
-
-
-def _known_keys(location: Sequence[int | str]) -> str:
-    kind: type[BaseModel] = _QuotaLine if len(location) > 1 else _AccountFile
-    return ", ".join(kind.model_fields)
-
-
-def _allowed(location: Sequence[int | str], message: str) -> str:
-    match location[-1] if location else "":
-        case "limit" | "used":
-            return f"a number of units from 0 to {MAX_UNITS}"
-        case "unit":
-            return f"one of {', '.join(unit.value for unit in QuotaUnit)}"
-        case "":
-            return "the file must be a mapping with the key quotas"
-        case "quotas":
-            return "a list of quota lines"
-        case int():
-            return f"a quota line with the keys {', '.join(_QuotaLine.model_fields)}"
-        case _:
-            return message[0].lower() + message[1:]
-
-
-def _shown(value: object) -> object:
-    """A value as far as a message needs it: a list or mapping could hold anything, of any size."""
-    match value:
-        case list():
-            return f"a list of {len(value)}"
-        case dict():
-            return "a mapping"
-        case str() | int() | float() | Decimal() | None:
-            return str(value) if isinstance(value, Decimal) else value
-        case _:
-            return type(value).__name__
 
 
 def _limit(path: Path, place: str, line: _QuotaLine, facts: Facts) -> QuotaLimit:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from advisor.errors import InputFileError
-from advisor.price_sheet import ANY, rounded
+from advisor.sheet.prices import ANY, rounded
 from advisor.units import decimal_text
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from advisor.domain import Offer
-    from advisor.price_sheet import Adjustment, PriceSheet, SheetPrice
+    from advisor.sheet.prices import Adjustment, PriceSheet, SheetPrice
 
 MANUAL: Final = "manual"
 """``price_basis`` of a price that the user stated; its freshness is ``manual`` too."""

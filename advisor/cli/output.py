@@ -186,7 +186,7 @@ def listing_table(listing: Listing, width: int) -> RenderableType:
     from rich.text import Text
 
     if not listing.records:
-        return Group(Text(printable(listing.title), style="bold"), Text(printable(listing.empty)))
+        return Group(Text(printable(listing.title), style="bold"), Text(_lines(listing.empty)))
     columns, hidden, folded = _fitting(listing, width)
     table = Table(box=None, pad_edge=False, padding=(0, _SEPARATOR_WIDTH, 0, 0), header_style="bold")
     for column in columns:

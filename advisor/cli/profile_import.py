@@ -67,8 +67,7 @@ def import_(
     Reads vllm bench serve, GuideLLM, inference-perf, AIPerf, genai-perf, Mélange, AIBrix, aiconfigurator,
     CSV and profile files, told by content. What a file does not state must be given by option.
 
-    Example: [b]advisor profile import c1.json c8.json --model Llama-3.1-8B --accelerator h100-sxm-80gb --tp 1
-    --precision bf16 --engine vLLM[/]
+    Example: [b]advisor profile import fixtures/profiles/imports/csv/plain.csv --dry-run[/]
     """
     from advisor.profiles.importers.registry import read_file
     from advisor.profiles.importing import Given

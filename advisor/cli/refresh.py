@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -246,8 +246,7 @@ def _conclude(result: RefreshResult, summary: Mapping[str, Any], *, strict: bool
     """End with the exit code of what happened, and the reason in one line."""
     from advisor.refresh.refresh import EXIT_NOTHING, EXIT_PARTIAL
 
-    missing = result.missing(strict=strict)
-    reason = "; ".join(missing[:3]) + (f"; and {len(missing) - 3} more" if len(missing) > 3 else "")
+    reason = _reason(result.missing(strict=strict), {outcome.provider for outcome in result.outcomes})
     code = result.exit_code(strict=strict)
     if code == EXIT_NOTHING:
         excuse = (
@@ -257,3 +256,12 @@ def _conclude(result: RefreshResult, summary: Mapping[str, Any], *, strict: bool
     if code == EXIT_PARTIAL:
         raise ProviderError(f"{'would be' if summary['dry_run'] else ''} partial: {reason}".strip())
     note(*(["dry run: nothing was published"] if summary["dry_run"] else []))
+
+
+def _reason(missing: Sequence[str], asked: Collection[str]) -> str:
+    """What is missing, in one line: of one provider why, of several only who; the summary has the reasons."""
+    names = [words.partition(":")[0] for words in missing if words.partition(":")[0] in asked]
+    if len(names) < 2:
+        return "; ".join(missing)
+    others = [words for words in missing if words.partition(":")[0] not in asked]
+    return "; ".join([f"no full answer from {', '.join(names[:-1])} and {names[-1]}, see above", *others])

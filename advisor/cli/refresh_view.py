@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -13,6 +14,7 @@ from advisor.cli.output import Col, Listing, listing_markdown, listing_table, ma
 from advisor.cli.refresh_progress import number_text
 from advisor.refresh.collecting import State
 from advisor.refresh.merging import Counts
+from advisor.text import printable
 from advisor.units import decimal_text
 
 if TYPE_CHECKING:
@@ -121,9 +123,9 @@ def _moves(result: RefreshResult) -> list[dict[str, Any]]:
 
 
 def _next_steps(result: RefreshResult, path: Path | None, *, dry_run: bool) -> Iterator[str]:
-    ids = list(dict.fromkeys(finding.confirm_id for finding in result.verdict.held))
-    if ids:
-        shown = " ".join(f"--accept {confirm_id}" for confirm_id in ids[:3])
+    held = Counter(finding.confirm_id for finding in result.verdict.held)
+    if held:
+        shown = " ".join(f"--accept {confirm_id}" for confirm_id, _ in held.most_common(3))
         yield f"Confirm what is held back, if it is true: advisor refresh {shown}"
     if any(outcome.state is State.NOT_SET_UP for outcome in result.outcomes):
         yield "What the others need: advisor refresh --explain-permissions"
@@ -157,8 +159,20 @@ def rendered(summary: Mapping[str, Any], width: int) -> list[RenderableType]:
     parts: list[RenderableType] = [listing_table(_listing(summary), width)]
     for title, lines in _sections(summary):
         parts.append(Text(f"\n{title}", style="bold"))
-        parts += [Text(f"  {line}") for line in lines]
+        parts += [Text(line) for words in lines for line in _folded(words, width)]
     return parts
+
+
+def _folded(words: str, width: int) -> list[str]:
+    """An item of a list as lines; where it takes several, the others stand further in. Ids stay whole."""
+    return textwrap.wrap(
+        printable(words),
+        width,
+        initial_indent="  ",
+        subsequent_indent="      ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def markdown(summary: Mapping[str, Any]) -> str:
@@ -193,8 +207,8 @@ def _sections(summary: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
             rows = number_text(len(summary[key]), "row")
             yield f"{title} ({rows})", _first(map(_judged, groups), len(groups))
     if unusable := _unusable(summary):
-        yield "What providers said that is not a row", unusable
-    if unseen := [_unseen(line) for line in summary["unseen"]]:
+        yield "Items that could not be used, by reason", unusable
+    if unseen := _unseen(summary["unseen"]):
         yield "Could not be seen", _first(iter(unseen), len(unseen), at_most=12)
     if summary["warnings"]:
         yield "Warnings", _first(iter(summary["warnings"]), len(summary["warnings"]))
@@ -222,14 +236,16 @@ def _grouped(findings: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
 
 def _judged(group: Sequence[Mapping[str, Any]]) -> str:
     first = group[0]
-    rows = f"{len(group):,} rows, e.g. " if len(group) > 1 else ""
-    return f"{first['id']}  {first['detector']}  {rows}{first['offer']}  {_prices(first)}: {first['detail']}"
+    head, one = f"{first['id']}  {first['detector']}", f"{first['offer']}  {_prices(first)}"
+    if len(group) == 1:
+        return f"{head}  {one}: {first['detail']}"
+    return f"{head}  {len(group):,} rows: {first['detail']}; e.g. {one}"
 
 
 def _prices(record: Mapping[str, Any]) -> str:
     before, after = record["before_usd_per_hour"], record["after_usd_per_hour"]
     old = "new" if before is None else f"${decimal_text(before)}"
-    return f"{old} → {'gone' if after is None else f'${decimal_text(after)}'} /h"
+    return f"{old} /h → gone" if after is None else f"{old} → ${decimal_text(after)} /h"
 
 
 def _unusable(summary: Mapping[str, Any]) -> list[str]:
@@ -240,9 +256,14 @@ def _unusable(summary: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _unseen(line: Mapping[str, Any]) -> str:
-    market = f" {line['market']}" if line["market"] else ""
-    return f"{line['provider']}{market} {line['what']}: {line['why']}"
+def _unseen(lines: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What could not be seen, by provider and reason."""
+    whats: dict[tuple[str, str], list[str]] = {}
+    for line in lines:
+        name = line["provider"]
+        what = f"{line['market']} {line['what']}" if line["market"] else line["what"]
+        whats.setdefault((name, line["why"].removeprefix(f"{name}: ")), []).append(what)
+    return [f"{name} {', '.join(what)}: {why}" for (name, why), what in whats.items()]
 
 
 def _catalog(summary: Mapping[str, Any]) -> Iterator[str]:
@@ -254,7 +275,7 @@ def _catalog(summary: Mapping[str, Any]) -> Iterator[str]:
         yield f"Nothing published; {summary['previous_snapshot'] or 'no snapshot'} stays in force."
     if summary["not_asked"]:
         rows = ", ".join(f"{name} {count:,}" for name, count in summary["not_asked"].items())
-        yield f"Nobody spoke for these; rows and time stamps as before: {rows}"
+        yield f"Not asked; rows and time stamps as before: {rows}"
     quotas = summary["quotas"]
     if "written" in quotas:
         unknown = quotas["unknown_pools"]

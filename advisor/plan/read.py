@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
+from advisor.documents import decoded, parse, read_bytes, read_stream
+from advisor.documents.records import field_path
 from advisor.errors import InputFileError
 from advisor.plan.plan import DECIMAL_PATTERN, SCHEMA_VERSION, Plan
 from advisor.text import printable
@@ -36,13 +38,15 @@ def read_plan(path: str | Path) -> Plan:
     Raises:
         InputFileError: unreadable, too large, not JSON, not a plan, or a field that is not allowed.
     """
-    name = "standard input" if str(path) == "-" else str(path)
-    return parse_plan(_content(path, name), name)
+    if str(path) == "-":
+        name = "standard input"
+        return parse_plan(read_stream(sys.stdin.buffer, name, MAX_BYTES, "a plan"), name)
+    return parse_plan(read_bytes(Path(path), MAX_BYTES, "a plan file"), str(path))
 
 
 def parse_plan(content: bytes, name: str) -> Plan:
     """The plan in ``content``; ``name`` is what errors call the file."""
-    document = _document(_text(content, name), name)
+    document = parse(decoded(content, name), name, "json")
     if not isinstance(document, dict):
         raise InputFileError(name, "", document, "expected a JSON object, as `advisor recommend` writes it")
     _refuse_other_kinds(document, name)
@@ -52,53 +56,6 @@ def parse_plan(content: bytes, name: str) -> Plan:
         return Plan.model_validate_json(json.dumps(document), strict=True)
     except ValidationError as error:
         raise _first_of(error, name) from None
-
-
-def _content(path: str | Path, name: str) -> bytes:
-    try:
-        if str(path) == "-":
-            content = sys.stdin.buffer.read(MAX_BYTES + 1)
-        else:
-            with Path(path).open("rb") as stream:
-                content = stream.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL byte in the path
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputFileError(name, "", str(path), f"expected a readable plan file ({reason})") from error
-    if len(content) > MAX_BYTES:
-        raise InputFileError(name, "", f"over {MAX_BYTES // 2**20} MiB", "a plan file is far smaller")
-    return content
-
-
-def _text(content: bytes, name: str) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        bad = content[error.start : error.start + 1]
-        raise InputFileError(name, f"byte {error.start}", bad, "expected UTF-8 text") from error
-
-
-def _document(text: str, name: str) -> Any:
-    def no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for key, value in pairs:
-            if key in found:
-                raise InputFileError(
-                    name, printable(key), value, "a field may stand once, this one stands twice"
-                )
-            found[key] = value
-        return found
-
-    try:
-        return json.loads(text, object_pairs_hook=no_repeats)
-    except json.JSONDecodeError as error:
-        lines = text.splitlines() or [""]
-        line = lines[min(error.lineno, len(lines)) - 1].strip()
-        where = f"line {error.lineno}, column {error.colno}"
-        raise InputFileError(name, where, line, f"expected JSON ({error.msg})") from error
-    except RecursionError:
-        raise InputFileError(name, "", text[:40], "nested far deeper than a plan is") from None
-    except ValueError as error:  # an integer of thousands of digits
-        raise InputFileError(name, "", "a huge integer", f"expected integers up to {MAX_INTEGER}") from error
 
 
 def _refuse_other_kinds(document: dict[str, Any], name: str) -> None:
@@ -134,9 +91,6 @@ def _is_decimal_string(value: object) -> bool:
 def _first_of(error: ValidationError, name: str) -> InputFileError:
     problems = error.errors(include_url=False)
     first, more = problems[0], len(problems) - 1
-    field = "".join(
-        f"[{part}]" if isinstance(part, int) else f".{printable(part)}" for part in first["loc"]
-    ).lstrip(".")
     value: object = first["input"]
     allowed = {
         "missing": "the field is missing",
@@ -144,7 +98,8 @@ def _first_of(error: ValidationError, name: str) -> InputFileError:
     }.get(first["type"], _lower_first(first["msg"]))
     if first["type"] == "missing":
         value = None
-    return InputFileError(name, field, value, allowed + (f" (and {more} more)" if more else ""))
+    allowed += f" (and {more} more)" if more else ""
+    return InputFileError(name, field_path(first["loc"]), value, allowed)
 
 
 def _lower_first(message: str) -> str:

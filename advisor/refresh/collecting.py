@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from advisor.errors import AdvisorError, MissingCredentials, Unavailable
-from advisor.provider import Provider
+from advisor.provider import Provider, reporting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -49,11 +49,25 @@ class Outcome:
         return Counter(r.reason for r in self.collected.rejections) if self.collected else Counter()
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far one provider is, as far as its adapter tells. Not every adapter does."""
+
+    regions: int = 0  #: or pages, where an adapter has no regions; done, whether they answered or not
+    of: int = 0  #: regions to be done; 0 where nobody knows
+    rows: int = 0
+    retries: int = 0
+
+
 class Listener(Protocol):
     """Who is told how it goes, from the calling thread."""
 
     def started(self, provider: str) -> None:
         """A provider is being asked."""
+        ...
+
+    def progressed(self, provider: str, progress: Progress) -> None:
+        """Its adapter told how far it is."""
         ...
 
     def finished(self, outcome: Outcome) -> None:
@@ -65,6 +79,9 @@ class Silent:
     """Nobody listens."""
 
     def started(self, provider: str) -> None:
+        """Say nothing."""
+
+    def progressed(self, provider: str, progress: Progress) -> None:
         """Say nothing."""
 
     def finished(self, outcome: Outcome) -> None:
@@ -79,7 +96,7 @@ class Patience:
     timeout_s: float = 900.0  #: for one provider, all its regions and retries together
 
 
-_Answers = queue.SimpleQueue[tuple[str, "Collected | Exception"]]
+_Answers = queue.SimpleQueue[tuple[str, "Collected | Exception | Progress"]]
 
 
 def collect_all(
@@ -110,7 +127,7 @@ def collect_all(
             since[name] = clock()
             told.started(name)
             _start(name, providers[name], scope, now, answers)
-        for outcome in _next(since, answers, patience.timeout_s, clock):
+        for outcome in _next(since, answers, patience.timeout_s, clock, told):
             del since[outcome.provider]
             outcomes[outcome.provider] = outcome
             told.finished(outcome)
@@ -124,28 +141,60 @@ def _start(
 
     def ask() -> None:
         try:
-            answers.put((name, provider.collect(scope, now)))
+            with reporting(_Tally(name, answers)):
+                collected = provider.collect(scope, now)
+            answers.put((name, collected))
         except Exception as error:  # noqa: BLE001 the code of a third party: one adapter must not sink the run
             answers.put((name, error))
 
     threading.Thread(target=ask, name=f"refresh {name}", daemon=True).start()
 
 
+class _Tally:
+    """Adds up what one adapter tells, from whatever thread, and passes it on."""
+
+    def __init__(self, name: str, answers: _Answers) -> None:
+        self._name = name
+        self._answers = answers
+        self._lock = threading.Lock()
+        self._so_far = Progress()
+
+    def __call__(self, *, regions: int = 0, rows: int = 0, retries: int = 0, of: int = 0) -> None:
+        with self._lock:
+            was = self._so_far
+            self._so_far = Progress(
+                was.regions + regions, was.of + of, was.rows + rows, was.retries + retries
+            )
+            self._answers.put((self._name, self._so_far))
+
+
 def _next(
-    since: Mapping[str, float], answers: _Answers, timeout_s: float, clock: Callable[[], float]
+    since: Mapping[str, float],
+    answers: _Answers,
+    timeout_s: float,
+    clock: Callable[[], float],
+    told: Listener,
 ) -> list[Outcome]:
     """The next answer, or those whose time is up."""
     try:
         name, answer = answers.get(timeout=max(min(since.values()) + timeout_s - clock(), 0.0))
     except queue.Empty:
-        late = Unavailable(f"not done within {timeout_s:g} s and left behind; --timeout-s allows more")
-        return [_failed(name, late, timeout_s) for name in since if clock() - since[name] >= timeout_s]
+        return _late(since, timeout_s, clock)
+    if isinstance(answer, Progress):
+        if name in since:
+            told.progressed(name, answer)
+        return _late(since, timeout_s, clock)  # one that never stops telling is late all the same
     if name not in since:
         return []  # given up before
     seconds = clock() - since[name]
     if isinstance(answer, Exception):
         return [_failed(name, answer, seconds)]
     return [_came(name, answer, seconds)]
+
+
+def _late(since: Mapping[str, float], timeout_s: float, clock: Callable[[], float]) -> list[Outcome]:
+    late = Unavailable(f"not done within {timeout_s:g} s and left behind; --timeout-s allows more")
+    return [_failed(name, late, timeout_s) for name in since if clock() - since[name] >= timeout_s]
 
 
 def _came(name: str, collected: Collected, seconds: float) -> Outcome:

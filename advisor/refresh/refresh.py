@@ -108,7 +108,7 @@ class RefreshResult:
         ):
             if findings and counts:
                 sentences.append(
-                    f"the gate {words} {len(findings)} {'row' if len(findings) == 1 else 'rows'}"
+                    f"the gate {words} {len(findings):,} {'row' if len(findings) == 1 else 'rows'}"
                 )
         return tuple(sentences)
 

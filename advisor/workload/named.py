@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from advisor.documents import DOCUMENT_ENDINGS
 from advisor.domain import Workload
 from advisor.errors import InputFileError, UnknownName, UsageError
 from advisor.workload.buckets import (
@@ -28,8 +29,6 @@ from advisor.workload.trace import TRACE_ENDINGS, Trace, is_trace_file, read_tra
 
 DEFAULT_WORKLOAD: Final = "azure-2023-conv"
 """The workload of a service that names none: production chat traffic with arrival times, CC-BY-4.0."""
-
-_DOCUMENT_ENDINGS: Final = (".yaml", ".yml", ".json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +89,11 @@ def load_workload(name_or_path: str, root: Path | None = None, base: Path | None
     path = (base or Path()) / name_or_path
     if is_trace_file(path):
         return fit_trace(read_trace(path), *file_words(path)).workload
-    if path.suffix.casefold() in _DOCUMENT_ENDINGS:
+    if path.suffix.casefold() in DOCUMENT_ENDINGS:
         from advisor.workload.workload_file import read_workload_file
 
         return read_workload_file(path)
-    endings = " ".join((*_DOCUMENT_ENDINGS, *TRACE_ENDINGS))
+    endings = " ".join((*DOCUMENT_ENDINGS, *TRACE_ENDINGS))
     raise InputFileError(str(path), "", path.suffix, f"a workload file or trace ends in one of {endings}")
 
 
@@ -174,7 +173,7 @@ def file_words(path: Path) -> tuple[str, str]:
 def is_path(name_or_path: str) -> bool:
     """Whether it is meant as a file rather than a name."""
     folded = name_or_path.casefold()
-    return "/" in folded or "\\" in folded or folded.endswith((*_DOCUMENT_ENDINGS, *TRACE_ENDINGS))
+    return "/" in folded or "\\" in folded or folded.endswith((*DOCUMENT_ENDINGS, *TRACE_ENDINGS))
 
 
 def _shipped() -> Path:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
+from advisor.documents import read_document
+from advisor.documents.records import check
 from advisor.domain import Slo, SloStatistic, Workload
-from advisor.workload.document import check, read_document
 from advisor.workload.named import load_workload
 from advisor.workload.workload_file import Name, Rate, StrictRecord, WorkloadRecord
 
@@ -177,7 +178,7 @@ def load_service(path: Path) -> ServiceFile:
     Raises:
         InputFileError: file, field path such as ``service.slo.tpot_ms``, value and what is allowed.
     """
-    return check(ServiceFile, read_document(path), str(path))
+    return check(ServiceFile, read_document(path, "a service file"), str(path))
 
 
 def service_workload(service_file: ServiceFile, path: Path, root: Path | None = None) -> Workload:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
+from advisor.documents import unique_keys
 from advisor.errors import InputFileError
 from advisor.workload.buckets import MAX_TOKENS
 from advisor.workload.columns import (
@@ -200,20 +201,6 @@ def _json_objects(file: str, stream: IO[str]) -> Iterator[tuple[int, dict[str, o
         if not isinstance(record, dict):
             raise InputFileError(file, f"line {number}", record, "one JSON object per line")
         yield number, record
-
-
-def unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """A JSON object's pairs as a dict.
-
-    Raises:
-        ValueError: a key is there twice.
-    """
-    record = dict(pairs)
-    if len(record) != len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise ValueError(f"key {twice!r} is there twice")
-    return record
 
 
 def _collect(file: str, word: str, layout: Layout, rows: Iterator[_Row]) -> Trace:

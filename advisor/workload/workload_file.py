@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from advisor.documents import read_document
+from advisor.documents.records import check
 from advisor.domain import Bucket, Workload
 from advisor.workload.buckets import MAX_TOKENS
-from advisor.workload.document import check, read_document
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -170,7 +171,7 @@ def read_workload_file(path: Path) -> Workload:
     Raises:
         InputFileError: file, field, value and what is allowed.
     """
-    return check(WorkloadRecord, read_document(path), str(path)).workload()
+    return check(WorkloadRecord, read_document(path, "a workload file"), str(path)).workload()
 
 
 def workload_yaml(workload: Workload) -> str:

@@ -12,7 +12,19 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self, cast
 
 from advisor.domain import Market
 from advisor.errors import MissingCredentials, ProviderError
-from advisor.provider import Answer, Aspect, Collected, Fetch, Ledger, Reading, Scope, Unseen, collected
+from advisor.provider import (
+    Answer,
+    Aspect,
+    Collected,
+    Fetch,
+    Ledger,
+    Reading,
+    Scope,
+    Tell,
+    Unseen,
+    collected,
+    reporter,
+)
 from providers._http import Endpoint, base_url, http_settings
 from providers.aws import settings as env
 from providers.aws.api import SignedApi
@@ -21,7 +33,7 @@ from providers.aws.hardware import NAME, Shape, parse_instance_types, parse_regi
 from providers.aws.permissions import PERMISSIONS
 from providers.aws.prices import ListReader, parent_region
 from providers.aws.spot import parse_spot_advisor
-from providers.aws.survey import World, settle_failures, survey
+from providers.aws.survey import Survey, World, settle_failures, survey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,8 +109,17 @@ class Aws:
         shapes, told = self._hardware(ledger, answers)
         bands = self._bands(ledger, answers) if scope.covers_market(Market.SPOT) else {}
         world = World(shapes, told, bands, self._scores, self._blocks, scope, now)
+        tell = reporter()
+        tell(of=len(regions))
+
+        def ask(region: str) -> Survey:
+            found = survey(self._fetch, region, world)
+            retries = sum(answer.retries for answer in found.answers)
+            tell(regions=1, rows=len(found.reading.offers), retries=retries)
+            return found
+
         with ThreadPoolExecutor(REGIONS_AT_ONCE, thread_name_prefix="aws") as pool:
-            surveys = list(pool.map(lambda region: survey(self._fetch, region, world), regions))
+            surveys = list(pool.map(ask, regions))
         if surveys and not any(one.answers for one in surveys):
             raise surveys[0].failures[0].error
         unseen = settle_failures(ledger, surveys)
@@ -153,8 +174,10 @@ class Aws:
             files = [
                 file for file in parse_region_index(index.payload, ledger) if _covers(scope, file.region)
             ]
+            tell = reporter()
+            tell(of=len(files))
             with ThreadPoolExecutor(FILES_AT_ONCE, thread_name_prefix="aws-bulk") as pool:
-                outcomes = list(pool.map(lambda file: self._read_file(file, said_at), files))
+                outcomes = list(pool.map(lambda file: self._read_file(file, said_at, tell), files))
             errors = [outcome for outcome in outcomes if isinstance(outcome, ProviderError)]
             if errors and len(errors) == len(files):
                 raise errors[0]
@@ -182,7 +205,9 @@ class Aws:
             regions_done=done,
         )
 
-    def _read_file(self, file: RegionFile, index_at: datetime) -> tuple[Answer, Reading] | ProviderError:
+    def _read_file(
+        self, file: RegionFile, index_at: datetime, tell: Tell
+    ) -> tuple[Answer, Reading] | ProviderError:
         ledger = Ledger(NAME)
         try:
             answer = self._fetch("bulk_offers", file=file)
@@ -191,8 +216,11 @@ class Aws:
                 answer.payload
             )
         except ProviderError as error:
+            tell(regions=1)
             return error
-        return answer, ledger.reading()
+        reading = ledger.reading()
+        tell(regions=1, rows=len(reading.offers), retries=answer.retries)
+        return answer, reading
 
 
 def _covers(scope: Scope, region: str) -> bool:

@@ -13,10 +13,11 @@ import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from advisor.errors import AccessDenied, PayloadError, ProviderError, Unavailable
 from advisor.provider import Answer
-from providers._http import Endpoint, decoded
+from providers._http import Endpoint, decoded, unreached
 from providers._payload import is_object, name, shown
 from providers.aws.hardware import FAMILIES, NAME
 
@@ -151,8 +152,10 @@ class BulkFiles:
                 raise Unavailable(f"{where}: the server's certificate could not be verified") from None
             except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError):
                 raise PayloadError(f"{where}: the file broke off before its end") from None
-            except (requests.ConnectionError, requests.Timeout):
-                raise Unavailable(f"{where}: no answer within {self._settings.timeout_s:g} s") from None
+            except (requests.ConnectionError, requests.Timeout) as error:
+                host = urlsplit(self._base).hostname or ""
+                why = unreached(error, host, self._settings.timeout_s)
+                raise Unavailable(f"{where}: {why}; try again later") from None
             except requests.RequestException as error:
                 raise Unavailable(f"{where}: the request failed ({type(error).__name__})") from None
 

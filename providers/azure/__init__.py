@@ -13,7 +13,19 @@ from urllib.parse import parse_qsl, urlsplit
 
 from advisor.domain import Market
 from advisor.errors import PayloadError, ProviderError
-from advisor.provider import Answer, Aspect, Collected, Fetch, Ledger, Reading, Scope, Unseen, collected
+from advisor.provider import (
+    Answer,
+    Aspect,
+    Collected,
+    Fetch,
+    Ledger,
+    Reading,
+    Scope,
+    Tell,
+    Unseen,
+    collected,
+    reporter,
+)
 from providers._http import Endpoint, base_url, http_settings
 from providers._payload import is_object, shown
 from providers.azure.account import parse_skus, parse_usages, with_stock
@@ -70,7 +82,9 @@ class Azure:
         if not regions:
             why = "the scope names no region of Azure"
             return collected(NAME, [], now=now, unseen=[Unseen(aspect, None, why) for aspect in Aspect])
-        listed, failures = ask_each(regions, self._prices)
+        tell = reporter()
+        tell(of=len(regions))
+        listed, failures = ask_each(regions, lambda region: self._prices(region, tell))
         book = _Book(now)
         book.note_failures("retail prices", failures)
         for region, prices in listed.items():
@@ -78,7 +92,7 @@ class Azure:
         self._read_account(book)
         return book.closed()
 
-    def _prices(self, region: str) -> _Prices:
+    def _prices(self, region: str, tell: Tell) -> _Prices:
         """All pages of one region; what came before a page that failed is kept.
 
         Raises:
@@ -96,11 +110,14 @@ class Azure:
                 answer = self._fetch("retail_prices", region=region, link=link)
                 found, link = items_of(answer.payload), next_link(answer.payload, region)
             except ProviderError as error:
+                tell(regions=1)
                 if not answers:
                     raise
                 return _Prices(tuple(items), tuple(answers), f"page {len(answers) + 1}: {error}")
             answers.append(answer)
             items.extend(found)
+            tell(rows=len(found), retries=answer.retries)
+        tell(regions=1)
         return _Prices(tuple(items), tuple(answers))
 
     def _read_account(self, book: _Book) -> None:

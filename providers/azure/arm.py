@@ -60,7 +60,8 @@ def default_credential() -> TokenCredential:
     """Azure's own chain: environment, workload and managed identity, az, azd, PowerShell."""
     from azure.identity import DefaultAzureCredential
 
-    return DefaultAzureCredential(process_timeout=10)
+    # by itself it would try ten times more, with longer and longer pauses
+    return DefaultAzureCredential(process_timeout=10, retry_total=1)
 
 
 class Subscription:

@@ -20,8 +20,10 @@ from advisor.provider import (
     Fetch,
     Ledger,
     Scope,
+    Tell,
     Unseen,
     collected,
+    reporter,
 )
 from providers.gcp import compose, quota, skus
 from providers.gcp.access import GoogleAccess
@@ -103,7 +105,8 @@ class GoogleCloud:
         Raises:
             ProviderError: the billing catalogue could not be read whole; half would hide conflicts.
         """
-        catalogue = self._pages("skus", lambda payload: skus.page_of(payload)[1])
+        tell = reporter()
+        catalogue = _told(self._pages("skus", lambda payload: skus.page_of(payload)[1]), tell)
         first = next(catalogue)  # without prices nothing else is worth asking
         asked = self._ask_all(lambda: (first, *catalogue))
         if asked["skus"].error is not None:
@@ -120,11 +123,12 @@ class GoogleCloud:
             if listed is None
             else compose.listed_places(book, listed, asked["machineTypes"].answers[0].said_at(now))
         )
-        regions = set()
-        for place in places:
-            if scope.covers_region(NAME, place.region):
-                regions.add(place.region)
-                compose.compose(seen.ledger, place, book, scope, said_at)
+        wanted = [place for place in places if scope.covers_region(NAME, place.region)]
+        regions = {place.region for place in wanted}
+        tell(of=len(regions))
+        for place in wanted:
+            compose.compose(seen.ledger, place, book, scope, said_at)
+        tell(regions=len(regions))
         _read_quotas(seen, asked)
         if not any(skus.page_of(page.payload)[0] for page in pages):
             seen.unseen.append(
@@ -169,6 +173,12 @@ class GoogleCloud:
             if token in followed or len(followed) >= MOST_PAGES:
                 raise PayloadError(f"{NAME}: {operation}: the pages do not end")
             followed.add(token)
+
+
+def _told(pages: Iterator[Answer], tell: Tell) -> Iterator[Answer]:
+    for page in pages:
+        tell(rows=len(skus.page_of(page.payload)[0]), retries=page.retries)
+        yield page
 
 
 def _tried(question: Callable[[], tuple[Answer, ...]]) -> _Asked:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from advisor.errors import AccessDenied, MissingCredentials, PayloadError, ProviderError, Unavailable
 from advisor.provider import Answer
-from providers._http import decoded
+from providers._http import decoded, unreached
 from providers.gcp.shapes import NAME
 
 if TYPE_CHECKING:
@@ -153,7 +153,17 @@ def translating(operation: str, timeout_s: float) -> Iterator[None]:
         raise AccessDenied(
             f"{where}: Google refused to renew the credentials; sign in again; {HINT}"
         ) from None
-    except (requests.RequestException, signing.TransportError, exceptions.RetryError):
-        raise Unavailable(f"{where}: no answer within {timeout_s:g} s; try again later") from None
+    except (requests.RequestException, signing.TransportError, exceptions.RetryError) as error:
+        raise Unavailable(f"{where}: {_unreached(error, timeout_s)}; try again later") from None
     except json_format.Error:
         raise PayloadError(f"{where}: the answer is not whole JSON") from None
+
+
+def _unreached(error: Exception, timeout_s: float) -> str:
+    """Google's exceptions wrap those of requests; where they do not, all that is known is the time-out."""
+    import requests
+
+    within = (error, error.__cause__, *error.args)
+    sought = (requests.ConnectionError, requests.Timeout)
+    found = next((one for one in within if isinstance(one, sought)), None)
+    return unreached(found, "Google", timeout_s) if found else f"no answer within {timeout_s:g} s"

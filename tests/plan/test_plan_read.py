@@ -64,7 +64,7 @@ def test_a_dash_reads_standard_input(monkeypatch: pytest.MonkeyPatch, document: 
 
 @pytest.mark.parametrize("name", ["absent.json", ".", "nul\0.json"])
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputFileError, match="readable plan file"):
+    with pytest.raises(InputFileError, match="a readable file is needed"):
         read_plan(str(tmp_path / name) if name != "." else str(tmp_path))
 
 

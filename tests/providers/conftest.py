@@ -6,8 +6,12 @@ import importlib
 import pkgutil
 import warnings
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 TOKEN = "tok-5ecret-do-not-store-9f2c7d"  # noqa: S105  made up
@@ -60,23 +64,28 @@ def gcp_environ(url: str) -> dict[str, str]:
     }
 
 
+def loopback_environ(provider: str, url: str, folder: Path, **more: str) -> dict[str, str]:
+    """The environment an adapter is built from: redirected, keyed, impatient, its cache in the folder."""
+    return {
+        f"ADVISOR_{provider.upper()}_URL": url,
+        f"{provider.upper()}_API_KEY": TOKEN,
+        "ADVISOR_HTTP_CACHE": str(folder / "cache" / "http.sqlite"),
+        "ADVISOR_HTTP_TIMEOUT_S": "0.3",
+        "ADVISOR_HTTP_BACKOFF_S": "0.001",
+        "ADVISOR_HTTP_RETRIES": "1",
+        **(aws_environ(url) if provider == "aws" else {}),
+        **(gcp_environ(url) if provider == "gcp" else {}),
+        **({"ADVISOR_AZURE_RETAIL_URL": url} if provider == "azure" else {}),
+        **more,
+    }
+
+
 @pytest.fixture
 def environ_for(tmp_path):
-    """The environment an adapter is built from: redirected, keyed, impatient."""
+    """:func:`loopback_environ` with a cache of the test's own."""
 
     def build(provider: str, url: str, **more: str) -> dict[str, str]:
-        return {
-            f"ADVISOR_{provider.upper()}_URL": url,
-            f"{provider.upper()}_API_KEY": TOKEN,
-            "ADVISOR_HTTP_CACHE": str(tmp_path / "cache" / "http.sqlite"),
-            "ADVISOR_HTTP_TIMEOUT_S": "0.3",
-            "ADVISOR_HTTP_BACKOFF_S": "0.001",
-            "ADVISOR_HTTP_RETRIES": "1",
-            **(aws_environ(url) if provider == "aws" else {}),
-            **(gcp_environ(url) if provider == "gcp" else {}),
-            **({"ADVISOR_AZURE_RETAIL_URL": url} if provider == "azure" else {}),
-            **more,
-        }
+        return loopback_environ(provider, url, tmp_path, **more)
 
     return build
 

@@ -43,7 +43,7 @@ def assert_sound(collected):
         content = collected.evidence[priced.evidence_digest]
         assert hashlib.sha256(content).hexdigest() == priced.evidence_digest
         assert isinstance(json.loads(content), dict)
-        assert priced.offer.provider == collected.provider
+        assert (priced.offer.provider == collected.provider) != (collected.provider == "gpuhunt")
         assert priced.offer.availability_basis
         assert priced.offer.source
         assert list(priced.offer.flags) == sorted(set(priced.offer.flags))
@@ -66,7 +66,8 @@ def test_a_typical_answer_gives_offers_stamped_now_with_evidence(play, provider)
     collected, _ = play(provider, "typical")
     assert collected.offers
     assert_sound(collected)
-    assert {priced.offer.collected_at for priced in collected.offers} == {NOW}
+    stamped = origin_of(provider, "typical").get("stamped", NOW)  # a catalogue has a date of its own
+    assert {priced.offer.collected_at for priced in collected.offers} == {stamped}
     assert collected.regions_done
     assert collected.warnings == ()
 
@@ -147,7 +148,7 @@ def test_a_late_answer_is_unavailable(play, provider):
 
 @pytest.mark.parametrize("provider", applying("truncated-json"))
 def test_half_an_answer_is_a_payload_error(play, provider):
-    with pytest.raises(PayloadError, match="not whole JSON"):
+    with pytest.raises(PayloadError, match="not whole"):
         play(provider, "truncated-json")
 
 

@@ -424,7 +424,7 @@ def test_an_answer_that_repeats_the_key_is_thrown_away(settings):
     assert TOKEN.encode() not in written
 
 
-@pytest.mark.parametrize("provider", sorted(ADAPTERS))
+@pytest.mark.parametrize("provider", sorted(set(ADAPTERS) - {"sheet"}))  # a sheet sends nothing
 @pytest.mark.parametrize(
     "scenario", ["typical", "access-denied", "server-error", "truncated-json", "throttled-then-ok"]
 )

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from advisor.catalog.adjust import adjusted, overridden, priced_by
 from advisor.domain import Availability, Market, Offer
 from advisor.errors import InputFileError, MissingCredentials
-from advisor.price_sheet import load_sheet, parse_sheet
 from advisor.provider import Aspect, Scope
+from advisor.sheet.read import load_sheet, parse_sheet
 from providers.sheet import Sheet
 
 HEADER = (
@@ -202,7 +202,7 @@ def test_a_table_that_is_none_is_refused(text, said):
         ("currency: EUR\nprices: []", "currency: 'EUR'"),
         ("prices: [", "must be YAML"),
         ("prices: &a []\nadjustments: *a", "aliases"),
-        ("prices: []\nprices: []", "given twice"),
+        ("prices: []\nprices: []", "there twice"),
         ("prices: [{usd_per_hour: [1]}]", r"prices\[0\], usd_per_hour: .*a single value"),
         ("adjustments: [{provider: aws, market: '*'}]", r"adjustments\[0\], percent: .*exactly one of"),
         ("adjustments: [{provider: aws, market: '*', percent: -1, usd_per_hour: 1}]", "exactly one of"),

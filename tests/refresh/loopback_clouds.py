@@ -16,16 +16,18 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-sys.path.append(str(Path(__file__).parents[1] / "providers"))  # the contract suite's servers are used here too
+sys.path.append(str(Path(__file__).parents[1] / "providers"))  # the contract suite's own servers
 
-from replay_cloud import FIXTURES, QuietHandler, Replay, origin_of, question_of, serving  # noqa: E402
+from replay_cloud import FIXTURES, QuietHandler, Replay, origin_of, question_of, serving
+
+from advisor.provider import registered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[2]
-SERVED = ("aws", "azure", "gcp", "lambda", "runpod", "vast")
-ALL = (*SERVED, "sheet")
+ALL = registered()
+SERVED = tuple(name for name in ALL if name != "sheet")
 HARDWARE = ("DescribeInstanceTypes", "DescribeInstanceTypeOfferings")
 SECRET = "s3cret-of-nobody-41d8cd98"  # noqa: S105  made up
 
@@ -69,10 +71,10 @@ def loopback_clouds() -> Iterator[Clouds]:
 
 def _handler(clouds: Clouds, provider: str) -> type[QuietHandler]:
     class Handler(QuietHandler):
-        def do_GET(self) -> None:
+        def do_GET(self) -> None:  # noqa: N802
             self._play(b"")
 
-        def do_POST(self) -> None:
+        def do_POST(self) -> None:  # noqa: N802
             self._play(self.body())
 
         def _play(self, raw: bytes) -> None:
@@ -110,7 +112,7 @@ def environ(clouds: Clouds, home: Path, sheet: Path | None = None) -> dict[str, 
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "VIRTUAL_ENV") if name in os.environ}
     return kept | {
         "HOME": str(home),
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
         "ADVISOR_HOME": str(home / "advisor"),
         "ADVISOR_HTTP_CACHE": str(home / "cache" / "http.sqlite"),
         "ADVISOR_HTTP_CACHE_S": "0",
@@ -129,6 +131,7 @@ def environ(clouds: Clouds, home: Path, sheet: Path | None = None) -> dict[str, 
         "ADVISOR_GCP_QUOTAS_URL": urls["gcp"],
         "GOOGLE_API_KEY": SECRET,
         "GOOGLE_CLOUD_PROJECT": "example-project",
+        "ADVISOR_GPUHUNT_URL": urls.get("gpuhunt", ""),
         "ADVISOR_LAMBDA_URL": urls["lambda"],
         "LAMBDA_API_KEY": SECRET,
         "ADVISOR_RUNPOD_URL": urls["runpod"],
@@ -164,4 +167,3 @@ def contents(folder: Path) -> dict[str, bytes]:
 def everyone(names: tuple[str, ...] = ALL) -> list[str]:
     """The options that ask these providers and nobody else."""
     return [word for name in names for word in ("-p", name)]
-

@@ -14,9 +14,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from advisor.documents import read_document
+from advisor.documents.records import check
 from advisor.domain import Bucket, Slo, SloStatistic
 from advisor.errors import InputFileError, UnknownName
-from advisor.workload.document import check, read_document
 from advisor.workload.named import fit_trace
 from advisor.workload.service import load_service, service_json_schema, service_workload
 from advisor.workload.trace import Trace
@@ -335,9 +336,8 @@ BOMB = "a: &a [x, x]\nb: &b [*a, *a]\n" + "".join(f"k{i}: &k{i} [*b, *b]\n" for 
         ("s.yaml", "[" * 500, "line 1", "nested deeper than 20"),
         ("s.yaml", "a\0b", "", "special characters"),
         ("s.yaml", "a: 1\n---\nb: 2\n", "line 2", "but found another document"),
-        ("s.json", '{"a": 1, "a": 2}', "", "'a' is there twice"),
-        ("s.json", '{"a": NaN}', "", "NaN is not a number"),
-        ("s.json", "{", "line 1", "Expecting"),
+        ("s.json", '{"a": 1, "a": 2}', "a", "'a' is there twice"),
+        ("s.json", "{", "line 1, column 2", "Expecting"),
         ("s.json", "[" * 100_000, "", "nested too deeply"),
         ("s.yaml", "x" * (2**20 + 1), "", "1,048,577 bytes"),
         ("s.yaml", "", "", "None"),
@@ -347,6 +347,14 @@ def test_bad_syntax_is_refused_by_line(tmp_path: Path, name: str, text: str, fie
     error = refusal(written(tmp_path, text, name))
     assert error.field == field
     assert said in str(error)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_no_number_is_refused_by_field_in_json_too(tmp_path: Path, value: float) -> None:
+    document = a_service_document(service__slo__tpot_ms=value)
+    error = refusal(written(tmp_path, document, "service.json"))
+    assert error.field == "service.slo.tpot_ms"
+    assert MILLISECONDS in error.allowed
 
 
 def test_unreadable_files_are_refused(tmp_path: Path) -> None:
@@ -360,7 +368,7 @@ def test_unreadable_files_are_refused(tmp_path: Path) -> None:
 def test_words_stay_words_and_numbers_are_what_they_look_like(tmp_path: Path) -> None:
     text = "country: no\ncolon: 1:30\nzero: 007\nthousand: 1e3\nday: 2026-01-01\n"
     text += "yes: true\nhalf: .5\nnone: ~\nempty:\n"
-    assert read_document(written(tmp_path, text)) == {
+    assert read_document(written(tmp_path, text), "a document") == {
         "country": "no", "colon": "1:30", "zero": "007", "thousand": 1000.0, "day": "2026-01-01",
         "yes": True, "half": 0.5, "none": None, "empty": None,
     }  # fmt: skip

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from advisor.documents import Scalars, parse, read_text
 from advisor.errors import InputFileError
 
 if TYPE_CHECKING:
@@ -16,26 +17,13 @@ MOST_ROWS: Final = 100_000
 MAX_BYTES: Final = 16 * 2**20
 
 
-def read_text(path: Path) -> str:
+def sheet_text(path: Path) -> str:
     """The text of a sheet.
 
     Raises:
         InputFileError: it cannot be read, is too large or is not UTF-8.
     """
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise InputFileError(str(path), "", reason, "a readable file is needed") from None
-    if len(content) > MAX_BYTES:
-        raise InputFileError(str(path), "", f"more than {MAX_BYTES} bytes", "a price sheet is far smaller")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputFileError(
-            str(path), f"byte {error.start}", error.reason, "the file must be UTF-8"
-        ) from None
+    return read_text(path, MAX_BYTES, "a price sheet")
 
 
 def csv_rows(file: str, text: str, columns: Sequence[str]) -> list[tuple[str, Mapping[str, object]]]:
@@ -99,45 +87,10 @@ def yaml_document(file: str, text: str, keys: Sequence[str]) -> Mapping[str, obj
     Raises:
         InputFileError: it is no YAML, no mapping, or has a key that is not one of ``keys``.
     """
-    import yaml
-
-    try:
-        document = yaml.load(text, _loader())  # noqa: S506  BaseLoader makes text, lists and mappings only
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or "not YAML"
-        place = f"line {mark.line + 1}" if mark else ""
-        raise InputFileError(file, place, problem, "the file must be YAML") from None
-    except (ValueError, RecursionError) as error:
-        raise InputFileError(file, "", str(error), "the file must be YAML") from None
+    document = parse(text, file, "yaml", Scalars.TEXT)
     if not isinstance(document, dict):
         raise InputFileError(file, "", type(document).__name__, f"a mapping with the keys {', '.join(keys)}")
     for key in document:
         if key not in keys:
             raise InputFileError(file, str(key), document[key], f"known keys: {', '.join(keys)}")
     return document
-
-
-def _loader() -> type[Any]:
-    """YAML whose scalars are all text, without keys given twice and without aliases."""
-    import yaml
-
-    class Loader(yaml.BaseLoader):
-        def compose_node(self, parent: Any, index: Any) -> Any:
-            if self.check_event(yaml.events.AliasEvent):
-                mark = self.get_event().start_mark  # type: ignore[no-untyped-call]
-                raise yaml.composer.ComposerError(None, None, "aliases (*name) are not read", mark)
-            return super().compose_node(parent, index)
-
-        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            seen: set[str] = set()
-            for key, _ in node.value:
-                name = str(key.value)
-                if name in seen:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"'{name}' given twice", key.start_mark
-                    )
-                seen.add(name)
-            return super().construct_mapping(node, deep)
-
-    return Loader
