@@ -21,7 +21,7 @@ BURST_S: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The limits of one host. No vendor read here states limits of its public price lists; these are ours."""
+    """The limits of one host: chosen here to be polite, not what any vendor states."""
 
     per_s: float = 25.0  #: requests a second in the long run; 0 is no limit
     at_once: int = 8  #: requests under way

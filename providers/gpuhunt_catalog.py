@@ -1,8 +1,8 @@
 """gpuhunt: the long tail of providers, as the catalogue the dstack project publishes and its package reads.
 
 The package reads the rows. The files are fetched by our own session, since the package's way has neither a
-time-out nor a bound. Its *online* marketplaces (Vultr, DigitalOcean, Hot Aisle and others) are not asked:
-most need keys of their own, and the package asks them at addresses that cannot be redirected. Providers with
+time-out nor a bound. Its nine *online* marketplaces (Vultr, DigitalOcean and others) are not asked:
+five need keys of their own, and the package asks them at addresses that cannot be redirected. Providers with
 an adapter here are left out unless named.
 
 Environment: ``ADVISOR_GPUHUNT_URL``, ``ADVISOR_GPUHUNT_PROVIDERS`` (gpuhunt's names, separated by commas).
@@ -48,10 +48,13 @@ IN_CATALOG: Final = ("aws", "azure", "cloudrift", "gcp", "lambdalabs", "nebius",
 NATIVE: Final = frozenset({"aws", "azure", "gcp", "lambdalabs", "runpod"})
 """Providers with an adapter of their own here. It wins where both speak."""
 OUR_NAMES: Final = {"lambdalabs": "lambda"}
-NOT_IN_USD: Final = {"seeweb": "EUR", "scaleway": "EUR"}
-"""gpuhunt states no currency; these bill in another, and nothing says that it was converted (W24)."""
+USD_UNCERTAIN: Final = {
+    "scaleway": "Scaleway's prices are in EUR, unmarked",
+    "seeweb": "gpuhunt passes Seeweb's price on as it is, and no currency is stated",
+}
+"""gpuhunt's prices are dollars an hour by definition; here nothing says that they were converted (W24)."""
 MOST_BYTES: Final = 256 * 2**20
-"""Of one provider's unpacked list; the largest, Azure's, had about 20 MB in 2026."""
+"""Of one provider's unpacked list: our bound, against archives that unpack without end."""
 MOST_ROWS: Final = 500_000
 
 _FLAGGED: Final = {
@@ -273,8 +276,8 @@ def _offer(ledger: Ledger, of: _List, row: dict[str, Any]) -> Offer | None:
         if flag in _FLAGGED:
             ledger.reject(_FLAGGED[flag][0], subject, _FLAGGED[flag][1], region, market)
             return None
-    if of.provider in NOT_IN_USD:
-        ledger.reject("foreign_currency", subject, f"in {NOT_IN_USD[of.provider]}", region, market)
+    if of.provider in USD_UNCERTAIN:
+        ledger.reject("foreign_currency", subject, USD_UNCERTAIN[of.provider], region, market)
         return None
     try:
         chip = accelerator(

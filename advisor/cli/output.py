@@ -279,14 +279,13 @@ def csv_cell(value: object) -> str:
 
 def markdown_cell(text: str) -> str:
     """Text that cannot break out of a Markdown table cell."""
-    escaped = (
+    return (
         printable(" ".join(text.split()))
         .replace("\\", "\\\\")
         .replace("|", "\\|")
         .replace("<", "&lt;")
         .replace("`", "\\`")
     )
-    return escaped
 
 
 def markdown_table(headers: Sequence[str], numeric: Sequence[bool], rows: Sequence[Sequence[str]]) -> str:

@@ -340,6 +340,27 @@ def test_superseded_rows_are_history_and_pass_unjudged() -> None:
     assert prices(judged([an_offer()])) == {P5: Decimal("55.04")}
 
 
+def test_w1_a_marketplace_price_below_any_ever_recorded_cannot_be_accepted_away() -> None:
+    """An A10 at one cent, beside enough peers to know what is usual."""
+    chip = {"accelerator": "a10-24gb", "accelerators": 1, "instance_type": "gpu_1x_a10"}
+    rows = in_regions(usd_per_hour="0.75", **chip)
+    cents = an_offer(provider="vast", usd_per_hour="0.01", flags=("marketplace_median",), **chip)
+    assert said(judged([*rows, cents])) == {cents.id: ("W1", "refuse")}
+    assert cents.id not in {offer.id for offer in judged([*rows, cents], accept_all=True).passed}
+
+
+def test_a_list_price_whose_stock_comes_and_goes_is_held_like_a_list_price() -> None:
+    """Lambda's one price for all regions, up 57 %: $31.92 to $50."""
+    shape = {
+        "provider": "lambda",
+        "instance_type": "gpu_8x_h100_sxm5",
+        "flags": ("uniform_price_all_regions",),
+    }
+    before = [an_offer(usd_per_hour="31.92", **shape)]
+    (held,) = judged([an_offer(usd_per_hour="50", **shape)], before).held
+    assert (held.detector, held.before, held.after) == ("large_move", Decimal("31.92"), Decimal(50))
+
+
 def test_w1_a_marketplace_bargain_far_below_the_large_clouds_waits_and_is_not_refused() -> None:
     """Vast, 2026-05-15: one A100 80GB at $0.1293 an hour, seen in the history shipped."""
     chip = {"accelerator": "a100-pcie-80gb", "accelerators": 1}

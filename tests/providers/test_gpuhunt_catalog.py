@@ -6,11 +6,13 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from conftest import NOW
@@ -22,7 +24,7 @@ from advisor.domain import Market
 from advisor.errors import InputFileError, PayloadError
 from advisor.provider import Answer, Scope
 from providers import gpuhunt_catalog
-from providers._gpuhunt_chips import ALIASES, NO_SUCH_ID
+from providers._gpuhunt_chips import ALIASES, NO_SUCH_ID, _form
 from providers.gpuhunt_catalog import IN_CATALOG, NATIVE, GpuHunt, _List, parse_catalog, version_of
 
 VERSION = "20261121-812"
@@ -136,9 +138,6 @@ def test_no_price_is_no_offer(price):
             {"instance_name": "1A100.40S.22V", "gpu_name": "A100", "gpu_memory": "40.0"},
             "a100-sxm-40gb",
         ),
-        ("oci", {"instance_name": "BM.GPU.H100.8"}, "h100-sxm-80gb"),
-        ("oci", {"instance_name": "BM.GPU4.8", "gpu_name": "A100", "gpu_memory": "40.0"}, "a100-sxm-40gb"),
-        ("oci", {"instance_name": "VM.GPU3.1", "gpu_name": "V100", "gpu_memory": "16.0"}, "v100-sxm-16gb"),
         ("azure", {"instance_name": "Standard_NC40ads_H100_v5", "gpu_memory": "94.0"}, "h100-nvl-94gb"),
         ("nebius", {"gpu_name": "B200", "gpu_memory": "180.0"}, "b200-sxm-180gb"),
         ("nebius", {"gpu_name": "B300", "gpu_memory": "270.0"}, "b300-sxm-288gb"),
@@ -154,6 +153,7 @@ def test_name_memory_and_form_make_the_accelerator(provider, changed, accelerato
     ("changed", "reason"),
     [
         ({"instance_name": "big-one"}, "unknown_accelerator"),  # H100, but SXM or PCIe?
+        ({"instance_name": "BM.GPU.H100.8"}, "unknown_accelerator"),  # no source for the form
         ({"gpu_name": "X999"}, "unknown_accelerator"),
         ({"gpu_name": "A16", "gpu_memory": "16.0"}, "unknown_accelerator"),
         ({"gpu_name": ""}, "unknown_accelerator"),
@@ -180,7 +180,8 @@ def test_what_cannot_be_told_for_certain_is_a_rejection(changed, reason):
 
 def test_spot_is_told_apart_and_so_is_a_price_that_was_computed():
     assert only(a_row(spot="True")).market is Market.SPOT
-    row = a_row(instance_name="BM.GPU.H100.8", spot="True", flags="oci-spot")
+    a10 = {"instance_name": "VM.GPU.A10.1", "gpu_name": "A10", "gpu_memory": "24.0", "gpu_count": "1"}
+    row = a_row(**a10, spot="True", flags="oci-spot")
     assert only(row, provider="oci").price_basis == "half_of_list"
 
 
@@ -199,10 +200,23 @@ def test_one_price_for_one_gpu_and_for_eight_is_a_conflict():
     assert "per GPU" in rejection.detail
 
 
-def test_who_bills_in_euros_is_refused():
-    offers, (rejection,) = read(a_row(), provider="seeweb")
+@pytest.mark.parametrize("provider", ["scaleway", "seeweb"])
+def test_a_price_that_may_not_be_dollars_is_refused(provider):
+    offers, (rejection,) = read(a_row(), provider=provider)
     assert not offers
-    assert (rejection.reason, rejection.detail) == ("foreign_currency", "in EUR")
+    assert rejection.reason == "foreign_currency"
+
+
+def test_forms_are_those_of_the_shipped_instance_types():
+    """Where a rule speaks of an A100, H100 or V100 we know the shape of, it says what the catalog says."""
+    chip = re.compile(r"(?:a100|h100|v100)-(sxm|pcie|nvl)-\d+gb")
+    path = Path(gpuhunt_catalog.__file__).parents[1] / "catalogs" / "instance_types.csv"
+    with path.open() as file:
+        rows = [(row, chip.fullmatch(row["accelerator"])) for row in csv.DictReader(file)]
+    said = {(row["provider"], row["instance_type"]): found[1] for row, found in rows if found}
+    ours = {place: form for place in said if (form := _form(*place)) is not None}
+    assert len(ours) > 20
+    assert ours == {place: said[place] for place in ours}
 
 
 def test_google_zones_become_zone_and_region():

@@ -35,15 +35,16 @@ def w1_wrong_scale(view: View) -> Iterator[Finding]:
     """
     for row in view.doubtful:
         off, per_gb = _off_scale(view, row), _usd_per_gb(view, row)
-        if off is not None and max(off, 1 / off) >= _WRONG_SCALE and off < _TERM_SCALE:
-            said = f"${row.unit:.4g} per accelerator-hour is {_times(off)} the usual ${row.unit / off:.4g}"
-            yield view.finding("W1", row, Action.HOLD if row.is_live_stock else Action.REFUSE, said)
-        elif per_gb is not None and per_gb < _LEAST_USD_PER_GB_HOUR:
+        # What no price ever was is refused before what is only unusual: the first cannot be accepted away.
+        if per_gb is not None and per_gb < _LEAST_USD_PER_GB_HOUR:
             said = (
                 f"${row.unit:.4g} per accelerator-hour is ${per_gb:.2g} per GB, below"
                 f" ${_LEAST_USD_PER_GB_HOUR:g}, half the lowest ever recorded: cents, or another field?"
             )
             yield view.finding("W1", row, Action.REFUSE, said)
+        elif off is not None and max(off, 1 / off) >= _WRONG_SCALE and off < _TERM_SCALE:
+            said = f"${row.unit:.4g} per accelerator-hour is {_times(off)} the usual ${row.unit / off:.4g}"
+            yield view.finding("W1", row, Action.HOLD if row.is_live_stock else Action.REFUSE, said)
         elif per_gb is not None and _MOST_USD_PER_GB_HOUR < per_gb <= _TERM_USD_PER_GB_HOUR:
             said = (
                 f"${row.unit:,.2f} per accelerator-hour, ${per_gb:.2f} per GB: four times the dearest listed"

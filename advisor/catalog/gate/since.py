@@ -246,7 +246,7 @@ def large_move(view: View) -> Iterator[Finding]:
 
 
 def _move_limit(view: View, row: Row) -> float:
-    if row.is_list:
+    if row.is_listed_price:
         return LIST_MOVE
     limits = MARKETPLACE_MOVES if "marketplace_median" in row.offer.flags else SPOT_MOVES
     return limits[row.offer.collected_at - view.before[row.id].offer.collected_at > _SHORT_GAP]

@@ -27,6 +27,9 @@ _LIVE_STOCK_FLAGS: Final = frozenset(
 )
 """Flags of rows that are there only while somebody has stock: they come and go by nature."""
 
+_LISTED_WHEN_IN_STOCK: Final = "uniform_price_all_regions"
+"""Flag of rows whose stock comes and goes while the price is a list price: one for all regions (Lambda)."""
+
 _SAME_PRICE_FACTOR: Final = 1.25
 """Within this factor of what is published already, a price has been judged, or confirmed, before."""
 
@@ -52,8 +55,14 @@ class Row:
 
     @property
     def is_list(self) -> bool:
-        """Whether the price is one a vendor lists and rarely changes."""
-        return self.offer.market is Market.ON_DEMAND and not (self.is_live_stock or self.is_manual)
+        """Whether the price is one a vendor lists and rarely changes, and the row always there."""
+        return self.is_listed_price and not self.is_live_stock
+
+    @property
+    def is_listed_price(self) -> bool:
+        """Whether the price is a vendor's list price, even where the row comes and goes with the stock."""
+        bargained = self.is_live_stock and _LISTED_WHEN_IN_STOCK not in self.offer.flags
+        return self.offer.market is Market.ON_DEMAND and not (bargained or self.is_manual)
 
 
 def is_live(offer: Offer) -> bool:
