@@ -21,7 +21,7 @@ from itertools import chain, repeat
 from pathlib import Path
 
 from advisor.provider import Ledger
-from providers._http import http_settings
+from providers._settings import http_settings
 from providers.aws.bulk import CHUNK_BYTES, BulkFiles, RegionFile, matching_rows
 from providers.aws.prices import ListReader
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from urllib3.response import BaseHTTPResponse
 
-    from providers._http import HttpSettings
+    from providers._settings import HttpSettings
 
 RETRIED_STATUSES: Final = (429, 500, 502, 503, 504)
 LONGEST_RETRY_AFTER_S: Final = 60.0

@@ -36,8 +36,9 @@ from advisor.provider import (
     reporter,
 )
 from providers._gpuhunt_chips import Unclear, accelerator
-from providers._http import Endpoint, base_url, http_settings
+from providers._http import Endpoint
 from providers._payload import name, price, shown, whole
+from providers._settings import base_url, http_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

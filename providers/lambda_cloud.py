@@ -24,8 +24,9 @@ from advisor.provider import (
     collected,
     reporter,
 )
-from providers._http import Endpoint, base_url, credential, http_settings
+from providers._http import Endpoint
 from providers._payload import is_object, is_zero, memory_fits, name, price, quantity, shown, whole
+from providers._settings import base_url, credential, http_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

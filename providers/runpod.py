@@ -26,8 +26,9 @@ from advisor.provider import (
     collected,
     reporter,
 )
-from providers._http import Endpoint, base_url, credential, http_settings
+from providers._http import Endpoint
 from providers._payload import is_object, memory_fits, price, quantity, shown, text, whole
+from providers._settings import base_url, credential, http_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -30,8 +30,9 @@ from advisor.provider import (
     reporter,
 )
 from advisor.units import MIB_PER_GIB
-from providers._http import Endpoint, base_url, http_settings
+from providers._http import Endpoint
 from providers._payload import is_object, memory_fits, price, quantity, shown, text, whole
+from providers._settings import base_url, http_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -25,7 +25,8 @@ from advisor.provider import (
     collected,
     reporter,
 )
-from providers._http import Endpoint, base_url, http_settings
+from providers._http import Endpoint
+from providers._settings import base_url, http_settings
 from providers.aws import settings as env
 from providers.aws.api import SignedApi
 from providers.aws.bulk import BulkFiles, RegionFile, parse_region_index

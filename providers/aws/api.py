@@ -22,7 +22,7 @@ from providers.aws.spot import PRODUCT
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from providers._http import HttpSettings
+    from providers._settings import HttpSettings
     from providers.aws.settings import Credentials
 
 PRICING_REGION: Final = "us-east-1"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from advisor.provider import Ledger
-    from providers._http import HttpSettings
+    from providers._settings import HttpSettings
 
 INDEX_PATH: Final = "/offers/v1.0/aws/AmazonEC2/current/region_index.json"
 MOST_BYTES: Final = 2 * 2**30

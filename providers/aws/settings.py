@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from advisor.errors import InputFileError
-from providers._http import base_url, credential
+from providers._settings import base_url, credential
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

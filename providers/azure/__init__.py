@@ -26,8 +26,9 @@ from advisor.provider import (
     collected,
     reporter,
 )
-from providers._http import Endpoint, base_url, http_settings
+from providers._http import Endpoint
 from providers._payload import is_object, shown
+from providers._settings import base_url, http_settings
 from providers.azure.account import parse_skus, parse_usages, with_stock
 from providers.azure.arm import Subscription, subscription_id
 from providers.azure.regions import ask_each, regions_in

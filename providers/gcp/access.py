@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
 from advisor.errors import MissingCredentials
-from providers._http import Endpoint, base_url, credential, http_settings
+from providers._http import Endpoint
+from providers._settings import base_url, credential, http_settings
 from providers.gcp.compute import HINT, ComputeQuestion, translating
 from providers.gcp.shapes import NAME
 

@@ -13,7 +13,7 @@ from providers.gcp.shapes import NAME
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from providers._http import HttpSettings
+    from providers._settings import HttpSettings
 
 HINT: Final = "`advisor refresh --explain-permissions` names what is needed"
 _PAGE: Final = 500

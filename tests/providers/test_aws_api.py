@@ -20,7 +20,7 @@ from advisor.errors import (
     UsageError,
 )
 from advisor.provider import Answer, Aspect, Ledger, Scope
-from providers._http import http_settings
+from providers._settings import http_settings
 from providers.aws import Aws
 from providers.aws.api import RegionDenied, RegionUnreachable, SignedApi, _chunks, translated
 from providers.aws.hardware import parse_instance_types, parse_offerings, parse_regions

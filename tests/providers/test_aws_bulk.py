@@ -184,7 +184,7 @@ def test_a_version_read_once_is_not_fetched_again_and_a_new_one_is(tmp_path):
             asked.append(self.path)
             self.send(200, a_file(a_line()))
 
-    from providers._http import http_settings
+    from providers._settings import http_settings
 
     settings = http_settings({"ADVISOR_HTTP_CACHE": str(tmp_path / "http.sqlite")})
     with serving(Handler) as url:
@@ -199,7 +199,7 @@ def test_a_version_read_once_is_not_fetched_again_and_a_new_one_is(tmp_path):
 
 
 def test_a_broken_kept_file_is_fetched_anew(tmp_path):
-    from providers._http import http_settings
+    from providers._settings import http_settings
 
     class Handler(QuietHandler):
         def do_GET(self) -> None:  # noqa: N802

@@ -87,7 +87,7 @@ def management(authority, answers):
 
 @pytest.fixture
 def settings(tmp_path):
-    from providers._http import HttpSettings
+    from providers._settings import HttpSettings
 
     return HttpSettings(tmp_path / "http.sqlite", timeout_s=2, retries=1, backoff_s=0.001)
 

@@ -28,7 +28,8 @@ from advisor.errors import (
     UsageError,
 )
 from advisor.provider import Scope
-from providers._http import Endpoint, HttpSettings, base_url, credential, decoded, http_settings
+from providers._http import Endpoint, decoded
+from providers._settings import HttpSettings, base_url, credential, http_settings
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ import pytest
 from replay_cloud import QuietHandler, serving
 
 from advisor.errors import InputFileError, Unavailable
-from providers._http import Endpoint, base_url, http_settings
+from providers._http import Endpoint
 from providers._pace import Pace, Turnstile, turnstile
+from providers._settings import base_url, http_settings
 
 
 class Clock:
