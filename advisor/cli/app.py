@@ -125,6 +125,16 @@ def main() -> None:
         # The reader (head, less) left: not our failure, and nothing more to say.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
-    except KeyboardInterrupt:
+    except BaseException as error:
+        # A compiled module that is interrupted while it loads raises ImportError in the interrupt's place.
+        if not _is_interrupt(error):
+            raise
         sys.stderr.write("advisor: interrupted, nothing was written\n")
         raise SystemExit(INTERRUPTED) from None
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is this exception, or what caused it."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None

@@ -229,3 +229,30 @@ def test_recommend_pipes_into_verify(home: Path) -> None:
     assert (plan.returncode, plan.stderr) == (0, b"")
     said = process(("verify", "-"), home, piped=plan.stdout)
     assert said.returncode == 0, said.stdout
+
+
+def test_an_interrupt_that_surfaces_as_a_failed_import_is_still_an_interrupt(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Compiled modules do this when Ctrl-C meets their loading."""
+    from advisor.cli import app as command
+
+    def interrupted_while_loading() -> None:
+        raise ImportError("initialization failed") from KeyboardInterrupt()
+
+    monkeypatch.setattr(command, "app", interrupted_while_loading)
+    with pytest.raises(SystemExit) as stop:
+        command.main()
+    assert stop.value.code == command.INTERRUPTED
+    assert capsys.readouterr().err == "advisor: interrupted, nothing was written\n"
+
+
+def test_a_failed_import_is_a_bug_and_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    from advisor.cli import app as command
+
+    def broken() -> None:
+        raise ImportError("no such module")
+
+    monkeypatch.setattr(command, "app", broken)
+    with pytest.raises(ImportError, match="no such module"):
+        command.main()
