@@ -18,6 +18,7 @@ from advisor.recommendation import recommend as _recommendation
 from advisor.recommendation import request as _request
 from advisor.recommendation.findings import Catalog
 from advisor.recommendation.request import Request, checked_number
+from advisor.units import MAX_LATENCY_MS, MAX_RATE_REQUESTS_PER_S, MAX_USD_PER_HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,11 +30,8 @@ if TYPE_CHECKING:
     from advisor.plan.plan import Plan
     from advisor.workload.service import ServiceFile
 
-LARGEST_RATE_REQUESTS_PER_S: Final = 1e7
-LARGEST_USD_PER_HOUR: Final = 1_000_000
 SMALLEST_RATE_REQUESTS_PER_S: Final = 1e-4
 """One request in three hours; below that an instance by the hour is the wrong thing to buy."""
-LARGEST_LATENCY_MS: Final = 1e6
 LARGEST_HEADROOM: Final = 0.99
 LARGEST_TIME_LIMIT_S: Final = 86_400.0
 
@@ -186,10 +184,10 @@ def make_request(facts: Facts, **question: Unpack[Question]) -> Request:
 
 
 def _check_money(name: str, usd: Decimal) -> None:
-    whole = usd.is_finite() and 0 < usd <= LARGEST_USD_PER_HOUR and usd == round(usd, 8)
+    whole = usd.is_finite() and 0 < usd <= MAX_USD_PER_HOUR and usd == round(usd, 8)
     if not whole:
         raise UsageError(
-            f"{name} {usd} is not allowed; dollars above 0, at most {LARGEST_USD_PER_HOUR:,}, 8 decimals"
+            f"{name} {usd} is not allowed; dollars above 0, at most {MAX_USD_PER_HOUR:,}, 8 decimals"
         )
 
 
@@ -237,7 +235,7 @@ def _service(facts: Facts, question: Question, file: ServiceFile | None) -> Serv
             "--rate",
             rate,
             above=SMALLEST_RATE_REQUESTS_PER_S,
-            at_most=LARGEST_RATE_REQUESTS_PER_S,
+            at_most=MAX_RATE_REQUESTS_PER_S,
             inclusive=True,
         ),
         slo=_slo(question, filed.slo.slo() if filed else None),
@@ -268,9 +266,9 @@ def _slo(question: Question, filed: Slo | None) -> Slo:
     """Limits given replace the file's one by one; the default limit stands only where neither speaks."""
     tpot_ms, ttft_ms = question.get("tpot_ms"), question.get("ttft_ms")
     if tpot_ms is not None:
-        checked_number("--tpot-ms", tpot_ms, above=0, at_most=LARGEST_LATENCY_MS)
+        checked_number("--tpot-ms", tpot_ms, above=0, at_most=MAX_LATENCY_MS)
     if ttft_ms is not None:
-        checked_number("--ttft-ms", ttft_ms, above=0, at_most=LARGEST_LATENCY_MS)
+        checked_number("--ttft-ms", ttft_ms, above=0, at_most=MAX_LATENCY_MS)
     base = filed or Slo(tpot_ms=_request.DEFAULT_TPOT_MS)
     return Slo(
         tpot_ms=tpot_ms if tpot_ms is not None else base.tpot_ms,

@@ -15,6 +15,13 @@ BYTES_PER_GIB: Final = 2**30
 MIB_PER_GIB: Final = 1024
 
 _CENT: Final = Decimal("0.01")
+# What a request may hold, by option or by file: beyond these a number is a slip, not a wish.
+MAX_RATE_REQUESTS_PER_S: Final = 1e7
+"""Highest request rate accepted; a thousand times what the largest public services report."""
+MAX_LATENCY_MS: Final = 1e6
+"""Longest latency limit accepted: a quarter of an hour per token is no limit any more."""
+MAX_USD_PER_HOUR: Final = 1_000_000
+
 _PRICE_RESOLUTION: Final = Decimal("0.00000001")  # the snapshot's DECIMAL(18, 8)
 
 

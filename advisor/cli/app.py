@@ -123,7 +123,9 @@ def main() -> None:
         raise
     except BrokenPipeError:
         # The reader (head, less) left: not our failure, and nothing more to say.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        from advisor.cli.output import drop_stdout
+
+        drop_stdout()
         raise SystemExit(0) from None
     except BaseException as error:
         # A compiled module that is interrupted while it loads raises ImportError in the interrupt's place.

@@ -108,11 +108,11 @@ def write_text(text: str, output: Path | None) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        _drop_stdout()
+        drop_stdout()
         raise UsageError(f"cannot write standard output: {error.strerror or error}") from error
 
 
-def _drop_stdout() -> None:
+def drop_stdout() -> None:
     """Nothing more can be written there; without this the interpreter would complain again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

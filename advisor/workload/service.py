@@ -17,15 +17,13 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema,
 from advisor.documents import read_document
 from advisor.documents.records import check
 from advisor.domain import Slo, SloStatistic, Workload
+from advisor.units import MAX_LATENCY_MS, MAX_USD_PER_HOUR
 from advisor.workload.named import load_workload
 from advisor.workload.workload_file import Name, Rate, StrictRecord, WorkloadRecord
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-MAX_LATENCY_MS: Final = 1e6
-"""Longest latency limit accepted: a quarter of an hour per token is no limit any more."""
-MAX_USD_PER_HOUR: Final = 1_000_000
 MAX_NAMES: Final = 1000
 
 _DOLLARS: Final = r"^([0-9]{1,6}(\.[0-9]{1,8})?|1000000)$"

@@ -14,13 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from advisor.documents import read_document
 from advisor.documents.records import check
 from advisor.domain import Bucket, Workload
+from advisor.units import MAX_RATE_REQUESTS_PER_S
 from advisor.workload.buckets import MAX_TOKENS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-MAX_RATE_REQUESTS_PER_S: Final = 1e7
-"""Highest request rate accepted; a thousand times what the largest public services report."""
 MAX_BUCKETS: Final = 5000
 SHARE_TOLERANCE: Final = 1e-6
 """How far the shares may be from summing to 1, for files that round them."""
