@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -38,13 +39,7 @@ def best_single(
 
 
 def _alone(problem: Problem, columns: list[Column], time_limit_s: float) -> Solution | str:
-    restricted = Problem(
-        problem.demand_requests_per_s,
-        problem.demand_labels,
-        tuple(columns),
-        problem.free_units,
-        problem.utilisation_ceiling,
-    )
+    restricted = replace(problem, columns=tuple(columns))
     try:
         return solve(restricted, time_limit_s=time_limit_s, diagnose=False)
     except (PlanningError, SolverFailed) as error:
@@ -73,15 +68,15 @@ def greedy(problem: Problem) -> Solution:
             column, k, requests_per_s = _cheapest_per_request(contenders, b)
             load[column, k, b] = rate
             needed[column, k] = needed.get((column, k), 0.0) + rate / (
-                problem.utilisation_ceiling * requests_per_s
+                problem.services[0].utilisation_ceiling * requests_per_s
             )
     instances: dict[str, int] = {}
-    replicas: dict[tuple[str, int], int] = {}
+    replicas: dict[tuple[str, int, int], int] = {}
     for (column, k), wanted in sorted(needed.items()):
         slots = columns[column].accelerators // k
         count = math.ceil(wanted / slots * (1 - SLACK))
         instances[column] = instances.get(column, 0) + count
-        replicas[column, k] = count * slots
+        replicas[column, 0, k] = count * slots
     _refuse_overdrawn(problem, columns, instances)
     cost = sum((columns[column].usd_per_hour * count for column, count in instances.items()), Decimal(0))
     return Solution(

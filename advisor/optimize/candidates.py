@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from advisor.domain import EvidenceKind, Exclusion, NoThroughput, Offer, QuotaDraw, Service, Throughput
-from advisor.optimize.problem import Column, Problem, ServingOption
+from advisor.optimize.problem import Column, Problem, ServiceTerms, ServingOption
 from advisor.profiles.memory import valid_tensor_parallel
 
 if TYPE_CHECKING:
@@ -248,5 +248,5 @@ def problem_of(
         demand_labels=tuple(demand.label for demand in demands),
         columns=tuple(columns),
         free_units=free_units,
-        utilisation_ceiling=utilisation_ceiling,
+        services=(ServiceTerms(utilisation_ceiling=utilisation_ceiling),),
     )

@@ -23,7 +23,7 @@ import numpy as np
 from advisor.optimize.dominance import Shape, reduced_degrees, undominated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from decimal import Decimal
 
     from numpy.typing import NDArray
@@ -77,7 +77,7 @@ def unservable(problem: Problem) -> list[int]:
     return sorted(open_demands)
 
 
-def most_instances(column: Column, free_units: dict[str, Decimal]) -> int | None:
+def most_instances(column: Column, free_units: Mapping[str, Decimal]) -> int | None:
     """Instances that stock and quotas allow of this column alone; None is unlimited."""
     limits = [max(0, column.max_instances)] if column.max_instances is not None else []
     limits += [
@@ -104,7 +104,7 @@ def reduce(
     rates = np.array([problem.demand_requests_per_s[b] for b in demands])
     columns = sorted(problem.columns, key=lambda column: column.id)
     shapes, shape_of = _shapes(columns, demands)
-    work = [_instances_enough(shape, rates, problem.utilisation_ceiling) for shape in shapes]
+    work = [_instances_enough(shape, rates, problem.services[0].utilisation_ceiling) for shape in shapes]
 
     kept: list[int] = []
     bound: dict[int, int] = {}
@@ -219,7 +219,7 @@ def _assemble(
     matrix = np.array([row[2] for row in rows]).reshape(len(rows), len(demands))
     members = _proportional(matrix) if merge else [[b] for b in range(len(demands))]
     with np.errstate(divide="ignore"):
-        needed = rates / (problem.utilisation_ceiling * matrix)  # inf where it cannot serve
+        needed = rates / (problem.services[0].utilisation_ceiling * matrix)  # inf where it cannot serve
     grouped = _summed(needed, members)
     degrees: list[list[Degree]] = [[] for _ in picked]
     for row, (i, tensor_parallel, _) in enumerate(rows):

@@ -95,8 +95,9 @@ def check_problem(problem: Problem) -> None:
     demands = len(problem.demand_requests_per_s)
     if len(problem.demand_labels) != demands:
         raise ValueError("demands and labels differ in number")
-    if not 0 < problem.utilisation_ceiling <= 1:
-        raise ValueError(f"utilisation_ceiling {problem.utilisation_ceiling} is not in (0, 1]")
+    for terms in problem.services:
+        if not 0 < terms.utilisation_ceiling <= 1:
+            raise ValueError(f"utilisation_ceiling {terms.utilisation_ceiling} is not in (0, 1]")
     if not all(0 <= rate < float("inf") for rate in problem.demand_requests_per_s):
         raise ValueError("a demand is negative or not finite")
     ids = {column.id for column in problem.columns}
@@ -345,7 +346,7 @@ def _solution(
         SolveStatus.OPTIMAL if proved else SolveStatus.FEASIBLE,
         bought,
         {
-            (ids[c], k): count
+            (ids[c], 0, k): count
             for (c, k), count in sorted(fleet.replicas.items())
             if count and ids[c] in bought
         },

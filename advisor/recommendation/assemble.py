@@ -45,7 +45,7 @@ def assemble(found: Findings, solution: Solution, baselines: list[Baseline]) -> 
     candidates = found.joined.by_id()
     drafts = (
         _allocation(found, candidates[column], tensor_parallel, replicas, solution)
-        for (column, tensor_parallel), replicas in sorted(solution.replicas.items())
+        for (column, _, tensor_parallel), replicas in sorted(solution.replicas.items())
     )
     allocations = [allocation for allocation in drafts if allocation is not None]
     purchase = [

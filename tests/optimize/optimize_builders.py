@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from advisor.optimize.problem import Column, Problem, ServingOption, Solution
+from advisor.optimize.problem import Column, Problem, ServiceTerms, ServingOption, Solution
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,8 @@ def a_problem(
 ) -> Problem:
     free_units = {pool: Decimal(units) for pool, units in (free or {}).items()}
     labels = tuple(f"bucket {b}" for b in range(len(demand)))
-    return Problem(tuple(map(float, demand)), labels, columns, free_units, ceiling)
+    terms = (ServiceTerms(utilisation_ceiling=ceiling),)
+    return Problem(tuple(map(float, demand)), labels, columns, free_units, terms)
 
 
 def faults(problem: Problem, solution: Solution) -> list[str]:
@@ -53,7 +54,7 @@ def faults(problem: Problem, solution: Solution) -> list[str]:
             found.append(f"{n} of {c}")
         if columns[c].max_instances is not None and n > columns[c].max_instances:
             found.append(f"{n} of {c} exceed its stock")
-        sizes = [k for (col, k), count in solution.replicas.items() if col == c for _ in range(count)]
+        sizes = [k for (col, _, k), count in solution.replicas.items() if col == c for _ in range(count)]
         if not packs(sizes, columns[c].accelerators, n):
             found.append(f"replicas of {c} do not fit {n} instances")
     for pool, free in problem.free_units.items():
@@ -76,7 +77,7 @@ def faults(problem: Problem, solution: Solution) -> list[str]:
         if not math.isclose(is_, should, rel_tol=2e-9):
             found.append(f"demand {b}: {is_} of {should}")
     for (c, k), replicas in busy.items():
-        held = solution.replicas.get((c, k), 0) * problem.utilisation_ceiling
+        held = solution.replicas.get((c, 0, k), 0) * problem.services[0].utilisation_ceiling
         if replicas > held * (1 + 2e-9):
             found.append(f"{c} at degree {k}: {replicas} of {held}")
     return found
@@ -158,7 +159,7 @@ def _serves(problem: Problem, pools: list[tuple[tuple[float, ...], int]], slices
     load = np.zeros((len(pools), len(columns) + 1))
     for i, (p, b) in enumerate(columns):
         load[p, i] = problem.demand_requests_per_s[b] / (
-            problem.utilisation_ceiling * pools[p][0][b] * pools[p][1]
+            problem.services[0].utilisation_ceiling * pools[p][0][b] * pools[p][1]
         )
     load[:, -1] = -1.0
     cost = np.zeros(len(columns) + 1)
@@ -178,7 +179,7 @@ def _serves_slices(
         for b, p in zip(pieces, places, strict=True):
             rate = pools[p][0][b]
             busy[p] += (
-                problem.demand_requests_per_s[b] / slices / (rate * problem.utilisation_ceiling)
+                problem.demand_requests_per_s[b] / slices / (rate * problem.services[0].utilisation_ceiling)
                 if rate
                 else math.inf
             )

@@ -52,7 +52,7 @@ def test_two_fleets_of_one_price_are_told_apart_by_counts_whatever_their_order()
 @given(tiny_problems(degrees=False))
 def test_it_finds_the_fleet_that_trying_them_all_finds(problem: Problem) -> None:
     problem = Problem(
-        problem.demand_requests_per_s, problem.demand_labels, problem.columns, {}, problem.utilisation_ceiling
+        problem.demand_requests_per_s, problem.demand_labels, problem.columns, {}, problem.services
     )
     try:
         refuse_unservable(problem)

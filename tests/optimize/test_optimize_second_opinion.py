@@ -47,7 +47,7 @@ def by_scip(problem: Problem, slices: int | None = None) -> float:
                 part = model.addVar(vtype="I" if slices else "C", lb=0) * (rate / (slices or 1))
                 served[b].append(part)
                 busy.append(part * (1 / rates[b]))
-        model.addCons(quicksum(busy) <= problem.utilisation_ceiling * count)
+        model.addCons(quicksum(busy) <= problem.services[0].utilisation_ceiling * count)
     for b in demands:
         model.addCons(quicksum(served[b]) == problem.demand_requests_per_s[b])
     model.setObjective(quicksum(cost))

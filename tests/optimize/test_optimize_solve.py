@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from optimize_builders import a_column, a_problem, brute_force, faults, packs, tiny_problems
 
 from advisor.errors import Infeasible, NoCandidates, PlanningError
-from advisor.optimize.problem import Problem, Solution, SolveStatus
+from advisor.optimize.problem import Problem, ServiceTerms, Solution, SolveStatus
 from advisor.optimize.solve import solve
 
 if TYPE_CHECKING:
@@ -169,20 +169,20 @@ def test_one_instance_holds_replicas_of_different_degrees() -> None:
     rates = {1: (1.0, 0.0), 4: (0.0, 10.0)}
     solution = solve(a_problem((4.0, 10.0), a_column("box", "20", rates, accelerators=8)))
     assert solution.instances == {"box": 1}
-    assert solution.replicas == {("box", 1): 4, ("box", 4): 1}
+    assert solution.replicas == {("box", 0, 1): 4, ("box", 0, 4): 1}
 
 
 def test_accelerators_left_over_by_the_degree_idle() -> None:
     # 8 accelerators at 3 per replica are 2 replicas.
     solution = solve(a_problem((5.0,), a_column("box", "8", {3: (1.0,)}, accelerators=8)))
     assert solution.instances == {"box": 3}
-    assert solution.replicas == {("box", 3): 6}
+    assert solution.replicas == {("box", 0, 3): 6}
 
 
 def test_idle_accelerators_run_more_replicas_of_the_degree_in_use() -> None:
     rates = {1: (1.0, 0.0), 4: (0.0, 10.0)}
     solution = solve(a_problem((1.0, 10.0), a_column("box", "20", rates, accelerators=8)))
-    replicas = [k for (_, k), n in solution.replicas.items() for _ in range(n)]
+    replicas = [k for (_, _, k), n in solution.replicas.items() for _ in range(n)]
     assert sum(replicas) == 8
     assert packs(replicas, 8, 1)
 
@@ -271,7 +271,7 @@ def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
     "change",
     [
         {"demand_labels": ()},
-        {"utilisation_ceiling": 0.0},
+        {"services": (ServiceTerms(utilisation_ceiling=0.0),)},
         {"demand_requests_per_s": (float("nan"),)},
         {"columns": (a_column(), a_column())},
         {"columns": (a_column(rates=(1.0, 2.0)),)},
