@@ -7,32 +7,22 @@ is a decimal string; rates and milliseconds are numbers. Nothing here computes.
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import AwareDatetime, Field
 
-from advisor.domain import EvidenceKind, Market, QuotaUnit, SloStatistic
-from advisor.units import HOURS_PER_MONTH, decimal_text
+from advisor.domain import EvidenceKind, Market, QuotaUnit
+from advisor.plan.demand import BucketLine, LimitLine, ServiceLine, TrafficLine, UsersLine
+from advisor.plan.migration import FleetChange, Migration, MigrationStep
+from advisor.plan.record import DECIMAL_PATTERN, Amount, Rate, Record, Share, Usd
+from advisor.plan.risk import Carbon, CarbonLine, Fallback, Risk, SideCost
+from advisor.plan.rules import CaseLine, RuleLine
+from advisor.units import HOURS_PER_MONTH
 
 SCHEMA_VERSION: Final = 1
 
-DECIMAL_PATTERN = r"^[0-9]{1,15}(\.[0-9]{1,20})?$"
-"""How a decimal string looks in the file: plain digits, no sign, no exponent."""
 
-_AS_TEXT = PlainSerializer(decimal_text, return_type=str, when_used="json")
-_DECIMAL_SCHEMA = WithJsonSchema({"type": "string", "format": "decimal", "pattern": DECIMAL_PATTERN})
-Usd = Annotated[Decimal, Field(ge=0, allow_inf_nan=False), _AS_TEXT, _DECIMAL_SCHEMA]
-Amount = Annotated[Decimal, Field(ge=0, allow_inf_nan=False), _AS_TEXT, _DECIMAL_SCHEMA]
-Rate = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Optimality(_Record):
+class Optimality(Record):
     """What the solver proved, beside the price it belongs to."""
 
     proved: bool = Field(
@@ -44,7 +34,7 @@ class Optimality(_Record):
     solve_seconds: Rate = Field(description="wall-clock seconds the solver took")
 
 
-class QuotaDrawLine(_Record):
+class QuotaDrawLine(Record):
     """What a purchase line takes from one pool, beside what the account has free."""
 
     pool: str = Field(description="the provider's own id of the quota, e.g. L-417A185B")
@@ -54,7 +44,7 @@ class QuotaDrawLine(_Record):
     free_units: Amount | None = Field(description="null: the account file does not say")
 
 
-class Purchase(_Record):
+class Purchase(Record):
     """One line to buy."""
 
     provider: str = Field(description="cloud provider, e.g. aws")
@@ -99,7 +89,7 @@ class Purchase(_Record):
         return f"{self.provider}:{place}:{self.instance_type}:{self.market.value}"
 
 
-class ProfileReference(_Record):
+class ProfileReference(Record):
     """Which throughput a number rests on."""
 
     id: str = Field(description="throughput profile; `advisor profile show` resolves it")
@@ -110,7 +100,14 @@ class ProfileReference(_Record):
     )
 
 
-class Load(_Record):
+class OriginRate(Record):
+    """Requests of one origin's users."""
+
+    origin: str = Field(description="where the users are, as the service names it")
+    requests_per_s: Rate = Field(description="of those users")
+
+
+class Load(Record):
     """The part of one bucket's stream that an allocation serves."""
 
     input_tokens_max: int = Field(description="upper input edge of the bucket, inclusive")
@@ -121,10 +118,19 @@ class Load(_Record):
     capacity_requests_per_s: Rate = Field(
         description="of one replica, if it served nothing else, within the SLO"
     )
+    capacity_low_requests_per_s: Rate | None = Field(
+        default=None, description="low end of the capacity's 90 % interval; null is not known"
+    )
+    capacity_high_requests_per_s: Rate | None = Field(
+        default=None, description="high end of the capacity's 90 % interval; null is not known"
+    )
     profile: ProfileReference = Field(description="the throughput the capacity rests on")
+    origins: list[OriginRate] = Field(
+        default_factory=list, description="whose requests these are; empty where the service names no users"
+    )
 
 
-class Allocation(_Record):
+class Allocation(Record):
     """Replicas of one service on one purchase line."""
 
     service: str = Field(description="name of the service served")
@@ -140,48 +146,11 @@ class Allocation(_Record):
     profile: ProfileReference = Field(description="the weakest evidence any of the load rests on")
 
 
-class ServiceLine(_Record):
-    """The service as planned, complete enough to check the plan against."""
-
-    name: str = Field(description="name of the service, unique in the plan")
-    model: str = Field(description="canonical model id")
-    precision: str = Field(description="of the weights, e.g. bf16")
-    engine: str = Field(description="serving engine")
-    workload: str = Field(description="name of the distribution of request sizes")
-    workload_source: str = Field(description="where the distribution comes from")
-    rate_requests_per_s: Rate = Field(description="requests per second, all buckets together")
-    slo: str = Field(description="the latency limits in words")
-    tpot_ms: float | None = Field(
-        description="limit on the time per output token after the first; null is no limit"
-    )
-    ttft_ms: float | None = Field(description="limit on the time to the first token; null is no limit")
-    slo_statistic: SloStatistic = Field(description="which statistic of the latencies the limits bind")
-    headroom: Annotated[float, Field(ge=0, lt=1)] = Field(
-        description="share of every replica's capacity kept free"
-    )
-    buckets: list[BucketLine] = Field(description="demand per range of request sizes")
-    left_out_share: Share = Field(default=0.0, description="of requests, by --coverage")
-
-
-class BucketLine(_Record):
-    """Demand per bucket."""
-
-    input_tokens_min: int = Field(description="lower input edge, exclusive")
-    input_tokens_max: int = Field(description="upper input edge, inclusive")
-    output_tokens_min: int = Field(description="lower output edge, exclusive")
-    output_tokens_max: int = Field(description="upper output edge, inclusive")
-    input_tokens: float = Field(description="the size that stands for the bucket")
-    output_tokens: float = Field(description="the output size that stands for the bucket")
-    size_basis: str = Field(description="mean of the requests in it, or upper_edge")
-    share: Share = Field(description="of all requests of the service")
-    requests_per_s: Rate = Field(description="share times the service's rate")
-
-
-class Baseline(_Record):
+class Baseline(Record):
     """A simpler plan that savings are measured against."""
 
     name: str = Field(description="what the simpler plan is")
-    kind: Literal["single_accelerator", "greedy", "market", "admitting"] = Field(
+    kind: Literal["single_accelerator", "greedy", "market", "admitting", "without_rule", "held"] = Field(
         description="how it is simpler"
     )
     usd_per_hour: Usd | None = Field(description="its cost; null if no such fleet exists")
@@ -196,7 +165,7 @@ class Baseline(_Record):
     detail: str = Field(default="", description="what else there is to say about it")
 
 
-class ExclusionCount(_Record):
+class ExclusionCount(Record):
     """How many offers were left out for one reason, with a few of them."""
 
     count: int = Field(ge=1, description="offers left out for the reason")
@@ -207,7 +176,7 @@ class ExclusionCount(_Record):
     )
 
 
-class CatalogState(_Record):
+class CatalogState(Record):
     """How old the prices are, per provider and market."""
 
     provider: str = Field(description="cloud provider")
@@ -226,7 +195,7 @@ class CatalogState(_Record):
     )
 
 
-class Inputs(_Record):
+class Inputs(Record):
     """What reproduces the plan: the same ids give the same plan."""
 
     snapshot_id: str = Field(description="the prices")
@@ -250,9 +219,15 @@ class Inputs(_Record):
     max_usd_per_hour: Usd | None = Field(
         default=None, description="dearest instance allowed; null is no limit"
     )
+    fleet_sha256: str | None = Field(
+        default=None, description="digest of the file of the fleet held; null if none was given"
+    )
+    latency_sha256: str | None = Field(
+        default=None, description="digest of the measured latency matrix; null: estimated from coordinates"
+    )
 
 
-class Plan(_Record):
+class Plan(Record):
     """A recommended fleet."""
 
     schema_version: Literal[1] = Field(default=SCHEMA_VERSION, description="version of this format")
@@ -281,12 +256,49 @@ class Plan(_Record):
     warnings: list[str] = Field(description="what to be careful about, in sentences")
     catalog: list[CatalogState] = Field(description="how old the prices are")
     inputs: Inputs = Field(description="what reproduces the plan")
+    rules: list[RuleLine] = Field(
+        default_factory=list, description="what else the fleet obeys, and its price"
+    )
+    risk: Risk | None = Field(default=None, description="of spot lines; null where the fleet has none")
+    side_costs: list[SideCost] = Field(
+        default_factory=list, description="included in the optimum, not in usd_per_hour"
+    )
+    carbon: Carbon | None = Field(default=None, description="estimated emissions; null where not asked for")
+    migration: Migration | None = Field(
+        default=None, description="from the fleet held; null where none was given"
+    )
     reason: str | None = Field(default=None, description="why there is no plan, when infeasible")
 
 
-ServiceLine.model_rebuild()
-
 __all__ = [
-    "SCHEMA_VERSION", "Allocation", "Baseline", "BucketLine", "CatalogState", "ExclusionCount", "Inputs",
-    "Load", "Optimality", "Plan", "ProfileReference", "Purchase", "QuotaDrawLine", "ServiceLine", "datetime",
-]  # fmt: skip
+    "DECIMAL_PATTERN",
+    "SCHEMA_VERSION",
+    "Allocation",
+    "Baseline",
+    "BucketLine",
+    "Carbon",
+    "CarbonLine",
+    "CaseLine",
+    "CatalogState",
+    "ExclusionCount",
+    "Fallback",
+    "FleetChange",
+    "Inputs",
+    "LimitLine",
+    "Load",
+    "Migration",
+    "MigrationStep",
+    "Optimality",
+    "OriginRate",
+    "Plan",
+    "ProfileReference",
+    "Purchase",
+    "QuotaDrawLine",
+    "Risk",
+    "RuleLine",
+    "ServiceLine",
+    "SideCost",
+    "TrafficLine",
+    "UsersLine",
+    "datetime",
+]

@@ -27,7 +27,20 @@ MAX_INTEGER: Final = 2**53
 """Beyond it, JSON readers elsewhere no longer keep integers exact (RFC 8259, section 6)."""
 
 DECIMAL_FIELDS: Final = frozenset(
-    {"usd_per_hour", "usd_per_month", "usd_per_hour_each", "max_usd_per_hour", "units", "free_units"}
+    {
+        "usd_per_hour",
+        "usd_per_month",
+        "usd_per_hour_each",
+        "max_usd_per_hour",
+        "units",
+        "free_units",
+        "expected_usd_per_hour",
+        "worst_usd_per_hour",
+        "fallback_usd_per_hour_each",
+        "held_usd_per_hour",
+        "best_usd_per_hour",
+        "one_off_usd",
+    }  # fmt: skip
 )
 """Fields that are decimal strings; as JSON numbers they would already have lost digits."""
 

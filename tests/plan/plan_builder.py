@@ -238,7 +238,8 @@ _PLAN: dict[str, Any] = {
 
 def stamped(document: dict[str, Any]) -> dict[str, Any]:
     """The document with the id its content has, as a careful forger would leave it."""
-    return {**document, "plan_id": plan_id(Plan.model_validate(document))}
+    complete = Plan.model_validate(document)
+    return {**complete.model_dump(mode="json"), "plan_id": plan_id(complete)}
 
 
 def a_plan_document() -> dict[str, Any]:
