@@ -1,0 +1,185 @@
+"""`advisor frontier`: what one thing more or less of costs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from advisor.cli.output import Col, Format, Listing, json_text, listing_csv, show, write_text
+from advisor.cli.sections import Paragraph, Section, markdown, renderables
+from advisor.errors import UsageError
+from advisor.units import usd_per_month, usd_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from advisor.recommendation.frontier import Frontier
+
+
+class Over(StrEnum):
+    """What can be varied."""
+
+    RATE = "rate"
+    TPOT = "tpot"
+    TTFT = "ttft"
+    HEADROOM = "headroom"
+    SPOT_SHARE = "spot-share"
+    INSTANCES_LOST = "instances-lost"
+    PROVIDERS = "providers"
+    ACCELERATORS = "accelerators"
+    REGIONS = "regions"
+    BUDGET = "budget"
+    DEMAND_ERROR = "demand-error"
+    COVERAGE = "coverage"
+
+
+def frontier(
+    plan: Annotated[
+        str | None,
+        typer.Argument(help="Vary this plan's own question; - is standard input. Default: ask anew."),
+    ] = None,
+    over: Annotated[Over, typer.Option("--over", help="What to vary.")] = Over.RATE,
+    values: Annotated[
+        str | None, typer.Option(help="Values, comma-separated: 1,2,4,8. Default: a few sensible ones.")
+    ] = None,
+    region: Annotated[list[str] | None, typer.Option("--region", "-r", help="As in recommend.")] = None,
+    provider: Annotated[list[str] | None, typer.Option("--provider", "-p", help="As in recommend.")] = None,
+    market: Annotated[list[str] | None, typer.Option("--market", "-m", help="As in recommend.")] = None,
+    service: Annotated[Path | None, typer.Option("--service", help="Service file.")] = None,
+    model: Annotated[str | None, typer.Option("--model", help="As in recommend.")] = None,
+    workload: Annotated[str | None, typer.Option("--workload", "-w", help="As in recommend.")] = None,
+    rate: Annotated[float | None, typer.Option("--rate", help="Requests per second.")] = None,
+    tpot_ms: Annotated[float | None, typer.Option("--tpot-ms", help="Limit on TPOT.")] = None,
+    quota: Annotated[Path | None, typer.Option("--quota", help="Account file.")] = None,
+    snapshot: Annotated[str | None, typer.Option("--snapshot", help="Id or path of a snapshot.")] = None,
+    time_limit_s: Annotated[float, typer.Option(help="Seconds for each point.", min=0.1, max=3600)] = 30.0,
+    form: Annotated[Format, typer.Option("--format", help="Dress of the result.")] = Format.TABLE,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")] = None,
+) -> None:
+    """Print the cheapest fleet at each value of one thing, every point solved and proved on its own.
+
+    Example: advisor frontier --region us-east-1 --over tpot
+    """
+    from advisor import api
+
+    question: dict[str, Any] = {
+        "service_file": service, "regions": region, "providers": provider, "markets": market, "model": model,
+        "workload": workload, "rate_requests_per_s": rate, "tpot_ms": tpot_ms,
+    }  # fmt: skip
+    given = {name: value for name, value in question.items() if value}
+    if plan is not None and given:
+        raise UsageError("give a PLAN or options of the question, not both")
+    found = api.frontier(
+        over.value,
+        _numbers(values),
+        plan=_read(plan),
+        snapshot=snapshot,
+        quota=quota,
+        **{**given, "time_limit_s": time_limit_s},
+    )
+    if form is Format.JSON:
+        write_text(json_text(_document(found)), output)
+    elif form is Format.CSV:
+        write_text(listing_csv(_listing(found)), output)
+    elif form is Format.MARKDOWN:
+        write_text(markdown(_sections(found, 100)), output)
+    else:
+        show(lambda width: renderables(_sections(found, width), width), output)
+    if all(point.usd_per_hour is None for point in found.points):
+        raise typer.Exit(3)
+
+
+def _read(plan: str | None) -> Any:
+    from advisor.plan.read import read_plan
+
+    return None if plan is None else read_plan(plan)
+
+
+def _numbers(words: str | None) -> list[float]:
+    try:
+        return [float(word) for word in words.split(",")] if words else []
+    except ValueError:
+        raise UsageError(f"--values {words!r} is not allowed; numbers separated by commas") from None
+
+
+def _document(found: Frontier) -> dict[str, object]:
+    return {
+        "schema_version": 1,
+        "kind": "frontier",
+        "over": found.axis.name,
+        "meaning": found.axis.meaning,
+        "unit": found.axis.unit,
+        "asked_value": found.asked_value,
+        "points": [asdict(point) for point in found.points],
+    }
+
+
+def _sections(found: Frontier, width: int) -> Iterator[Section]:
+    yield Paragraph(f"Cost against {found.axis.meaning}", (), bulleted=False)
+    yield _listing(found)
+    chart = _chart(found, width)
+    if chart:
+        yield Paragraph("", tuple(chart), bulleted=False)
+    no = [f"{_value(found, p.value)}: {p.reason}" for p in found.points if p.usd_per_hour is None]
+    if no:
+        yield Paragraph("No fleet", tuple(no))
+
+
+def _value(found: Frontier, value: float) -> str:
+    return f"{value:g} {found.axis.unit}".strip()
+
+
+def _listing(found: Frontier) -> Listing:
+    records = []
+    for point in found.points:
+        record = asdict(point)
+        record["usd_per_month"] = None if point.usd_per_hour is None else usd_per_month(point.usd_per_hour)
+        record["proof"] = (
+            "proved"
+            if point.status == "optimal"
+            else point.status
+            if point.relative_gap is None
+            else f"gap {point.relative_gap:.2%}"
+        )
+        record["fleet"] = ", ".join(point.fleet) or None
+        records.append(record)
+    unit = f", {found.axis.unit}" if found.axis.unit else ""
+    partly = any(point.served_share is not None and point.served_share < 1 - 1e-9 for point in found.points)
+    served = (Col("served_share", "Served", numeric=True, text=lambda v: "–" if v is None else f"{v:.2%}"),)
+    columns = (
+        Col("value", f"{found.axis.name}{unit}", numeric=True, text=lambda v: f"{v:g}"),
+        Col("usd_per_hour", "$/h", numeric=True, text=lambda v: "–" if v is None else usd_text(v, 4)),
+        Col(
+            "usd_per_month", "$/month", numeric=True, importance=3,
+            text=lambda v: "–" if v is None else usd_text(v, 0),
+        ),
+        *(served if partly else ()),
+        Col("proof", "Proof"),
+        Col("instances", "Instances", numeric=True, importance=2),
+        Col("fleet", "Fleet", wrap=True),
+    )  # fmt: skip
+    return Listing("", columns, records)
+
+
+def _chart(found: Frontier, width: int) -> list[str]:
+    """One bar per point, from zero, to the scale of the dearest."""
+    priced = [(p.value, p.usd_per_hour) for p in found.points if p.usd_per_hour is not None]
+    if len(priced) < 2:
+        return []
+    labels = [f"{value:g}" for value, _ in priced]
+    costs = [usd_text(usd, 2) for _, usd in priced]
+    margin, room = max(map(len, labels)), max(map(len, costs))
+    space = max(10, min(width, 100) - margin - room - 4)
+    most = max(usd for _, usd in priced)
+    lines = [f"$/h by {found.axis.name}, bars from 0"]
+    for label, cost, (value, usd) in zip(labels, costs, priced, strict=True):
+        bar = "█" * max(1, round(space * float(usd / most)))
+        mark = (
+            " ◄ as asked" if found.asked_value is not None and abs(value - found.asked_value) < 1e-9 else ""
+        )
+        lines.append(f"{label:>{margin}} │{bar} {cost}{mark}")
+    return lines
