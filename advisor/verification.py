@@ -9,9 +9,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from advisor.domain import Market, Slo
+from advisor.domain import Market, Traffic
 from advisor.errors import DataError, UnknownName
 from advisor.plan.verify import Against, Violation, check, families
+from advisor.plan.verify.serving import slo_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from advisor.catalog.facts import Facts
     from advisor.catalog.snapshot import Snapshot
     from advisor.domain import NoThroughput, Offer, Throughput
-    from advisor.plan.plan import BucketLine, Inputs, Plan, ServiceLine
+    from advisor.plan.plan import BucketLine, Inputs, Plan, Purchase, ServiceLine
     from advisor.plan.verify.against import Capacities, Misfit, Shares
     from advisor.profiles.query import ProfileStore
 
@@ -85,6 +86,11 @@ def inputs_of(
         names_accelerator=_names_accelerator(facts),
         refusal=_refusal(plan.inputs, facts, frozenset(limits or ())),
         stale_after={Market.ON_DEMAND: ON_DEMAND_LIMIT, Market.SPOT: SPOT_LIMIT},
+        low=_low(profiles),
+        zones=lambda provider, region: _zones(facts, provider, region),
+        in_places=_in_places(facts),
+        may_serve=_may_serve(plan, facts),
+        kg_co2e_per_hour=_emitted(facts),
     )
 
 
@@ -114,10 +120,74 @@ def _capacities(plan: Plan, facts: Facts, profiles: ProfileStore) -> Capacities:
         return profiles.throughputs(
             facts.models[service.model], service.precision, service.engine, facts.accelerators[accelerator],
             tensor_parallel, [(bucket.input_tokens, bucket.output_tokens) for bucket in buckets],
-            Slo(service.tpot_ms, service.ttft_ms, service.slo_statistic), plan.inputs.evidence,
+            slo_of(service), plan.inputs.evidence, _traffic(service),
         )  # fmt: skip
 
     return ask
+
+
+def _traffic(service: ServiceLine) -> Traffic:
+    return Traffic(**service.traffic.model_dump())
+
+
+def _low(profiles: ProfileStore) -> Callable[[Throughput, str], float]:
+    from advisor.profiles.interval import interval_of
+
+    def low(figure: Throughput, accelerator: str) -> float:
+        interval = interval_of(figure, accelerator, profiles.errors)
+        return figure.requests_per_s if interval is None else interval.low
+
+    return low
+
+
+def _zones(facts: Facts, provider: str, region: str) -> Sequence[str]:
+    known = facts.regions.get(f"{provider}:{region}")
+    return known.zones if known is not None else ()
+
+
+def _in_places(facts: Facts) -> Callable[[Sequence[str], str], bool]:
+    from advisor.catalog.residency import allowed_places
+    from advisor.errors import UsageError
+
+    def allows(patterns: Sequence[str], place: str) -> bool:
+        try:
+            return place in allowed_places(patterns, [place], facts.regions)
+        except UsageError:
+            return False
+
+    return allows
+
+
+def _may_serve(plan: Plan, facts: Facts) -> Callable[[ServiceLine, str, str], bool] | None:
+    """From estimated distances; None where the plan used a measured matrix, which is not at hand."""
+    from advisor.catalog.latency import Network
+
+    if plan.inputs.latency_sha256 is not None:
+        return None
+    network, allows = Network(facts.regions), _in_places(facts)
+
+    def may(service: ServiceLine, origin: str, place: str) -> bool:
+        if service.residency and not allows(service.residency, place):
+            return False
+        if service.network_ms is None:
+            return True
+        trip = network.round_trip_ms(origin, place)
+        return trip is not None and trip <= service.network_ms
+
+    return may
+
+
+def _emitted(facts: Facts) -> Callable[[Purchase], float | None]:
+    from advisor.catalog.carbon import emission
+
+    def emitted(line: Purchase) -> float | None:
+        region = facts.regions.get(f"{line.provider}:{line.region}")
+        chip = facts.accelerators.get(line.accelerator)
+        if chip is None:
+            return None
+        return emission(chip, line.accelerators_per_instance, region, facts.grid).kg_co2e_per_hour
+
+    return emitted
 
 
 def _misfit(facts: Facts) -> Misfit:
@@ -133,7 +203,7 @@ def _misfit(facts: Facts) -> Misfit:
             return "memory", f"a known precision; {service.precision} is not"
         if tensor_parallel not in valid_tensor_parallel(model, tensor_parallel):
             return "degree", f"a power of two that divides the heads of {model.id}"
-        room = fit(model, service.precision, chip, tensor_parallel)
+        room = fit(model, service.precision, chip, tensor_parallel, traffic=_traffic(service))
         return None if room.fits else ("memory", room.detail)
 
     return ask
@@ -196,6 +266,8 @@ def _skipped(plan: Plan, against: Against, account: Account | None) -> list[str]
         )
     elif not against.account_is_the_plans:
         said.append("Free units the plan states: the account file is not the one the plan was made with.")
+    if plan.inputs.latency_sha256 is not None:
+        said.append("Who may be served from where: the plan rests on a measured latency matrix.")
     if against.workload_shares is None:
         names = ", ".join(sorted({service.workload for service in plan.services})) or "none"
         said.append(f"Shares of the workload: {names} is not one of the shipped names.")

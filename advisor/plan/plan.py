@@ -150,8 +150,10 @@ class Baseline(Record):
     """A simpler plan that savings are measured against."""
 
     name: str = Field(description="what the simpler plan is")
-    kind: Literal["single_accelerator", "greedy", "market", "admitting", "without_rule", "held"] = Field(
-        description="how it is simpler"
+    kind: Literal[
+        "single_accelerator", "greedy", "market", "admitting", "without_rule", "held", "staying"
+    ] = Field(
+        description="how it is simpler; staying: in the places preferred, where the fleet does not stay"
     )
     usd_per_hour: Usd | None = Field(description="its cost; null if no such fleet exists")
     status: Literal["optimal", "feasible", "infeasible", "not_solved"] = Field(

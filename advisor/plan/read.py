@@ -40,7 +40,9 @@ DECIMAL_FIELDS: Final = frozenset(
         "held_usd_per_hour",
         "best_usd_per_hour",
         "one_off_usd",
-    }  # fmt: skip
+        "usd_per_instance_started",
+        "usd_per_instance_stopped",
+    }
 )
 """Fields that are decimal strings; as JSON numbers they would already have lost digits."""
 

@@ -73,6 +73,8 @@ OFFERS = (
         usd_per_hour=Decimal("3.6734"), accelerator=A100, accelerators=Decimal(1), price_basis="list",
         collected_at=datetime(2026, 10, 20, 12, tzinfo=UTC), source="gcp list prices", interruption=None,
     ),
+    # What the spot line falls back to; in scope, but not bought.
+    an_offer(zone=None, market=Market.ON_DEMAND, usd_per_hour=Decimal("10.00"), price_basis="list", interruption=None),
     # Of another region: no part of what the plan says about ages and counts.
     an_offer(region="us-west-2", zone="us-west-2a", collected_at=datetime(2026, 9, 1, tzinfo=UTC)),
 )  # fmt: skip
@@ -128,6 +130,8 @@ def the_inputs(**changes: Any) -> Against:
         "snapshot_id": SNAPSHOT, "offers": OFFERS, "capacities": capacities, "misfit": misfit, "draws": draws,
         "stale_after": {Market.SPOT: timedelta(days=2), Market.ON_DEMAND: timedelta(days=7)},
         "limits": {limit.key: limit for limit in LIMITS},
+        "may_serve": lambda service, origin, place: True,
+        "kg_co2e_per_hour": lambda line: 0.56 if line.accelerator == L40S else 0.12,
         "workload_shares": {"chat": {(0, 250, 0, 100): 0.5, (250, 1000, 100, 250): 0.3, (1000, 4000, 250, 500): 0.2}},
     }  # fmt: skip
     return Against(**(inputs | changes))
@@ -217,6 +221,16 @@ _PLAN: dict[str, Any] = {
     ],
     "exclusions": {"does_not_fit": {"count": 3, "meaning": "the model does not fit in the accelerators' memory",
                                     "examples": ["aws:us-east-1:g4dn.xlarge:spot"], "saving_if_admitted": None}},
+    # On its fallback a g6e.12xlarge costs 10.00: 2 × (10 - 4.0125) = 11.975 more, so 23.6734 at worst. At most a
+    # tenth is reclaimed a month, for a day: 11.975 × 0.1 × 24 / 730 = 0.03936986 more, so 11.73776986 expected.
+    "risk": {
+        "expected_usd_per_hour": "11.73776986", "worst_usd_per_hour": "23.6734", "hours_on_fallback": 24.0,
+        "fallbacks": [{
+            "offer": "aws:us-east-1/us-east-1a:g6e.12xlarge:spot", "instances": 2, "interruption": "5-10%",
+            "interruption_share": 0.1, "fallback": "aws:us-east-1:g6e.12xlarge:on_demand",
+            "fallback_usd_per_hour_each": "10.00",
+        }],
+    },
     "assumptions": ["Quota NVIDIA_A100_GPUS in us-central1 is not known."], "warnings": [],
     "catalog": [
         # 27 October 00:00 to 28 October 12:00 is 36 hours; 20 October 12:00 to then is 8 days.

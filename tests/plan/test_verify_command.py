@@ -118,4 +118,4 @@ def test_a_file_that_is_no_plan_is_bad_input(home: Path, tmp_path: Path) -> None
 def test_the_schema_command_prints_what_the_library_gives(home: Path) -> None:
     answer = advisor(home, "schema", "plan")
     assert json.loads(answer.stdout) == plan_json_schema()
-    assert advisor(home, "schema", "fleet").returncode == 2
+    assert advisor(home, "schema", "spaceship").returncode == 2

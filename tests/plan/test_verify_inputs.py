@@ -24,6 +24,7 @@ def test_a_plan_alone_is_checked_for_what_it_says_itself(document: dict[str, Any
     assert {v.code for v in check(Plan.model_validate(stamped(document)))} == {
         "line_total",
         "lower_bound",  # the replicas need two instances only
+        "risk",  # the fallbacks are of two
         "total",
         "utilization",
     }

@@ -13,10 +13,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from advisor.plan.verify.against import Against, families
+from advisor.plan.verify.bad_days import check_bad_days
 from advisor.plan.verify.books import check_books
 from advisor.plan.verify.claims import check_claims
+from advisor.plan.verify.consequences import check_consequences
 from advisor.plan.verify.offers import check_offers
 from advisor.plan.verify.quotas import check_quotas
+from advisor.plan.verify.rules import check_rules
 from advisor.plan.verify.selection import check_selection
 from advisor.plan.verify.serving import check_serving
 from advisor.plan.verify.throughput import check_throughput
@@ -36,6 +39,9 @@ def check(plan: Plan, against: Against | None = None) -> list[Violation]:
         *check_serving(plan, against),
         *check_throughput(plan, against),
         *check_quotas(plan, against),
+        *check_rules(plan, against),
+        *check_bad_days(plan, against),
+        *check_consequences(plan, against),
         *check_claims(plan, against),
     ]
 

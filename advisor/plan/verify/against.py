@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from advisor.domain import Market, NoThroughput, Offer, QuotaDraw, QuotaLimit, Throughput
-from advisor.plan.plan import BucketLine, ServiceLine
+from advisor.plan.plan import BucketLine, Purchase, ServiceLine
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -43,6 +43,12 @@ class Against:
     refusal: Callable[[Offer], str | None] | None = (
         None  #: why an offer cannot be bought under the plan's rules
     )
+    low: Callable[[Throughput, str], float] | None = None  #: low end of a figure on an accelerator
+    zones: Callable[[str, str], Sequence[str]] | None = None  #: (provider, region) -> its zones
+    in_places: Callable[[Sequence[str], str], bool] | None = None  #: do patterns allow a provider:region?
+    may_serve: Callable[[ServiceLine, str, str], bool] | None = None
+    """(service, where users are, place) -> whether residency and network_ms allow it."""
+    kg_co2e_per_hour: Callable[[Purchase], float | None] | None = None  #: of one instance of a line
 
 
 def live_offers(offers: Iterable[Offer]) -> dict[str, Offer]:
@@ -63,5 +69,9 @@ def families(against: Against) -> tuple[tuple[str, ...], tuple[str, ...]]:
         "memory and tensor parallelism": against.misfit is not None,
         "quota draws": against.draws is not None and against.offers is not None,
         "account limits": against.limits is not None,
+        "caps, variety, replicas, users": True,
+        "losses, demand and doubt, case by case": against.capacities is not None,
+        "places and emissions": against.may_serve is not None and against.kg_co2e_per_hour is not None,
+        "risk, side costs, emissions, migration": True,
     }
     return tuple(name for name, met in needs.items() if met), tuple(n for n, met in needs.items() if not met)

@@ -11,7 +11,7 @@ from advisor.plan.verify.against import live_offers
 from advisor.plan.verify.books import EXACT
 from advisor.plan.verify.packing import instances_needed
 from advisor.plan.verify.selection import matches
-from advisor.plan.verify.serving import offer_id
+from advisor.plan.verify.serving import may_idle, offer_id
 from advisor.plan.verify.violation import PROVED_GAP, SAME_AGE_HOURS, SAME_RATE, Violation, same_share
 from advisor.units import decimal_text
 
@@ -76,7 +76,7 @@ def _proof(plan: Plan) -> Iterator[Violation]:
         yield Violation(
             "proof", "optimality.relative_gap", f"at most {PROVED_GAP:g} if proved", f"{proof.relative_gap:g}"
         )
-    cost, bound = float(plan.usd_per_hour), proof.lower_bound_usd_per_hour
+    cost, bound = _objective(plan), proof.lower_bound_usd_per_hour
     if bound > cost * (1 + SAME_RATE):
         yield Violation(
             "lower_bound", "optimality.lower_bound_usd_per_hour", f"at most {cost:.9g}", f"{bound:.9g}"
@@ -84,11 +84,21 @@ def _proof(plan: Plan) -> Iterator[Violation]:
     gap = max(0.0, (cost - bound) / cost) if cost else 0.0
     if not same_share(proof.relative_gap, gap):
         yield Violation("gap", "optimality.relative_gap", f"{gap:.9g}", f"{proof.relative_gap:.9g}")
-    for index, line in enumerate(plan.purchase):
+    for index, line in enumerate(plan.purchase if not may_idle(plan) else ()):
         smaller = _smaller_line(plan, line)
         if smaller is not None and bound > float(smaller) * (1 + SAME_RATE):
             found = f"{line.instances} instances that fit in fewer, for ${decimal_text(smaller)}/h"
             yield Violation("lower_bound", f"purchase[{index}]", f"no fleet below ${bound:.9g}/h", found)
+
+
+def _objective(plan: Plan) -> float:
+    """What was minimised, and what the bound is on: the fleet, its side costs, and the change spread out."""
+    usd = plan.usd_per_hour or Decimal(0)
+    usd += sum((cost.usd_per_hour for cost in plan.side_costs), Decimal(0))
+    moving = plan.migration
+    if moving is None or moving.decision == "keep" or not moving.horizon_hours:
+        return float(usd)
+    return float(usd) + float(moving.one_off_usd) / moving.horizon_hours
 
 
 def _smaller_line(plan: Plan, line: Purchase) -> Decimal | None:
@@ -107,8 +117,9 @@ def _smaller_line(plan: Plan, line: Purchase) -> Decimal | None:
 
 def _baseline(plan: Plan, baseline: Baseline, at: str) -> Iterator[Violation]:
     priced = baseline.usd_per_hour is not None
-    if priced == (baseline.status == "infeasible"):
-        said = "null" if baseline.status == "infeasible" else "a price"
+    unpriced = baseline.status in ("infeasible", "not_solved")
+    if priced == unpriced:
+        said = "null" if unpriced else "a price"
         yield Violation(
             "baseline", f"{at}.usd_per_hour", f"{said} if {baseline.status}", f"{baseline.usd_per_hour}"
         )
@@ -121,6 +132,8 @@ def _baseline(plan: Plan, baseline: Baseline, at: str) -> Iterator[Violation]:
                 f"{baseline.saving_fraction:g}",
             )
         return
+    if any(rule.kind == "budget" for rule in plan.rules) and baseline.saving_fraction is None:
+        return  # under a budget fleets serve different shares: their costs are not held against each other
     if baseline.usd_per_hour == 0:
         yield Violation("baseline", f"{at}.usd_per_hour", "above 0", "0")
         return

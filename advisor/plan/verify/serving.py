@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from advisor.domain import Slo
+from advisor.domain import LatencyLimit, Slo
 from advisor.plan.verify.packing import instances_needed
 from advisor.plan.verify.violation import CEILING_SLACK, Violation, same_rate, same_share
 
@@ -48,13 +48,21 @@ def used_share(allocation: Allocation) -> float:
     return total
 
 
+def slo_of(service: ServiceLine) -> Slo:
+    """The limits a service line states, as one."""
+    further = tuple(LatencyLimit(one.metric, one.ms, one.statistic) for one in service.further_limits)
+    return Slo(
+        service.tpot_ms, service.ttft_ms, service.slo_statistic, e2e_ms=service.e2e_ms, further=further
+    )
+
+
 def _service(service: ServiceLine, at: str, known: Shares | None) -> Iterator[Violation]:
-    slo = str(Slo(service.tpot_ms, service.ttft_ms, service.slo_statistic))
-    if service.slo != slo:
+    limits = (("tpot_ms", service.tpot_ms), ("ttft_ms", service.ttft_ms), ("e2e_ms", service.e2e_ms))
+    wrong = [(n, ms) for n, ms in limits if ms is not None and not (math.isfinite(ms) and ms > 0)]
+    for name, limit in wrong:
+        yield Violation("service", f"{at}.{name}", "a limit above 0 ms", f"{limit:g}")
+    if not wrong and service.slo != (slo := str(slo_of(service))):
         yield Violation("service", f"{at}.slo", slo, service.slo)
-    for name, limit in (("tpot_ms", service.tpot_ms), ("ttft_ms", service.ttft_ms)):
-        if limit is not None and not (math.isfinite(limit) and limit > 0):
-            yield Violation("service", f"{at}.{name}", "a limit above 0 ms", f"{limit:g}")
     if service.rate_requests_per_s <= 0:
         yield Violation("service", f"{at}.rate_requests_per_s", "above 0", f"{service.rate_requests_per_s:g}")
     shares = math.fsum([service.left_out_share, *(bucket.share for bucket in service.buckets)])
@@ -112,7 +120,8 @@ def _allocation(plan: Plan, allocation: Allocation, at: str) -> Iterator[Violati
 def _line(plan: Plan, line: Purchase, at: str) -> Iterator[Violation]:
     here = [allocation for allocation in plan.allocations if offer_id(allocation) == line.offer_id]
     if not here:
-        yield Violation("idle", at, "an allocation on every line", "none")
+        if not may_idle(plan):
+            yield Violation("idle", at, "an allocation on every line", "none")
         return
     replicas: dict[int, int] = {}
     for allocation in here:
@@ -130,6 +139,12 @@ def _line(plan: Plan, line: Purchase, at: str) -> Iterator[Violation]:
         yield Violation("utilization", f"{at}.utilization", f"{busy:.9g}", f"{line.utilization:.9g}")
 
 
+def may_idle(plan: Plan) -> bool:
+    """Whether something may ask for instances that serve nothing today: a bad day, or the fleet held."""
+    kept = plan.migration is not None and plan.migration.decision == "keep"
+    return kept or any(rule.kind in ("survive", "demand", "doubt") for rule in plan.rules)
+
+
 def _demand(plan: Plan, service: ServiceLine, at: str) -> Iterator[Violation]:
     served: dict[tuple[int, int], list[float]] = {}
     for allocation in plan.allocations:
@@ -140,6 +155,7 @@ def _demand(plan: Plan, service: ServiceLine, at: str) -> Iterator[Violation]:
     for index, bucket in enumerate(service.buckets):
         rates = served.get((bucket.input_tokens_max, bucket.output_tokens_max), [])
         total = math.fsum(rates)
-        if not same_rate(total, bucket.requests_per_s):
+        wanted = bucket.requests_per_s * bucket.served_share
+        if not same_rate(total, wanted):
             where = f"{at}.buckets[{index}]"
-            yield Violation("demand", where, f"{bucket.requests_per_s:.9g} requests/s", f"{total:.9g} served")
+            yield Violation("demand", where, f"{wanted:.9g} requests/s", f"{total:.9g} served")

@@ -66,6 +66,20 @@ MEANINGS: Final[dict[str, str]] = {
     "quota_draw": "not what the line takes from the pool",
     "quota_free": "not what the account has free",
     "quota_exceeded": "takes more than is free",
+    "rule": "a rule that contradicts itself or the plan",
+    "not_survived": "the fleet does not get through a case of a rule",
+    "case": "a case cannot be what the plan says it is",
+    "over_budget": "dearer than the budget",
+    "too_many": "more different ones than the rule allows",
+    "elsewhere": "outside the places the fleet is said to stay in",
+    "emissions": "emits more than the rule allows, or nobody knows how much",
+    "served": "not all is served, and not for want of budget, or the share is wrong",
+    "min_replicas": "fewer replicas than the service asks for",
+    "users": "users are served from where they may not be, or do not add up",
+    "risk": "the cost of lost spot capacity is not what the fallbacks cost",
+    "side_cost": "a cost beside the instances contradicts itself",
+    "carbon": "the stated emissions are not power times intensity",
+    "migration": "the way from the fleet held contradicts itself or the plan",
 }
 """Every code a violation can carry, and what it means in words."""
 
