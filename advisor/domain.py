@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from math import isfinite
 
 
 class Market(StrEnum):
@@ -18,6 +19,11 @@ class Market(StrEnum):
 
     ON_DEMAND = "on_demand"
     SPOT = "spot"
+    RESERVED = "reserved"  #: capacity the account already holds; never in a snapshot
+
+
+LISTED_MARKETS = (Market.ON_DEMAND, Market.SPOT)
+"""The markets that have a public price."""
 
 
 class Availability(StrEnum):
@@ -260,6 +266,43 @@ class Bucket:
 
 
 @dataclass(frozen=True, slots=True)
+class Traffic:
+    """What requests are besides their lengths. Stated by whoever knows the traffic, never guessed."""
+
+    prefix_cache_hit_rate: float = 0.0  #: share of input tokens whose prefill is served from cache
+    reasoning_tokens: float = 0.0  #: hidden output tokens per request, on top of the visible ones
+    lora_adapters: int = 0  #: LoRA adapters kept loaded beside the weights
+    lora_rank: int = 0  #: rank of each adapter
+    arrival_cv: float = 1.0  #: coefficient of variation of the times between arrivals; 1 is Poisson
+
+    def __post_init__(self) -> None:
+        for name in ("prefix_cache_hit_rate", "reasoning_tokens", "arrival_cv"):
+            if not isfinite(getattr(self, name)):
+                raise ValueError(f"{name} must be a number, got {getattr(self, name)}")
+        if not 0 <= self.prefix_cache_hit_rate < 1:
+            raise ValueError(
+                f"prefix_cache_hit_rate must be at least 0 and below 1, got {self.prefix_cache_hit_rate:g}"
+            )
+        for name in ("reasoning_tokens", "lora_adapters", "lora_rank", "arrival_cv"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name):g}")
+        if (self.lora_adapters > 0) != (self.lora_rank > 0):
+            raise ValueError(
+                f"lora_adapters and lora_rank go together, "
+                f"got {self.lora_adapters} adapters of rank {self.lora_rank}"
+            )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing is stated: no cache hits, no hidden tokens, no adapters, Poisson arrivals."""
+        return self == PLAIN_TRAFFIC
+
+
+PLAIN_TRAFFIC = Traffic()
+"""Nothing stated."""
+
+
+@dataclass(frozen=True, slots=True)
 class Workload:
     """How large requests are: shares per bucket, summing to 1."""
 
@@ -270,23 +313,65 @@ class Workload:
     source: str
     licence: str | None
     note: str = ""
+    traffic: Traffic = PLAIN_TRAFFIC  #: what requests are besides their lengths
+
+
+LATENCIES = ("tpot", "ttft", "e2e")
+"""Latencies a limit can bind: per output token after the first, to the first token, of the whole request."""
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyLimit:
+    """One statistic of one latency, and what it may be at most."""
+
+    metric: str  #: ``tpot``, ``ttft`` or ``e2e``
+    ms: float
+    statistic: SloStatistic = SloStatistic.MEAN
+
+    def __post_init__(self) -> None:
+        if self.metric not in LATENCIES:
+            raise ValueError(f"metric {self.metric!r} is not a latency; {', '.join(LATENCIES)} are")
+        if not (isfinite(self.ms) and self.ms > 0):
+            raise ValueError(f"{self.metric}: {self.ms:g} ms is not allowed; a number above 0 is")
+
+    def __str__(self) -> str:
+        return f"{self.statistic.value} {self.metric.upper()} ≤ {self.ms:g} ms"
 
 
 @dataclass(frozen=True, slots=True)
 class Slo:
-    """Latency limits a request must meet. TPOT excludes the first token."""
+    """Latency limits a request must meet, all of them at once. TPOT excludes the first token."""
 
     tpot_ms: float | None = None  #: time per output token after the first
     ttft_ms: float | None = None  #: time to first token, queueing included
-    statistic: SloStatistic = SloStatistic.MEAN
+    statistic: SloStatistic = SloStatistic.MEAN  #: of ``tpot_ms``, ``ttft_ms`` and ``e2e_ms``
+    e2e_ms: float | None = None  #: from arrival to the last token, queueing included
+    further: tuple[LatencyLimit, ...] = ()  #: limits at other statistics
+
+    @property
+    def limits(self) -> tuple[LatencyLimit, ...]:
+        """Every limit there is: TPOT, TTFT and E2E at ``statistic``, then ``further`` as given."""
+        own = zip(LATENCIES, (self.tpot_ms, self.ttft_ms, self.e2e_ms), strict=True)
+        stated = tuple(LatencyLimit(metric, ms, self.statistic) for metric, ms in own if ms is not None)
+        return stated + self.further
 
     def __str__(self) -> str:
-        parts = []
-        if self.tpot_ms is not None:
-            parts.append(f"{self.statistic.value} TPOT ≤ {self.tpot_ms:g} ms")
-        if self.ttft_ms is not None:
-            parts.append(f"{self.statistic.value} TTFT ≤ {self.ttft_ms:g} ms")
-        return ", ".join(parts) or "no latency limit"
+        return ", ".join(map(str, self.limits)) or "no latency limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Users:
+    """Where a share of a service's users is."""
+
+    at: str  #: a region near them, ``provider:region``
+    share: float  #: of the service's requests
+    served_from: tuple[str, ...] | None = (
+        None  #: ``provider:region``; None: wherever the network limit allows
+    )
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise ValueError(f"users at {self.at}: a share is above 0 and at most 1, got {self.share:g}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +386,12 @@ class Service:
     rate_requests_per_s: float
     slo: Slo
     headroom: float = 0.0  #: share of every replica's capacity kept free, 0 to below 1
+    traffic: Traffic = PLAIN_TRAFFIC  #: what requests are besides their lengths
+    users: tuple[Users, ...] = ()  #: shares sum to 1; empty: anywhere, served from anywhere
+    network_ms: float | None = None  #: most network round trip between users and fleet; None is no limit
+    residency: tuple[str, ...] = ()  #: patterns of places, ``!`` before one denies it; empty is anywhere
+    min_replicas: int = 0  #: fewest replicas over the whole fleet
+    weight: float = 1.0  #: what one request counts when a budget cannot pay for all
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,7 +403,9 @@ class Throughput:
     source: str  #: source id and version
     profile_id: str  #: resolves with `advisor profile show`
     error_pct: float | None  #: typical (median absolute) error of this kind of figure; None is not known
-    limited_by: str  #: ``tpot``, ``ttft``, ``memory`` (KV cache) or ``load`` (no higher load was profiled)
+    limited_by: str  #: ``tpot``, ``ttft``, ``e2e``, ``memory`` (KV cache) or ``load`` (none higher profiled)
+    low_requests_per_s: float | None = None  #: lower end of the 90 % interval, where one is known
+    high_requests_per_s: float | None = None  #: upper end of the 90 % interval, where one is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,6 +444,9 @@ EXCLUSION_REASONS: dict[str, str] = {
     "does_not_fit": "the model does not fit in the accelerators' memory",
     "exceeds_context": "every request size of the workload is longer than the model's context",
     "slo_unreachable": "no request size of the workload meets the SLO on it",
+    "outside_residency": "no service may keep its data there",
+    "network_too_far": "too far from every service's users",
+    "emissions_unknown": "its emissions are not known, and they are capped",
     "quota_draw_unknown": "how much of a quota the account limits one instance takes is not known",
 }
 """Every reason an offer can be left out, and what it means in words."""

@@ -9,6 +9,7 @@ by its own equations; that set has seen these rows.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import tempfile
 import time
@@ -19,18 +20,36 @@ import numpy as np
 
 from advisor.catalog.facts import load_facts
 from advisor.profiles import calibration, memory, roofline
-from catalogs.build import estimator, profiles
+from advisor.profiles.estimate import Deployment, LoadMode, estimate, refusal
+from advisor.profiles.evidence import shape_key
+from advisor.profiles.interval import Interval
+from catalogs.build import profiles
+from catalogs.build.estimator_fit import fit
+from catalogs.build.estimator_held_out import (
+    COVERED_PCT,
+    KEYS,
+    Score,
+    distances,
+    held_out,
+    score,
+    scores,
+    spread,
+)  # fmt: skip
+from catalogs.build.estimator_runs import MOST_ACCELERATORS, Table, measured_rows, read_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from advisor.catalog.facts import Facts
     from advisor.profiles.roofline import Floats
-    from catalogs.build.estimator import Run, Score, Table
+    from catalogs.build.estimator_held_out import Part
+    from catalogs.build.estimator_runs import Run
 
 CATALOGS = Path(__file__).resolve().parent.parent / "catalogs"
 MLPERF_MODELS = ("Llama-2-70B", "Llama-3.1-8B", "Llama-3.1-405B", "Mixtral-8x7B")
-HEADER = f"{'family':7}{'test':38}{'rows':>6}{'median %':>10}{'p90 %':>8}{'ratio':>7}"
+HEADER = f"{'family':7}{'test':44}{'rows':>6}{'median %':>10}{'p90 %':>8}{'ratio':>7}"
+APART = 1.25
+"""Measured rates that differ by so much are told apart."""
 
 
 def main() -> None:
@@ -42,68 +61,95 @@ def main() -> None:
     facts = load_facts()
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
-        runs = {
-            v: estimator.read_runs(_catalogs(options.source, scratch), facts, v) for v in ("nvidia", "amd")
-        }
-        mlperf = list(_mlperf_ratios(_catalogs(options.source, scratch), facts))
-        bursts = np.array(list(_burst_ratios(_catalogs(options.source, scratch), facts)))
+        catalogs = _catalogs(options.source, scratch)
+        runs = {vendor: read_runs(catalogs, facts, vendor) for vendor in ("nvidia", "amd")}
+        never_fitted = list(_never_fitted(catalogs, facts))
     print("estimated against measured; ratio is the median of estimated / measured\n" + HEADER)
+    by_gpu: list[Part] = []
+    coverage: list[str] = []
     for family in ("dense", "moe"):
         mine = [run for run in runs["nvidia"] if calibration.family_of(run.model) == family]
-        _held_out_tables(family, mine, options.peer)
-    print("\nnever fitted: MLPerf 4.1, 5.0, 5.1 closed on NVIDIA, and a burst\n" + HEADER)
-    for label in sorted({label for label, _ in mlperf}):
-        _line("", label, estimator.score(np.array([ratio for name, ratio in mlperf if name == label])))
-    _line("dense", "TensorRT-LLM 0.14, all at once", estimator.score(bursts))
+        by_gpu += _held_out_tables(family, mine, options.peer, coverage)
+    print("\nnever fitted\n" + HEADER)
+    for label in sorted({label for label, _ in never_fitted}):
+        _line("", label, score(np.array([ratio for name, ratio in never_fitted if name == label])))
+    print("\nmeasured rates within the 90 % interval that all other groups give, %")
+    print(*coverage, sep="\n")
+    print(_ranking(by_gpu))
     print("\nAMD, dense: why the estimator refuses it\n" + HEADER)
     _amd(runs["amd"], runs["nvidia"])
-    print(f"\nfitted and scored in {time.perf_counter() - started:.1f} s; {_speed(facts)}")
+    print(f"\nfitted and scored in {time.perf_counter() - started:.0f} s")
+    print(_speed(facts))
 
 
 def _catalogs(source: Path | None, scratch: str) -> Path:
     if source is None:
         return CATALOGS
-    if not (Path(scratch) / "profiles" / "measured.parquet").is_file():
-        profiles.build(source, Path(scratch))
+    profiles.build(source, Path(scratch))
     return Path(scratch)
 
 
-def _held_out_tables(family: str, runs: list[Run], peer: Path | None) -> None:
-    table = estimator.Table(runs)
-    constants = estimator.fit(table)
-    _line(family, "in sample: rate", estimator.score(table.rate_ratio(constants)))
-    _line(family, "in sample: TPOT", estimator.score(_stated(table.tpot_ratio(constants))))
+def _held_out_tables(
+    family: str, runs: list[Run], peer: Path | None, coverage: list[str]
+) -> tuple[Part, ...]:
+    """Print every test of a family, note what its intervals cover, and return the parts by GPU."""
+    fitted, table = fit(runs), Table(runs)
+    constants = table.constants(fitted)
+    _line(family, "in sample: rate", score(table.rate_ratio(constants)))
+    _line(family, "in sample: TPOT", score(_stated(table.tpot_ratio(constants))))
     if peer is not None:
         theirs = json.loads(peer.read_text(encoding="utf-8"))[f"fitted_{family}_nvidia"]
-        _line(family, "peer's constants, in its sample: rate", estimator.score(_peer_ratio(table, theirs)))
-    for test in estimator.KEYS:
-        parts = estimator.held_out(runs, test)
-        _pooled_and_parts(family, test, estimator.rate_scores(parts))
+        found = _peer_ratio(table, table.batch(constants), theirs)
+        _line(family, "peer's constants, in its sample: rate", score(found))
+    parts_of = {test: held_out(runs, test) for test in KEYS}
+    for test, parts in parts_of.items():
+        for of, label in (("rate", test), ("tpot", f"TPOT, {test}"), ("ttft", f"TTFT, {test}")):
+            _pooled_and_parts(family, label, scores(parts, of))
+        _pooled_and_parts(family, f"SLO-limited, {test}", scores(parts, "slo"))
         if test == "leave-one-gpu-out":
-            tpot = np.concatenate([_stated(estimator.Table(r).tpot_ratio(c)) for r, c in parts.values()])
-            _line(family, "leave-one-gpu-out: TPOT", estimator.score(tpot))
-            _pooled_and_parts(family, "SLO-limited, leave-one-gpu-out", estimator.slo_scores(parts))
+            _by_model(parts)
+        for asked, of in zip(calibration.ASKED, ("rate", "slo"), strict=True):
+            found_spread = spread(distances(parts, of), COVERED_PCT[family][asked])
+            low, high = found_spread.low, found_spread.high
+            row = f"{family:7}{test + ', ' + asked:50}{found_spread.rows:6}{found_spread.covered_pct:8.1f}"
+            coverage.append(f"{row}   {low:.2f} to {high:.2f} x the estimate")
+    return parts_of["leave-one-gpu-out"]
 
 
-def _pooled_and_parts(family: str, test: str, scores: dict[str, Score]) -> None:
-    _line(family, test, scores["(pooled)"])
-    for name, found in scores.items():
+def _by_model(parts: Iterable[Part]) -> None:
+    """Rate errors of held-out GPUs, by model."""
+    found: dict[str, list[float]] = {}
+    for part in parts:
+        table = Table(part.runs)
+        for run, ratio in zip(
+            part.runs, table.rate_ratio(table.constants(part.fitted)).tolist(), strict=True
+        ):
+            found.setdefault(run.model.id, []).append(ratio)
+    for name, values in sorted(found.items()):
+        _line("", "  by model: " + name, score(np.array(values)))
+
+
+def _pooled_and_parts(family: str, test: str, found: dict[str, Score]) -> None:
+    if not found:
+        return
+    _line(family, test, found["(pooled)"])
+    for name, each in found.items():
         if name != "(pooled)":
-            _line("", "  " + name.replace("aic-silicon-sample", "aic"), found)
+            _line("", "  " + name.replace("aic-silicon-sample", "aic"), each)
 
 
 def _line(family: str, label: str, found: Score) -> None:
     numbers = f"{found.rows:6}{found.median_abs_pct:10.1f}{found.p90_abs_pct:8.1f}{found.median_ratio:7.2f}"
-    print(f"{family:7}{label[:38]:38}{numbers}")
+    print(f"{family:7}{label[:43]:44}{numbers}")
 
 
-def _stated(ratios: Floats) -> Floats:
-    return ratios[~np.isnan(ratios)]
+def _stated(found: Floats) -> Floats:
+    return found[~np.isnan(found)]
 
 
-def _peer_ratio(table: Table, c: dict[str, float]) -> Floats:
+def _peer_ratio(table: Table, batch: Floats, c: dict[str, float]) -> Floats:
     """Rate by the peer's equations: weights or arithmetic, whichever takes longer; our memory arithmetic."""
-    work, batch, bits = table.work, table.batch, np.asarray(table.work.bits)
+    work, bits = table.work, np.asarray(table.work.bits)
     t = np.asarray(work.tensor_parallel)
     flops = t * work.flop_per_s * np.select([bits == 16, bits == 8], [c["mfu16"], c["mfu8"]], c["mfu4"])
     bandwidth = work.bytes_per_s * c["mbu"]
@@ -123,66 +169,131 @@ def _peer_ratio(table: Table, c: dict[str, float]) -> Floats:
     return np.asarray(batch / (table.tokens_out * step + batch * prefill) / table.measured_rate)
 
 
-def _mlperf_ratios(catalogs: Path, facts: Facts) -> Iterator[tuple[str, float]]:
-    """Whole submissions, best degree; 8-bit cache, weights in the narrowest format the chip computes in."""
+def _never_fitted(catalogs: Path, facts: Facts) -> Iterator[tuple[str, float]]:
+    """MLPerf closed on NVIDIA, whole submissions at their best degree; open streams of TensorRT-LLM 0.14."""
     known = calibration.load()
-    for row in estimator.measured_rows(catalogs):
-        chip = facts.accelerators.get(row["accelerator"])
-        usable = row["source_id"].startswith("mlperf") and "closed" in (row["flags"] or "")
-        if not usable or row["model"] not in MLPERF_MODELS or chip is None or chip.vendor != "nvidia":
+    for row in measured_rows(catalogs):
+        chip, model = facts.accelerators.get(row["accelerator"]), facts.models.get(row["model"])
+        if chip is None or model is None or chip.vendor != "nvidia" or not row["requests_per_s"]:
             continue
-        if row["load_mode"] not in ("offline-saturation", "server-slo") or not row["input_tokens"]:
-            continue
-        model, chips = facts.models[row["model"]], row["accelerators"]
-        narrow = "fp8" if chip.fp8_dense_tflops else "bf16"
-        precision = "fp4" if chip.fp4_dense_tflops else narrow
-        if not row["requests_per_s"] or known.supports(model, precision, chip):
-            continue
-        size = np.array([[row["input_tokens"], row["output_tokens"]]])
-        limit = row["slo_tpot_ms"] if row["load_mode"] == "server-slo" else None
-        degrees = memory.valid_tensor_parallel(model, min(chips, estimator.MOST_ACCELERATORS))
-        each = {
-            tp: roofline.max_rates(model, precision, chip, tp, size, limit, known, "fp8") for tp in degrees
-        }
-        best = max(chips // tp * float(found.requests_per_s[0]) for tp, found in each.items())
-        if best > 0:
-            yield f"{row['load_mode']} {model.id}", best / row["requests_per_s"]
+        size = np.array([[row["input_tokens"] or 0.0, row["output_tokens"] or 0.0]])
+        if row["load_mode"] == "rate":
+            yield from _open_stream(
+                row, Deployment(model, row["precision"], chip, row["tensor_parallel"]), size
+            )
+        elif (
+            row["source_id"].startswith("mlperf") and "closed" in (row["flags"] or "") and row["input_tokens"]
+        ):
+            if row["model"] not in MLPERF_MODELS or row["load_mode"] not in (
+                "offline-saturation",
+                "server-slo",
+            ):
+                continue
+            narrow = "fp8" if chip.fp8_dense_tflops else "bf16"
+            precision = "fp4" if chip.fp4_dense_tflops else narrow
+            limit, mode = np.array([row["slo_tpot_ms"] or 1.0]), LoadMode(row["load_mode"])
+            best = 0.0
+            for degree in memory.valid_tensor_parallel(model, min(row["accelerators"], MOST_ACCELERATORS)):
+                replicas = row["accelerators"] // degree
+                tried = Deployment(model, precision, chip, degree, replicas, kv_precision="fp8", tuned=True)
+                if refusal(tried, known) is None:
+                    found = estimate(tried, mode, size, limit, known)
+                    best = max(best, float(np.nan_to_num(found.requests_per_s[0])))
+            if best > 0:
+                which = "offline" if mode is LoadMode.SATURATED else "server"
+                yield f"MLPerf {which}, {model.id}", best / row["requests_per_s"]
+                yield f"MLPerf {which}", best / row["requests_per_s"]
 
 
-def _burst_ratios(catalogs: Path, facts: Facts) -> Iterator[float]:
-    """A server handed all requests at once: saturated, with its own unstated limit on requests in flight."""
+def _open_stream(row: dict[str, Any], deployment: Deployment, size: Floats) -> Iterator[tuple[str, float]]:
+    offered = np.array([row["request_rate_offered"]])
+    found = estimate(deployment, LoadMode.OPEN, size, offered, calibration.load())
+    which = "all at once" if np.isinf(offered[0]) else "open stream"
+    yield f"{which}: rate", float(found.requests_per_s[0] / row["requests_per_s"])
+    for name, estimated in (("tpot", found.tpot_ms[0]), ("ttft", found.ttft_ms[0])):
+        measured = row[f"{name}_mean_ms"]
+        if measured and not np.isnan(estimated):
+            yield f"{which}: {name.upper()}", float(estimated / measured)
+
+
+def _ranking(parts: Sequence[Part]) -> str:
+    """Pairs of GPUs in the same test: is the faster one estimated so, each by constants without its rows?"""
+    same: dict[tuple[object, ...], dict[str, list[tuple[float, float]]]] = {}
     known = calibration.load()
-    for row in estimator.measured_rows(catalogs):
-        if row["load_mode"] == "rate" and row["request_rate_offered"] == np.inf:
-            model, chip = facts.models[row["model"]], facts.accelerators[row["accelerator"]]
-            size = np.array([[row["input_tokens"], row["output_tokens"]]])
-            degree = row["tensor_parallel"]
-            found = roofline.max_rates(model, row["precision"], chip, degree, size, None, known)
-            yield float(found.requests_per_s[0] / row["requests_per_s"])
+    spans: dict[str, tuple[float, float]] = {}
+    for part in parts:
+        table = Table(part.runs)
+        found = table.rate_ratio(table.constants(part.fitted)).tolist()
+        for run, ratio in zip(part.runs, found, strict=True):
+            key = (
+                shape_key(run.model), run.precision, run.engine, run.era, run.tensor_parallel, run.batch,
+                run.input_tokens, run.output_tokens,
+            )  # fmt: skip
+            pair = run.requests_per_s, run.requests_per_s * ratio
+            same.setdefault(key, {}).setdefault(run.accelerator.id, []).append(pair)
+            family = calibration.family_of(run.model)
+            held = known.spreads["nvidia", family, "accelerator", calibration.ASKED[0]]
+            spans[shape_key(run.model)] = held.low, held.high
+    told = right = ties = wrong = 0
+    for test, chips in same.items():
+        low, high = spans[str(test[0])]
+        each = [tuple(np.median(np.array(pairs), axis=0)) for pairs in chips.values()]
+        for (measured, guess), (other, other_guess) in itertools.combinations(each, 2):
+            if max(measured, other) < APART * min(measured, other):
+                continue
+            told += 1
+            agrees = (measured > other) == (guess > other_guess)
+            right += agrees
+            mine, theirs = (Interval(middle * low, middle * high) for middle in (guess, other_guess))
+            ties += mine.overlaps(theirs)
+            wrong += not agrees and not mine.overlaps(theirs)
+    return (
+        f"\nranking: {told} pairs of GPUs whose measured rates differ by 25 % or more; {right / told:.1%} in"
+        f" the measured order; {ties / told:.1%} a tie (intervals overlap), {wrong / told:.1%} wrong"
+    )
 
 
 def _amd(runs: list[Run], nvidia: list[Run]) -> None:
     dense = [run for run in runs if not run.model.is_moe]
-    theirs = estimator.fit(estimator.Table([run for run in nvidia if not run.model.is_moe]))
-    _line("dense", "NVIDIA's constants", estimator.score(estimator.Table(dense).rate_ratio(theirs)))
-    _pooled_and_parts(
-        "dense",
-        "fitted on AMD, leave-one-gpu-out",
-        estimator.rate_scores(estimator.held_out(dense, "leave-one-gpu-out")),
-    )
+    theirs = fit([run for run in nvidia if not run.model.is_moe])
+    table = Table(dense)
+    _line("dense", "NVIDIA's constants", score(table.rate_ratio(table.constants(theirs))))
+    own = held_out(dense, "leave-one-gpu-out")
+    _pooled_and_parts("dense", "fitted on AMD, leave-one-gpu-out", scores(own))
 
 
 def _speed(facts: Facts) -> str:
-    """The product's load: 50 accelerators, 4 degrees, 60 sizes."""
-    known, model = calibration.load(), facts.models["Llama-3.1-70B"]
-    chips = [chip for chip in facts.accelerators.values() if known.supports(model, "fp16", chip) is None]
+    """The product's load: 50 accelerators, 4 degrees, 60 sizes; and one question."""
+    known = calibration.load()
     sizes = np.array([[i, o] for i in np.geomspace(10, 30_000, 10) for o in np.geomspace(10, 2_000, 6)])
-    started, calls = time.perf_counter(), 0
-    for index in range(50):
-        for tp in (1, 2, 4, 8):
-            roofline.max_rates(model, "fp16", chips[index % len(chips)], tp, sizes, 60.0, known)
-            calls += 1
-    return f"{calls} max_rates calls of {len(sizes)} sizes in {time.perf_counter() - started:.3f} s"
+    lines = []
+    for name in ("Llama-3.1-70B", "DeepSeek-V3"):
+        model = facts.models[name]
+        chips = [chip for chip in facts.accelerators.values() if known.supports(model, "fp16", chip) is None]
+        fifty = [chips[index % len(chips)] for index in range(50)]
+
+        def matrix(model: Any = model, fifty: Any = fifty) -> None:
+            for chip, tp in itertools.product(fifty, (1, 2, 4, 8)):
+                roofline.max_rates(model, "fp16", chip, tp, sizes, 60.0, known)
+
+        def one(model: Any = model, chip: Any = chips[0]) -> None:
+            roofline.max_rates(model, "fp16", chip, 2, sizes[:1], 60.0, known)
+
+        whole, single = _best(matrix), _best(one) * 1e3
+        lines.append(
+            f"{name}: {whole:.3f} s for 50 accelerators x 4 degrees x 60 sizes; {single:.2f} ms for one"
+        )
+    return "\n".join(lines)
+
+
+def _best(work: Any, times: int = 7) -> float:
+    """Least wall seconds of some runs."""
+    taken = []
+    for _ in range(times):
+        started = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - started)
+    return min(taken)
 
 
 if __name__ == "__main__":

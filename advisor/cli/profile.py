@@ -360,11 +360,16 @@ _CELL_COLUMNS: Final = tuple(
 
 def _register() -> None:
     """The commands that bring figures in live in a file of their own."""
-    from advisor.cli import profile_import
+    from advisor.cli import profile_compare, profile_estimate, profile_fit, profile_import, profile_next, profile_simulate
 
     app.command("import")(profile_import.import_)
     app.command("measure")(profile_import.measure)
     app.command("forget")(profile_import.forget)
+    app.command("compare")(profile_compare.compare)
+    app.command("estimate")(profile_estimate.estimate)
+    app.command("next")(profile_next.next_)
+    app.command("simulate")(profile_simulate.simulate)
+    app.command("fit")(profile_fit.fit)
 
 
 _register()

@@ -85,8 +85,8 @@ def import_(
         concurrency,
         _positive("--tpot-ms", tpot_ms),
         slo_stat.value,
-        _sizes("--input-tokens", input_tokens),
-        _sizes("--output-tokens", output_tokens),
+        rising_numbers("--input-tokens", input_tokens),
+        rising_numbers("--output-tokens", output_tokens),
         draft_tokens,
     )
     keep([read_file(path) for path in files], given, dry_run=dry_run, form=form, output=output)
@@ -145,8 +145,8 @@ def measure(
         url=url,
         model=served_model or names().model(model).hf_id,
         tokenizer=tokenizer,
-        sizes=_grid(sizes),
-        concurrencies=tuple(int(load) for load in _sizes("--concurrencies", concurrencies)),
+        sizes=request_sizes(sizes),
+        concurrencies=tuple(int(load) for load in rising_numbers("--concurrencies", concurrencies)),
         tpot_ms=limit if limit is not None else tpot_ms,
         ttft_ms=_positive("--ttft-ms", ttft_ms),
         requests_each=requests,
@@ -279,7 +279,7 @@ def _day(text: str | None) -> str | None:
         raise UsageError(f"--date: {text!r} is not allowed; a day as YYYY-MM-DD is") from None
 
 
-def _sizes(option: str, text: str | None) -> tuple[float, ...]:
+def rising_numbers(option: str, text: str | None) -> tuple[float, ...]:
     """Rising whole numbers, comma-separated."""
     if text is None:
         return ()
@@ -290,7 +290,7 @@ def _sizes(option: str, text: str | None) -> tuple[float, ...]:
     return tuple(float(number) for number in numbers)
 
 
-def _grid(text: str | None) -> tuple[tuple[int, int], ...]:
+def request_sizes(text: str | None) -> tuple[tuple[int, int], ...]:
     """``1000x250,4000x250`` or, by default, every size of the bucket grid."""
     if text is None:
         from advisor.workload.buckets import DEFAULT_INPUT_EDGES, DEFAULT_OUTPUT_EDGES

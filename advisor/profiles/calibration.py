@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from advisor.errors import DataError
+from advisor.profiles.engine_era import era_of
+from advisor.profiles.evidence import shape_key
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -23,6 +25,13 @@ ENOUGH_ROWS: Final = 8
 QUOTED_TESTS: Final = ("leave-one-gpu-out", "slo-limited, leave-one-gpu-out")
 """Where an estimate's error comes from: the rate at a given batch, and the largest within a TPOT limit."""
 
+UNSEEN: Final = ("source", "accelerator", "shape")
+"""What the constants had not seen of a held-out row. Nobody's own deployment is among the sources, so the
+first applies always."""
+
+ASKED: Final = ("rate at a load", "rate within a TPOT limit")
+"""What an interval is of."""
+
 NO_SPECIFICATION: Final = "no specification"
 NO_TRANSFER: Final = "constants fitted on NVIDIA do not transfer; no calibrated data"
 NO_PRECISION: Final = "precision unsupported"
@@ -37,11 +46,53 @@ class Constants:
     mfu_4: float
     mbu: float  #: share of peak memory bandwidth
     step_ms: float  #: c0, per engine step
+    layer_us: float  #: cL, per layer per step
     sequence_us: float  #: c1, per sequence per step
     link_share: float  #: le, share of one-way link bandwidth
     allreduce_us_fast: float  #: a, NVLink class
     allreduce_us_slow: float  #: a, PCIe class
+    expert_tokens: float  #: T, tokens a touched expert computes beyond its own; 0 for dense
+    wait_share: float  #: w, share of others' prefills before the first token rather than between tokens
+    saturated_sequences: float  #: batch of an engine handed everything at once, as far as memory allows
     max_sequences: float  #: largest batch the constants are used for
+
+    def scaled(self, effect: Effect) -> Constants:
+        """The same, where all takes ``effect.time`` as long and overheads ``effect.overhead`` besides."""
+        slower, fixed = effect.time, effect.time * effect.overhead
+        return replace(
+            self,
+            mfu_16=self.mfu_16 / slower,
+            mfu_8=self.mfu_8 / slower,
+            mfu_4=self.mfu_4 / slower,
+            mbu=self.mbu / slower,
+            link_share=self.link_share / slower,
+            allreduce_us_fast=self.allreduce_us_fast * slower,
+            allreduce_us_slow=self.allreduce_us_slow * slower,
+            step_ms=self.step_ms * fixed,
+            layer_us=self.layer_us * fixed,
+            sequence_us=self.sequence_us * fixed,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """How much longer than the base constants say, shrunk towards 1 by how few rows say so."""
+
+    time: float = 1.0  #: of everything
+    overhead: float = 1.0  #: of c0, cL and c1, besides
+
+    def __mul__(self, other: Effect) -> Effect:
+        return Effect(self.time * other.time, self.overhead * other.overhead)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Where nine in ten held-out measurements lay, as factors of the estimate."""
+
+    rows: int
+    low: float
+    high: float
+    covered_pct: float  #: of held-out rows, by quantiles of all groups but their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +117,56 @@ class Calibration:
     source: str
     fitted: dict[tuple[str, str], Constants]  #: by vendor and family
     errors: tuple[HeldOut, ...]
+    effects: dict[tuple[str, str, str, str], Effect] = field(default_factory=dict)
+    """By vendor, family, what, which; :func:`levels` names them."""
+    spreads: dict[tuple[str, str, str, str], Spread] = field(default_factory=dict)
+    """By vendor, family, what the constants had not seen, what is asked (:data:`ASKED`)."""
+    seen: dict[tuple[str, str], Seen] = field(default_factory=dict)  #: by vendor and family
 
-    def constants(self, model: Model, accelerator: Accelerator) -> Constants:
-        """The constants that apply.
+    def constants(
+        self, model: Model, accelerator: Accelerator, engine: str | None = None, era: str | None = None
+    ) -> Constants:
+        """The constants that apply, by default of today's engines, whichever it is.
+
+        ``era``: as :func:`advisor.profiles.engine_era.era_of` names it.
 
         Raises:
             ValueError: none do; ``supports`` says so in words.
         """
+        key = accelerator.vendor, family_of(model)
         try:
-            return self.fitted[accelerator.vendor, family_of(model)]
+            base = self.fitted[key]
         except KeyError:
             raise ValueError(f"{accelerator.id}: {NO_TRANSFER}") from None
+        effect = Effect()
+        for which in levels(engine, era or era_of(None, None, None), shape_key(model), accelerator.id):
+            effect = effect * self.effects.get((*key, *which), _NO_EFFECT)
+        return base if effect == _NO_EFFECT else base.scaled(effect)
+
+    def interval(
+        self, model: Model, accelerator: Accelerator, *, within_tpot: bool = False
+    ) -> tuple[float, float]:
+        """Factors (low, high) of an estimated rate between which nine in ten measurements lie.
+
+        They depend on what the constants have seen: a chip or a model of another shape widens them. A rate
+        ``within_tpot`` is the largest within a limit on TPOT, which is further off than a rate at a load.
+
+        Raises:
+            ValueError: nothing was held out that says so.
+        """
+        key, asked = (accelerator.vendor, family_of(model)), ASKED[within_tpot]
+        seen = self.seen.get(key, Seen(frozenset(), frozenset()))
+        unseen = [
+            what
+            for what, known in ((UNSEEN[1], accelerator.id in seen.accelerators),
+                                (UNSEEN[2], shape_key(model) in seen.shapes))
+            if not known
+        ]  # fmt: skip
+        found = [self.spreads.get((*key, what, asked)) for what in (UNSEEN[0], *unseen)]
+        known = [spread for spread in found if spread is not None]
+        if not known:
+            raise ValueError(f"{accelerator.id}: no held-out rows say how far an estimate may be off")
+        return min(spread.low for spread in known), max(spread.high for spread in known)
 
     def supports(self, model: Model, precision: str, accelerator: Accelerator) -> str | None:
         """Why there is no estimate, or None where there is one."""
@@ -102,6 +192,23 @@ class Calibration:
         by_name = {e.held_out: e for e in mine}
         own = by_name.get(accelerator.id)
         return own if own and own.rows >= ENOUGH_ROWS else by_name.get("(pooled)")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the constants of a family have seen."""
+
+    accelerators: frozenset[str]
+    shapes: frozenset[str]
+
+
+_NO_EFFECT: Final = Effect()
+
+
+def levels(engine: str | None, era: str, shape: str, accelerator: str) -> tuple[tuple[str, str], ...]:
+    """What may scale the constants of a run: (what, which) pairs."""
+    of_engine = (("engine", engine), ("engine of year", f"{engine} {era}")) if engine else ()
+    return ("year", era), *of_engine, ("shape", shape), ("accelerator", accelerator)
 
 
 def family_of(model: Model) -> str:
@@ -132,7 +239,24 @@ def parse(text: str) -> Calibration:
         for family, constants in families.items()
     }
     errors = tuple(HeldOut(**row) for row in raw.get("errors", ()))
-    return Calibration(raw["version"], raw["source"], fitted, errors)
+    effects = {
+        (row["vendor"], row["family"], row["of"], row["name"]): Effect(
+            float(row["time"]), float(row["overhead"])
+        )
+        for row in raw.get("effects", ())
+    }
+    spreads = {
+        (row["vendor"], row["family"], row["unseen"], row["asked"]): Spread(
+            row["rows"], float(row["low"]), float(row["high"]), float(row["covered_pct"])
+        )
+        for row in raw.get("intervals", ())
+    }
+    seen = {
+        (vendor, family): Seen(frozenset(known["accelerators"]), frozenset(known["shapes"]))
+        for vendor, families in raw.get("seen", {}).items()
+        for family, known in families.items()
+    }
+    return Calibration(raw["version"], raw["source"], fitted, errors, effects, spreads, seen)
 
 
 def _missing_specification(accelerator: Accelerator) -> str | None:

@@ -6,15 +6,21 @@ tensor-parallel degree. Its rates are those of the whole replica, never per acce
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from advisor.domain import SloStatistic
+from advisor.profiles.waiting import profiled_rates
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
-    from advisor.domain import EvidenceKind, Model, Slo
+    from advisor.domain import EvidenceKind, LatencyLimit, Model, Slo
 
     Floats = NDArray[np.float64]
 
@@ -35,6 +41,7 @@ def precision_class(precision: str) -> str:
     return "fp4" if folded in _FOUR_BIT_FLOAT else folded
 
 
+@lru_cache(maxsize=256)
 def shape_key(model: Model) -> str:
     """Equal for models whose memory and arithmetic are equal, e.g. Llama-3-8B and Llama-3.1-8B."""
     fields = (
@@ -50,52 +57,88 @@ def shape_key(model: Model) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SizePoints:
-    """The load points of one request size, by rising TPOT, and what they sustain."""
+    """The load points of one request size, by rising mean TPOT, and what they sustain."""
 
     input_tokens: float
     output_tokens: float
-    tpot_ms: Floats
-    ttft_ms: Floats  #: NaN where not stated
+    tpot_ms: Floats  #: mean; NaN where not stated
+    ttft_ms: Floats  #: mean; NaN where not stated
     requests_per_s: Floats
     concurrency: Floats  #: NaN where not stated
+    stated: Mapping[tuple[str, SloStatistic], Floats] = field(default_factory=dict)  #: further latencies, ms
+    open_arrivals: NDArray[np.bool_] | None = None  #: points not taken in a closed loop; None: none of them
 
-    def rate(self, slo: Slo) -> tuple[float, str]:
-        """Largest requests per second within the SLO and what stops it; 0.0 where no point meets it.
+    def latency_ms(self, metric: str, statistic: SloStatistic) -> Floats:
+        """One latency of every point; NaN where not stated."""
+        if statistic is SloStatistic.MEAN and metric in ("tpot", "ttft"):
+            return self.tpot_ms if metric == "tpot" else self.ttft_ms
+        found = self.stated.get((metric, statistic))
+        return np.full_like(self.requests_per_s, np.nan) if found is None else found
 
-        A TPOT limit between two points is interpolated linearly and so bounded by them. With a TTFT limit
-        only profiled points count: TTFT does not rise evenly with load, so nothing lies safely between them.
+    def judges(self, limit: LatencyLimit) -> bool:
+        """Whether some point states what the limit binds, or what it follows from."""
+        if np.isfinite(self.latency_ms(limit.metric, limit.statistic)).any():
+            return True
+        if limit.metric == "ttft":
+            return bool(np.isfinite(self.ttft_ms).any())
+        parts = np.isfinite(self.ttft_ms + self.tpot_ms)
+        return limit.metric == "e2e" and limit.statistic is SloStatistic.MEAN and bool(parts.any())
+
+    def under_open_arrivals(self) -> NDArray[np.bool_]:
+        """Which points were taken under open arrivals."""
+        nothing = np.zeros(len(self.requests_per_s), dtype=np.bool_)
+        return nothing if self.open_arrivals is None else self.open_arrivals
+
+    def rate(self, slo: Slo, arrival_cv: float = 1.0) -> tuple[float, str]:
+        """Largest requests per second within every limit and what stops it; 0.0 where no point meets them.
+
+        A TPOT limit between two points is interpolated linearly and so bounded by them. TTFT and E2E limits
+        are those of an open stream (:mod:`advisor.profiles.waiting`). NaN where a limit binds what no point
+        states.
         """
-        rate, by = self._within_tpot(slo.tpot_ms)
-        if slo.ttft_ms is None or rate == 0.0:
-            return rate, by
-        meets = self.ttft_ms <= slo.ttft_ms
-        if slo.tpot_ms is not None:
-            meets &= self.tpot_ms <= slo.tpot_ms
-        within = float(self.requests_per_s[meets].max(initial=0.0))
-        return within, by if within >= rate * (1 - _SAME_RATE) else "ttft"
+        waits = {limit: profiled_rates([self], limit, arrival_cv)[0] for limit in waiting_limits(slo)}
+        return self.rate_within(slo, waits)
 
-    def _within_tpot(self, limit_ms: float | None) -> tuple[float, str]:
-        best = np.maximum.accumulate(self.requests_per_s)
-        passing = (
-            len(best) if limit_ms is None else int(np.searchsorted(self.tpot_ms, limit_ms, side="right"))
-        )
+    def rate_within(self, slo: Slo, waits: Mapping[LatencyLimit, float]) -> tuple[float, str]:
+        """:meth:`rate` where the rates within TTFT and E2E limits are known already."""
+        best = float(self.requests_per_s.max())
+        found, by = best, "load"
+        for limit in slo.limits:
+            rate = waits[limit] if limit.metric != "tpot" else self._within_tpot(limit)
+            if np.isnan(rate):
+                return float("nan"), limit.metric
+            if rate < found * (1 - _SAME_RATE):
+                found, by = float(rate), limit.metric
+        return found, by
+
+    def _within_tpot(self, limit: LatencyLimit) -> float:
+        latency = self.latency_ms("tpot", limit.statistic)
+        order = np.argsort(latency, kind="stable")[: np.count_nonzero(np.isfinite(latency))]
+        if not len(order):
+            return float("nan")
+        tpot, best = latency[order], np.maximum.accumulate(self.requests_per_s[order])
+        passing = int(np.searchsorted(tpot, limit.ms, side="right"))
         if passing == 0:
-            return 0.0, "tpot"
+            return 0.0
         rate = float(best[passing - 1])
-        if passing < len(best) and limit_ms is not None:
-            below, above = float(self.tpot_ms[passing - 1]), float(self.tpot_ms[passing])
-            rate += (limit_ms - below) / (above - below) * float(best[passing] - best[passing - 1])
-        return rate, "load" if rate >= float(best[-1]) * (1 - _SAME_RATE) else "tpot"
+        if passing < len(best):
+            below, above = float(tpot[passing - 1]), float(tpot[passing])
+            rate += (limit.ms - below) / (above - below) * float(best[passing] - best[passing - 1])
+        return rate
 
     def lightest(self) -> tuple[float, float, float]:
-        """Lowest TPOT, lowest TTFT and the smallest load profiled (NaN where not stated)."""
-        ttft = self.ttft_ms[~np.isnan(self.ttft_ms)]
-        load = self.concurrency[~np.isnan(self.concurrency)]
-        return (
-            float(self.tpot_ms[0]),
-            float(ttft.min(initial=np.inf)),
-            float(load.min()) if load.size else float("nan"),
-        )
+        """Lowest TPOT, lowest TTFT (means) and the smallest load profiled; NaN where not stated."""
+        return _least(self.tpot_ms), _least(self.ttft_ms), _least(self.concurrency)
+
+
+def waiting_limits(slo: Slo) -> tuple[LatencyLimit, ...]:
+    """The limits on latencies that include waiting."""
+    return tuple(limit for limit in slo.limits if limit.metric != "tpot")
+
+
+def _least(values: Floats) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.min()) if known.size else float("nan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +165,10 @@ class Profile:
         engine = f"{self.engine} {self.engine_version}" if self.engine_version else self.engine
         when = f", {self.date}" if self.date else ""
         return "; ".join([f"{self.source_id} ({engine}{when})", *self.notes])
+
+    def judges(self, slo: Slo) -> bool:
+        """Whether any of its sizes states what every limit binds."""
+        return any(all(size.judges(limit) for limit in slo.limits) for size in self.sizes)
 
     @property
     def inputs(self) -> Floats:

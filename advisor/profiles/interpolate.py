@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from advisor.profiles.evidence import waiting_limits
+from advisor.profiles.waiting import profiled_rates
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -41,15 +44,16 @@ class RateGrid:
 
     def at(self, sizes: Floats) -> Floats:
         """One rate per (input, output) row; NaN where the profile does not reach."""
+        return self.with_limits(sizes)[0]
+
+    def with_limits(self, sizes: Floats) -> tuple[Floats, list[str]]:
+        """:meth:`at`, and what stops the rate at the profiled size that is nearest from above, per row."""
         low, high, weight, inside = self._around(sizes)
         rates = self._bilinear(low, high, weight)
         rates[~inside] = np.nan
-        return rates if self.clamp_below else self._from_near_sizes(sizes, rates)
-
-    def limits(self, sizes: Floats) -> list[str]:
-        """What stops the rate at the profiled size that is nearest from above, per row."""
-        _, high, _, _ = self._around(sizes)
-        return [str(text) for text in self.limited_by[high[:, 0], high[:, 1]]]
+        if not self.clamp_below:
+            rates = self._from_near_sizes(sizes, rates)
+        return rates, self.limited_by[high[:, 0], high[:, 1]].tolist()
 
     def ceiling(self, sizes: Floats) -> Floats:
         """Rate at the largest profiled size that is not larger, per row: this request cannot beat it."""
@@ -99,19 +103,23 @@ class RateGrid:
         return np.where(np.isnan(rates) & np.isfinite(lowest), lowest, rates)
 
 
-def rate_grid(profile: Profile, slo: Slo, *, clamp_below: bool, proves_unreachable: bool) -> RateGrid:
+def rate_grid(
+    profile: Profile, slo: Slo, *, clamp_below: bool, proves_unreachable: bool, arrival_cv: float = 1.0
+) -> RateGrid:
     """Rates of a profile under an SLO, larger requests never faster than smaller ones.
 
-    ``proves_unreachable``: failing at the smallest load profiled means that no load meets the SLO.
+    ``proves_unreachable``: failing at the smallest load profiled means that no load meets the SLO. A size
+    whose points do not state what a limit binds counts as not profiled.
     """
     inputs, outputs = profile.inputs, profile.outputs
     rates = np.full((len(inputs), len(outputs)), np.nan)
     limits = np.full(rates.shape, "load", dtype="<U6")
-    for size in profile.sizes:
-        if slo.ttft_ms is not None and np.isnan(size.ttft_ms).all():
-            continue
-        cell = np.searchsorted(inputs, size.input_tokens), np.searchsorted(outputs, size.output_tokens)
-        rate, limits[cell] = size.rate(slo)
+    waits = {limit: profiled_rates(profile.sizes, limit, arrival_cv) for limit in waiting_limits(slo)}
+    rows = np.searchsorted(inputs, [size.input_tokens for size in profile.sizes])
+    columns = np.searchsorted(outputs, [size.output_tokens for size in profile.sizes])
+    for index, size in enumerate(profile.sizes):
+        cell = rows[index], columns[index]
+        rate, limits[cell] = size.rate_within(slo, {limit: found[index] for limit, found in waits.items()})
         if rate > 0.0 or proves_unreachable or size.lightest()[2] <= 1:
             rates[cell] = rate
     return RateGrid(inputs, outputs, never_rising(rates), limits, clamp_below)

@@ -3,8 +3,11 @@
 ======================  ===========================================================================
 weights                 parameters × bytes per parameter (``PRECISIONS``); see :func:`weight_bytes`
 usable                  tensor_parallel × (memory × ``UTILISATION`` − ``RESERVE_GIB``)
-KV cache                usable − weights; a token takes ``kv_bytes_per_token`` split over the
+LoRA                    adapters × rank × (hidden + inner width) of every linear layer; see
+                        :func:`lora_bytes`
+KV cache                usable − weights − LoRA; a token takes ``kv_bytes_per_token`` split over the
                         accelerators as far as key/value heads can be split, replicated beyond
+activations             part of the reserve, shown for comparison; see :func:`activation_bytes`
 ======================  ===========================================================================
 
 A sliding window is not credited: every layer is charged for the full context, so the figure is a floor.
@@ -15,11 +18,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from advisor.domain import PLAIN_TRAFFIC
 from advisor.errors import UnknownName
+from advisor.profiles.queueing import STEP_TOKENS
 from advisor.units import BYTES_PER_GIB
 
 if TYPE_CHECKING:
-    from advisor.domain import Accelerator, Model
+    from advisor.domain import Accelerator, Model, Traffic
 
 UTILISATION: Final = 0.92
 """Share of memory an engine claims: 0.923 when fitted on saturated NVIDIA runs of dense models;
@@ -68,6 +73,28 @@ class Fit:
     kv_gib: float  #: left for the KV cache; 0 where the weights do not fit
     max_tokens: int  #: of context, over all requests in flight
     detail: str  #: the arithmetic in one sentence
+    lora_gib: float = 0.0  #: adapters, copies over accelerators included
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where the memory of one replica goes, all its accelerators together; the parts sum to the memory."""
+
+    memory_gib: float  #: as software sees it
+    unclaimed_gib: float  #: left outside the engine: 1 − ``UTILISATION``
+    reserve_gib: float  #: activations, CUDA graphs, communication buffers
+    activations_gib: float  #: of the reserve, by :func:`activation_bytes`
+    weights_gib: float
+    lora_gib: float
+    kv_gib: float  #: what remains
+    short_gib: float  #: what is missing where nothing remains
+    kv_bytes_per_token: float  #: copies over accelerators included
+    max_tokens: int  #: of context, over all requests in flight
+    longest_context: int  #: of one request: what remains, at most the model's own
+
+    def largest_batch(self, tokens: float) -> int:
+        """Requests in flight, each at its full length of so many tokens."""
+        return int(self.max_tokens // tokens)
 
 
 def precision_of(name: str) -> Precision:
@@ -146,26 +173,132 @@ def valid_tensor_parallel(model: Model, accelerators: int) -> tuple[int, ...]:
     return tuple(tp for tp in degrees if model.heads % tp == 0 and _kv_heads_split(model, tp))
 
 
-def fit(
-    model: Model, precision: str, accelerator: Accelerator, tensor_parallel: int, kv_precision: str = "fp16"
-) -> Fit:
-    """Memory of one replica on ``tensor_parallel`` accelerators.
+def ffn_width(model: Model) -> float:
+    """Width of the feed-forward layers a token passes through, from the parameters that are left for them.
+
+    Dense: (parameters − embedding − layers × attention) / (layers × 3 × hidden). The embedding is taken once,
+    as if tied, so an untied model's width comes out up to a tenth too large. Mixture of experts: (experts per
+    token + shared) × expert width, as the dense layers of DeepSeek-V3 have it, too.
+    """
+    if model.experts is not None and model.moe_ffn is not None:
+        return ((model.experts_per_token or 0) + (model.shared_experts or 0)) * float(model.moe_ffn)
+    left = model.params_b * 1e9 - model.hidden * model.vocab
+    attention = sum(model.hidden * inner for inner in _attention_widths(model))
+    return max(left / model.layers - attention, 0.0) / (3.0 * model.hidden)
+
+
+def lora_bytes(model: Model, tensor_parallel: int, traffic: Traffic) -> float:
+    """Bytes all adapters take on each accelerator, at 16 bits on every linear layer.
+
+    adapters × rank × sum over matrices of (hidden + inner / tensor_parallel) × 2: of a matrix between the
+    residual stream and an inner width, the half on the inner side is split, the other copied. Routed and
+    shared experts have an adapter each, which is what an engine sets aside whatever the adapter covers.
+
+    Source: Hu et al., arXiv:2106.09685; vLLM LoRAConfig.fully_sharded_loras (v0.9 to v0.11): "only half of
+    the LoRA computation is sharded with tensor parallelism".
+    """
+    if not traffic.lora_adapters:
+        return 0.0
+    attention = sum(model.hidden + inner / tensor_parallel for inner in _attention_widths(model))
+    dense = 3.0 * (model.hidden + ffn_width(model) / tensor_parallel)
+    per_model = model.layers * (attention + dense)
+    if model.experts is not None and model.moe_ffn is not None:
+        sparse_layers = model.layers - (model.dense_layers or 0)
+        each = 3.0 * (model.hidden + model.moe_ffn / tensor_parallel)
+        experts = model.experts + (model.shared_experts or 0)
+        per_model += sparse_layers * (experts * each - dense)
+    return traffic.lora_adapters * traffic.lora_rank * per_model * _SIXTEEN_BIT
+
+
+def activation_bytes(model: Model, tensor_parallel: int) -> float:
+    """Bytes of the widest layer's intermediate results in one step, per accelerator.
+
+    ``STEP_TOKENS`` × 2 × (2 hidden + 3 feed-forward width / tensor_parallel): the residual stream and its
+    copy; gate, up and their product.
+    """
+    width = 2.0 * model.hidden + 3.0 * ffn_width(model) / tensor_parallel
+    return STEP_TOKENS * _SIXTEEN_BIT * width
+
+
+def account(
+    model: Model,
+    precision: str,
+    accelerator: Accelerator,
+    tensor_parallel: int,
+    kv_precision: str = "fp16",
+    traffic: Traffic = PLAIN_TRAFFIC,
+) -> Account:
+    """Where the memory of one replica goes.
 
     Raises:
         UnknownName: a precision that is not known.
     """
+    each = memory_gib(accelerator)
     weights = sum(weight_bytes(model, precision)) / BYTES_PER_GIB
-    each = memory_gib(accelerator) * UTILISATION - RESERVE_GIB
-    usable = max(each, 0.0) * tensor_parallel
-    kv = max(usable - weights, 0.0)
+    lora = lora_bytes(model, tensor_parallel, traffic) * tensor_parallel / BYTES_PER_GIB
+    usable = max(each * UTILISATION - RESERVE_GIB, 0.0) * tensor_parallel
+    kv = max(usable - weights - lora, 0.0)
     per_token = kv_bytes_per_token(model, tensor_parallel, kv_precision) * tensor_parallel
     tokens = int(kv * BYTES_PER_GIB / per_token)
+    return Account(
+        memory_gib=each * tensor_parallel,
+        unclaimed_gib=each * (1.0 - UTILISATION) * tensor_parallel,
+        reserve_gib=RESERVE_GIB * tensor_parallel,
+        activations_gib=activation_bytes(model, tensor_parallel) * tensor_parallel / BYTES_PER_GIB,
+        weights_gib=weights,
+        lora_gib=lora,
+        kv_gib=kv,
+        short_gib=max(weights + lora - usable, 0.0),
+        kv_bytes_per_token=per_token,
+        max_tokens=tokens,
+        longest_context=min(tokens, model.max_context),
+    )
+
+
+def fit(
+    model: Model,
+    precision: str,
+    accelerator: Accelerator,
+    tensor_parallel: int,
+    kv_precision: str = "fp16",
+    traffic: Traffic = PLAIN_TRAFFIC,
+) -> Fit:
+    """Memory of one replica on ``tensor_parallel`` accelerators, with the adapters of its traffic.
+
+    Raises:
+        UnknownName: a precision that is not known.
+    """
+    found = account(model, precision, accelerator, tensor_parallel, kv_precision, traffic)
+    each = max(memory_gib(accelerator) * UTILISATION - RESERVE_GIB, 0.0)
+    adapters = (
+        f" + {traffic.lora_adapters} LoRA adapters of rank {traffic.lora_rank} {found.lora_gib:.1f} GiB"
+        if found.lora_gib
+        else ""
+    )
     arithmetic = (
-        f"weights {weights:.1f} GiB on {tensor_parallel} × {max(each, 0.0):.1f} GiB usable "
+        f"weights {found.weights_gib:.1f} GiB{adapters} on {tensor_parallel} × {each:.1f} GiB usable "
         f"(memory × {UTILISATION} − {RESERVE_GIB} GiB reserve)"
     )
-    outcome = f"room for {tokens:,} tokens" if tokens else f"{_short(weights - usable)} GiB short"
-    return Fit(tokens > 0, weights, usable, kv, tokens, f"{arithmetic}: {outcome}")
+    room = f"room for {found.max_tokens:,} tokens"
+    outcome = room if found.max_tokens else f"{_short(found.short_gib)} GiB short"
+    return Fit(
+        fits=found.max_tokens > 0,
+        weights_gib=found.weights_gib,
+        usable_gib=each * tensor_parallel,
+        kv_gib=found.kv_gib,
+        max_tokens=found.max_tokens,
+        detail=f"{arithmetic}: {outcome}",
+        lora_gib=found.lora_gib,
+    )
+
+
+def _attention_widths(model: Model) -> tuple[float, ...]:
+    """Inner widths of query, key, value and output; an MLA layer keeps one latent for key and value."""
+    queries = float(model.heads * model.head_dim)
+    if model.attention == "mla":
+        return (queries, model.kv_bytes_per_token_fp16 / model.layers / _SIXTEEN_BIT, queries)
+    kept = float(model.kv_heads * model.head_dim)
+    return (queries, kept, kept, queries)
 
 
 def _kv_heads_split(model: Model, tensor_parallel: int) -> bool:

@@ -8,6 +8,7 @@
                 rate <= B / (O read(B) / W)           B in flight share a pass
     memory      weights <= t x memory
     Little      rate x latency <= B                         no more requests in flight than were let in
+    parts       E2E >= TTFT at every statistic; mean E2E near TTFT + TPOT (O - 1)
 
 N parameters per token, V h the input embedding (looked up, not computed), F peak dense arithmetic of the
 widest units, W memory bandwidth, read(B) the bytes of one pass; no efficiency is taken off. Draft tokens
@@ -44,6 +45,10 @@ CROWDED, IMPOSSIBLY_CROWDED = 1.1, 2.0
 
 IDLE, IMPOSSIBLY_IDLE = 0.5, 0.02
 """The same from below: a short run idles, a unit mistaken for another is off by 1,000."""
+
+APART, IMPOSSIBLY_APART = 2.0, 20.0
+"""Mean E2E over the sum of its parts, or the reverse: lengths that differ within a run part them somewhat,
+a unit mistaken for another by 1,000."""
 
 KEPT_UP: Final = 0.8
 """Share of offered requests below which a run fell behind; a short run's last answers lower it a little."""
@@ -96,6 +101,7 @@ def of_row(load: Load) -> Iterator[Finding]:
         yield from _percentiles(load, name, stats)
     yield from _failures(load)
     yield from _little(load)
+    yield from _parts(load)
     if (
         load.load_mode == OPEN_LOOP
         and load.request_rate_offered is not None
@@ -194,23 +200,28 @@ def too_large(replica: Replica) -> str | None:
 
 def across_loads(loads: Sequence[Load]) -> Iterator[Finding]:
     """Latency that falls while load rises, and loads stated twice; ``loads``: of one size, rising."""
-    for statistic in ("mean", "p50", "p90", "p99"):
-        taken = [(load, value) for load in loads if (value := getattr(load.tpot, statistic)) is not None]
-        for (_, before), (load, value) in pairwise(taken):
-            if value >= FELL * before:
-                continue
-            reason = f"TPOT {statistic} fell from {before:.4g} to {value:.4g} ms while load rose"
-            if value < ABSURD_FALL * before:
-                yield _refuse(
-                    load, f"tpot_{statistic}_ms", value, f"{reason}: loads of one deployment are needed"
-                )
-            else:
-                yield _flag(load, f"tpot_{statistic}_ms", value, reason, "tpot-falls-with-load")
+    for metric in ("tpot", "e2e"):
+        for statistic in ("mean", "p50", "p90", "p99"):
+            yield from _falling(loads, metric, statistic)
     for first, second in pairwise(loads):
         if load_of(first) == load_of(second):
             yield _flag(
                 second, "load", load_of(second), "the same load twice; both are kept", "repeated-load"
             )
+
+
+def _falling(loads: Sequence[Load], metric: str, statistic: str) -> Iterator[Finding]:
+    stated = ((load, getattr(getattr(load, metric), statistic)) for load in loads)
+    taken = [(load, value) for load, value in stated if value is not None]
+    name = f"{metric}_{statistic}_ms"
+    for (_, before), (load, value) in pairwise(taken):
+        if value >= FELL * before:
+            continue
+        reason = f"{metric.upper()} {statistic} fell from {before:.4g} to {value:.4g} ms while load rose"
+        if value < ABSURD_FALL * before:
+            yield _refuse(load, name, value, f"{reason}: loads of one deployment are needed")
+        else:
+            yield _flag(load, name, value, reason, f"{metric}-falls-with-load")
 
 
 def load_of(load: Load) -> float:
@@ -271,6 +282,28 @@ def _little(load: Load) -> Iterator[Finding]:
         yield _refuse(load, "concurrency", load.concurrency, f"{said}: check units (s or ms) and load")
     elif ratio > CROWDED or ratio < IDLE:
         yield _flag(load, "concurrency", load.concurrency, said, "littles-law-mismatch")
+
+
+def _parts(load: Load) -> Iterator[Finding]:
+    """A whole request against its first token, and its mean against the sum of its parts."""
+    for statistic in ("mean", "p50", "p90", "p99"):
+        whole, first = getattr(load.e2e, statistic), getattr(load.ttft, statistic)
+        if whole is not None and first is not None and whole * TOLERANCE < first:
+            yield _refuse(
+                load, f"e2e_{statistic}_ms", whole, f"at least the TTFT {statistic} of {first:.6g} ms"
+            )
+            return
+    if None in (load.e2e.mean, load.ttft.mean, load.tpot.mean) or not load.output_tokens:
+        return
+    parts = (load.ttft.mean or 0.0) + (load.tpot.mean or 0.0) * max(load.output_tokens - 1, 0.0)
+    if not parts or not load.e2e.mean:
+        return
+    apart = max(load.e2e.mean / parts, parts / load.e2e.mean)
+    said = f"TTFT + TPOT × (output - 1) is {parts:.4g} ms"
+    if apart > IMPOSSIBLY_APART:
+        yield _refuse(load, "e2e_mean_ms", load.e2e.mean, f"{said}: check units (s or ms)")
+    elif apart > APART:
+        yield _flag(load, "e2e_mean_ms", load.e2e.mean, said, "e2e-apart-from-its-parts")
 
 
 def _beyond(bound: str, most: float, unit: str, replica: Replica) -> str:

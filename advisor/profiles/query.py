@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from advisor.domain import EvidenceKind, Slo, SloStatistic
+from advisor.domain import PLAIN_TRAFFIC, EvidenceKind
 from advisor.errors import CorruptSnapshot, ProfileMissing, UnknownName
 from advisor.profiles import calibration
 from advisor.profiles.own_store import own_files
@@ -22,14 +22,13 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from advisor.domain import Accelerator, Model, NoThroughput, Throughput
+    from advisor.domain import Accelerator, Model, NoThroughput, Slo, Throughput, Traffic
+    from advisor.profiles.answers import Grids
     from advisor.profiles.calibration import Calibration
     from advisor.profiles.evidence import Profile
 
 FILES: Final = ("measured.parquet", "simulated.parquet")
 ERRORS: Final = "errors.toml"
-_STATISTICS: Final = {statistic: statistic.value for statistic in SloStatistic}
-_OWN_ONLY: Final = frozenset({SloStatistic.P90})  # no shipped figure states it
 
 
 class ProfileStore:
@@ -40,7 +39,9 @@ class ProfileStore:
         self._root = root
         self._folder = root / "profiles"
         self._own_folder = own
-        self._profiles: dict[tuple[str, str, SloStatistic], tuple[Profile, ...]] = {}
+        self._profiles: dict[tuple[str, str], tuple[Profile, ...]] = {}
+        self._replicas: dict[tuple[str, str], dict[tuple[str, int], list[Profile]]] = {}
+        self._grids: Grids = {}
 
     @classmethod
     def load(cls, root: Path | None = None, own: Path | None = None) -> ProfileStore:
@@ -93,39 +94,47 @@ class ProfileStore:
         sizes: Sequence[tuple[float, float]],
         slo: Slo,
         weakest: EvidenceKind = EvidenceKind.ESTIMATED,
+        traffic: Traffic = PLAIN_TRAFFIC,
     ) -> tuple[Throughput | NoThroughput, ...]:
         """Requests per second one replica sustains, or why none, for each (input, output) size in tokens.
 
         The strongest evidence that reaches a size answers for it: measured, then simulated, then estimated,
-        none weaker than ``weakest``. Engine ``any`` takes every engine's figures.
+        none weaker than ``weakest``. Engine ``any`` takes every engine's figures. Sizes are of what is
+        visible; ``traffic`` adds its hidden tokens and its other effects (:mod:`advisor.profiles.traffic`).
         """
         from advisor.profiles.answers import Question, answer
 
-        question = Question(model, precision, engine, accelerator, tensor_parallel, slo, weakest)
-        return answer(question, sizes, self.profiles(model, slo), self.calibration)
+        question = Question(model, precision, engine, accelerator, tensor_parallel, slo, weakest, traffic)
+        ours = self._of_replica(model, accelerator.id, tensor_parallel)
+        return answer(question, sizes, ours, self.calibration, self._grids)
 
     def profiles(self, model: Model, slo: Slo | None = None) -> tuple[Profile, ...]:
         """What there is for a model or one of its shape, strongest and newest first.
 
-        Only points that state the statistic the SLO binds; simulated ones state means alone.
+        With an SLO only those with points that can judge it; simulated ones state means alone.
         """
+        found = self._read(model)
+        return found if slo is None else tuple(profile for profile in found if profile.judges(slo))
+
+    def _read(self, model: Model) -> tuple[Profile, ...]:
+        from advisor.profiles.evidence import shape_key
+        from advisor.profiles.read import read_profiles
+
+        key = (model.id, shape_key(model))
+        if key not in self._profiles:
+            with self._connect() as connection:
+                self._profiles[key] = read_profiles(connection, self._files(), *key, self.error_pct)
+            by_replica: dict[tuple[str, int], list[Profile]] = {}
+            for profile in self._profiles[key]:
+                by_replica.setdefault((profile.accelerator, profile.tensor_parallel), []).append(profile)
+            self._replicas[key] = by_replica
+        return self._profiles[key]
+
+    def _of_replica(self, model: Model, accelerator: str, tensor_parallel: int) -> Sequence[Profile]:
         from advisor.profiles.evidence import shape_key
 
-        limited = slo is not None and (slo.tpot_ms is not None or slo.ttft_ms is not None)
-        statistic = slo.statistic if slo is not None and limited else SloStatistic.MEAN
-        if statistic in _OWN_ONLY and not self.own_files:
-            return ()
-        key = (model.id, shape_key(model), statistic)
-        if key not in self._profiles:
-            from advisor.profiles.read import read_profiles
-
-            own = [str(path) for path in self.own_files]
-            files = own if statistic in _OWN_ONLY else self._files()
-            with self._connect() as connection:
-                self._profiles[key] = read_profiles(
-                    connection, files, key[0], key[1], _STATISTICS[statistic], self.error_pct, bool(own)
-                )
-        return self._profiles[key]
+        self._read(model)
+        return self._replicas[model.id, shape_key(model)].get((accelerator, tensor_parallel), ())
 
     def error_pct(self, kind: EvidenceKind, accelerator: str) -> float | None:
         """Median absolute error in percent of that kind of figure, the accelerator's own if known."""

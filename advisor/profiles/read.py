@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from advisor.domain import EvidenceKind
+from advisor.domain import LATENCIES, EvidenceKind, SloStatistic
 from advisor.profiles.evidence import Profile, SizePoints
 
 if TYPE_CHECKING:
@@ -18,28 +18,35 @@ if TYPE_CHECKING:
     Columns = dict[str, Any]
 
 TTFT_STATISTIC_NOTE: Final = "the source does not say which statistic its TTFT and TPOT are; taken as means"
-_NUMBERS: Final = ("input_tokens", "output_tokens", "tpot_ms", "ttft_ms", "requests_per_s", "concurrency")
+_LATENCIES: Final = {
+    f"{metric}_{statistic.value}_ms": (metric, statistic)
+    for metric in LATENCIES
+    for statistic in SloStatistic
+}
+_NUMBERS: Final = ("input_tokens", "output_tokens", "requests_per_s", "concurrency", *_LATENCIES)
+_MEANS: Final = (("tpot", SloStatistic.MEAN), ("ttft", SloStatistic.MEAN))
+_OPEN_ARRIVALS: Final = "rate"
 LITTLE_NOTE: Final = "rate = concurrency / latency (Little's law)"
 SAME_SHAPE_NOTE: Final = "run with {model}, same shape"
 
 _LOADS: Final = """
     SELECT profile_id, kind, source_id, model, precision, engine, engine_version, accelerator,
            tensor_parallel, date, coalesce(flags, '') AS flags, input_tokens, output_tokens, requests_per_s,
-           concurrency,
-           CASE kind WHEN 'measured' THEN max(tpot_{statistic}_ms) OVER lighter ELSE tpot_{statistic}_ms END
-               AS tpot_ms,
-           ttft_{statistic}_ms AS ttft_ms, {error} AS error_pct,
+           concurrency, load_mode, {latencies}, {error} AS error_pct,
            (model = $model)::INTEGER AS own, starts_with(source_id, 'own-') AS mine
     FROM read_parquet($files, union_by_name = true)
-    WHERE (model = $model OR shape = $shape)
-      AND not_evidence_because IS NULL AND tpot_{statistic}_ms IS NOT NULL
+    WHERE (model = $model OR shape = $shape) AND not_evidence_because IS NULL AND ({stated})
     WINDOW size AS (PARTITION BY profile_id, input_tokens, output_tokens),
            lighter AS (PARTITION BY profile_id, input_tokens, output_tokens
                        ORDER BY coalesce(concurrency, request_rate_offered) RANGE UNBOUNDED PRECEDING)
     QUALIFY kind = 'simulated' OR load_mode = 'slo-maximum'
          OR min(requests_per_s) OVER size < max(requests_per_s) OVER size
     ORDER BY kind, mine DESC, own DESC, date DESC NULLS LAST, engine_version DESC NULLS LAST, profile_id,
-             input_tokens, output_tokens, tpot_ms, requests_per_s
+             input_tokens, output_tokens, tpot_mean_ms NULLS LAST, requests_per_s
+"""
+
+_NEVER_FASTER: Final = """
+    CASE WHEN kind = 'measured' AND {name} IS NOT NULL THEN max({name}) OVER lighter ELSE {name} END AS {name}
 """
 
 SUMMARY: Final = """
@@ -66,9 +73,7 @@ def read_profiles(
     files: Sequence[str],
     model: str,
     shape: str,
-    statistic: str,
     error_pct: Callable[[EvidenceKind, str], float | None],
-    has_own: bool = False,
 ) -> tuple[Profile, ...]:
     """Profiles of a model and of models of its shape: measured first, of those the user's, then newest.
 
@@ -76,9 +81,28 @@ def read_profiles(
     bites. A measured TPOT counts as at least that of every lighter load of its run: a run that seems faster
     under more load was not the same deployment.
     """
-    query = _LOADS.format(statistic=statistic, error="error_pct" if has_own else "NULL::DOUBLE")
+    query = _query(connection, files)
     rows = connection.execute(query, {"files": list(files), "model": model, "shape": shape}).fetchnumpy()
     return tuple(_profile(rows, start, stop, model, error_pct) for start, stop in _runs(rows["profile_id"]))
+
+
+def _query(connection: duckdb.DuckDBPyConnection, files: Sequence[str]) -> str:
+    """The query in the columns the files have: only some files state 90th percentiles, E2E or an error."""
+    relation = connection.execute("FROM read_parquet(?, union_by_name = true) LIMIT 0", [list(files)])
+    there = {column[0] for column in relation.description or ()}
+    latencies = [
+        f"NULL::DOUBLE AS {name}"
+        if name not in there
+        else _NEVER_FASTER.format(name=name)
+        if name.startswith("tpot")
+        else name
+        for name in _LATENCIES
+    ]
+    return _LOADS.format(
+        latencies=", ".join(latencies),
+        stated=" OR ".join(f"{name} IS NOT NULL" for name in _LATENCIES if name in there),
+        error="error_pct" if "error_pct" in there else "NULL::DOUBLE",
+    )
 
 
 def _runs(*keys: Any) -> Iterator[tuple[int, int]]:
@@ -100,6 +124,7 @@ def _profile(
 
     kind = EvidenceKind(first("kind"))
     part = {name: _floats(rows[name][start:stop]) for name in _NUMBERS}
+    part["load_mode"] = np.asarray(rows["load_mode"][start:stop])
     return Profile(
         id=first("profile_id"),
         kind=kind,
@@ -125,9 +150,23 @@ def _error(kind: EvidenceKind, source_id: str, stated: float | None, typical: fl
 
 
 def _size(part: dict[str, Any], start: int, stop: int) -> SizePoints:
-    """Points of one size; they arrive by rising TPOT."""
-    columns = (part[name][start:stop] for name in ("tpot_ms", "ttft_ms", "requests_per_s", "concurrency"))
-    return SizePoints(float(part["input_tokens"][start]), float(part["output_tokens"][start]), *columns)
+    """Points of one size; they arrive by rising mean TPOT."""
+    rows = slice(start, stop)
+    further = {
+        key: values
+        for name, key in _LATENCIES.items()
+        if key not in _MEANS and np.isfinite(values := part[name][rows]).any()
+    }
+    return SizePoints(
+        input_tokens=float(part["input_tokens"][start]),
+        output_tokens=float(part["output_tokens"][start]),
+        tpot_ms=part["tpot_mean_ms"][rows],
+        ttft_ms=part["ttft_mean_ms"][rows],
+        requests_per_s=part["requests_per_s"][rows],
+        concurrency=part["concurrency"][rows],
+        stated=further,
+        open_arrivals=part["load_mode"][rows] == _OPEN_ARRIVALS,
+    )
 
 
 def _floats(values: Any) -> Any:

@@ -9,25 +9,34 @@
               L, h   layers, hidden size                    g     attention flop per token of context
               link   one-way link bandwidth, byte/s
 
-    Constants mfu, mbu, le   shares of peak arithmetic, memory and link bandwidth reached
-              c0, c1, a      seconds per step, per sequence per step, per all-reduce
+              R              parameters used per token in routed experts
 
-    touched(B)  = other weights + expert weights * (1 - (1 - e/E)^B)                byte, all accelerators
+    Constants mfu, mbu, le   shares of peak arithmetic, memory and link bandwidth reached
+              c0, cL, c1, a  seconds per step, per layer, per sequence per step, per all-reduce
+              T              tokens that an expert's multiplication costs beyond those it is given
+              w              share of others' prefills that a request waits for before its first token
+
+    share(B)    = 1 - (1 - e/E)^B                                                   of the experts, touched
+    touched(B)  = other weights + expert weights * share(B)                         byte, all accelerators
     attend      = max(k / (W mbu), g / (t F16 mfu16))                               s per token of context
     comm(n)     = 2 L (a + 2 n h * 2 (t - 1)/t / (link le)),  0 for t = 1           s
-    decode(B)   = touched(B) / (t W mbu) + 2 N B / (t F mfu) + B (I + O/2) attend
-                  + comm(B) + c0 + c1 B                                             s per step
+    decode(B)   = touched(B) / (t W mbu) + (2 N B + 2 R T share(B) E/e) / (t F mfu)
+                  + B (I + O/2) attend + comm(B) + c0 + cL L + c1 B                 s per step
     prefill     = (2 N I + 2 L heads width I^2) / (t F mfu) + comm(I)               s per request
-    tpot(B)     = decode(B) + (B - 1) prefill / O                                   s
-    rate(B)     = B / (O decode(B) + B prefill)                                     requests/s
+    ttft(B)     = decode(B) + prefill (1 + w (B - 1))                               s, in a closed loop
+    tpot(B)     = decode(B) + (1 - w) (B - 1) prefill / (O - 1)                     s
+    rate(B)     = B / (ttft + (O - 1) tpot) = B / (O decode(B) + B prefill)         requests/s
 
     answer      = rate at the largest B with tpot(B) <= limit, B (I + O/2) <= KV tokens, B <= max_sequences
 
-``tpot`` charges a request with the prefills of the B - 1 others, not its own: that is its time to first
-token. Reading weights and computing add up rather than overlap, which fits the measured rows a little better
-than their maximum. ``decode(B)/B`` falls with B, so ``rate`` rises with B and the largest B is the best. B is
-a mean over time and so not rounded, which also makes the answer never rise with a larger request and never
-fall with a looser limit.
+Of the prefills of the B - 1 others, a request waits for the share w before its own first token and is
+interrupted by the rest between its tokens. Reading weights and computing add up rather than overlap, which
+fits the measured rows a little better than their maximum. ``decode(B)/B`` falls with B, so ``rate`` rises
+with B and the largest B is the best. B is a mean over time and so not rounded, which also makes the answer
+never rise with a larger request and never fall with a looser limit.
+
+Which engine, of which year, and what is known of the model or the chip itself scales the constants before
+they get here: ``calibration.Calibration.constants``.
 
 Source: Williams, Waterman, Patterson, "Roofline", CACM 52(4), 2009; Pope et al., "Efficiently Scaling
 Transformer Inference", arXiv:2211.05102 (weights, KV cache, all-reduce). Constants: estimator.toml.
@@ -57,7 +66,9 @@ MLA_PREFILL_WIDTH: Final = 160.0
 FAST_LINK_GB_PER_S: Final = 100.0
 """One-way link bandwidth from which an all-reduce counts as NVLink class; PCIe 5 x16 has 64."""
 
-_BISECTIONS: Final = 48
+_NEWTON_STEPS: Final = 40
+_SETTLED: Final = 1e-13  # relative
+_LEAST_IDLE: Final = 1e-300  # so that a model that uses every expert has a logarithm
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +80,7 @@ class Work:
     expert_bytes: Quantity  #: routed experts' weights, per accelerator
     idle_share: Quantity  #: 1 − e/E: chance that a token leaves an expert alone
     flop_per_token: Quantity  #: 2·N, all accelerators
+    expert_flop_per_token: Quantity  #: 2·R, all accelerators
     kv_bytes: Quantity  #: k
     attend_flop: Quantity  #: g, all accelerators
     prefill_flop_per_token2: Quantity  #: 2·L·heads·width
@@ -88,6 +100,7 @@ class RooflineRates:
     requests_per_s: Floats  #: 0 where the size cannot be served within the limit
     limited_by: tuple[str, ...]  #: ``tpot``, ``memory`` or ``load`` (the largest batch behind the constants)
     tpot_at_one_ms: Floats  #: of a request alone on the replica: the tightest reachable limit
+    batch: Floats  #: requests in flight at that rate
 
 
 def work_of(
@@ -111,6 +124,7 @@ def work_of(
         expert_bytes=experts / tensor_parallel,
         idle_share=1.0 - touched,
         flop_per_token=2.0 * model.active_params_b * 1e9,
+        expert_flop_per_token=2.0 * memory.expert_params(model) * touched if model.experts else 0.0,
         kv_bytes=memory.kv_bytes_per_token(model, tensor_parallel, kv_precision),
         attend_flop=4.0 * model.layers * model.heads * _decode_width(model),
         prefill_flop_per_token2=2.0 * model.layers * model.heads * width,
@@ -175,7 +189,20 @@ def tpot_s(
 ) -> Quantity:
     """Seconds per output token with ``batch`` requests in flight."""
     step = decode_s(work, constants, batch, input_tokens + output_tokens / 2.0)
-    return step + (batch - 1.0) * prefill_s(work, constants, input_tokens) / output_tokens
+    others = (1.0 - constants.wait_share) * (batch - 1.0) * prefill_s(work, constants, input_tokens)
+    return step + others / np.maximum(output_tokens - 1.0, 1.0)
+
+
+def ttft_s(
+    work: Work, constants: Constants, batch: Quantity, input_tokens: Quantity, output_tokens: Quantity
+) -> Quantity:
+    """Seconds to the first token with ``batch`` requests in flight, each sent when another is done.
+
+    A closed loop only: an open stream queues, which :mod:`advisor.profiles.queueing` adds.
+    """
+    step = decode_s(work, constants, batch, input_tokens + output_tokens / 2.0)
+    waited = 1.0 + constants.wait_share * (batch - 1.0)
+    return step + waited * prefill_s(work, constants, input_tokens)
 
 
 def rate_per_s(
@@ -210,9 +237,12 @@ def max_rates(
 
 
 def rates_within(
-    work: Work, constants: Constants, room_tokens: int, sizes: Floats, tpot_ms: float | None
+    work: Work, constants: Constants, room_tokens: int, sizes: Floats, tpot_ms: Quantity | None
 ) -> RooflineRates:
-    """:func:`max_rates` for work and constants at hand, in ``room_tokens`` of KV cache."""
+    """:func:`max_rates` for work and constants at hand, in ``room_tokens`` of KV cache.
+
+    ``tpot_ms``: one limit for all sizes or one for each.
+    """
     tokens_in, tokens_out = np.maximum(sizes, 1.0).T
     fits = tokens_in + tokens_out <= room_tokens
     in_memory = room_tokens / (tokens_in + tokens_out / 2.0)
@@ -222,7 +252,8 @@ def rates_within(
     by_ceiling = np.where(in_memory < constants.max_sequences, "memory", "load")
     limits = np.where(~fits, "memory", np.where(batch < ceiling, "tpot", by_ceiling))
     at_one = np.asarray(tpot_s(work, constants, 1.0, tokens_in, tokens_out))
-    return RooflineRates(np.where(fits & (batch >= 1.0), rates, 0.0), tuple(limits.tolist()), at_one * 1e3)
+    served = np.where(fits & (batch >= 1.0), rates, 0.0)
+    return RooflineRates(served, tuple(limits.tolist()), at_one * 1e3, np.maximum(batch, 1.0))
 
 
 def _decode_width(model: Model) -> float:
@@ -233,8 +264,12 @@ def _decode_width(model: Model) -> float:
 
 
 def _weights_s(work: Work, constants: Constants, batch: Quantity) -> Quantity:
-    touched = work.other_bytes + work.expert_bytes * (1.0 - np.power(work.idle_share, batch))
-    return touched / (work.bytes_per_s * constants.mbu)
+    """Reading the weights that are touched, and what each touched expert computes beyond its tokens."""
+    share = 1.0 - np.power(work.idle_share, batch)
+    read = (work.other_bytes + work.expert_bytes * share) / (work.bytes_per_s * constants.mbu)
+    per_token = np.maximum(1.0 - np.asarray(work.idle_share), 1e-12)  # e/E
+    beyond = work.expert_flop_per_token * constants.expert_tokens * share / per_token
+    return read + beyond / (work.tensor_parallel * work.flop_per_s * mfu(work, constants))
 
 
 def _affine_s(work: Work, constants: Constants, batch: Quantity, context_tokens: Quantity) -> Quantity:
@@ -243,7 +278,8 @@ def _affine_s(work: Work, constants: Constants, batch: Quantity, context_tokens:
     read = work.kv_bytes / (work.bytes_per_s * constants.mbu)
     compute = work.attend_flop / (work.tensor_parallel * work.flop16_per_s * constants.mfu_16)
     attend = batch * context_tokens * np.maximum(read, compute)
-    overhead = constants.step_ms * 1e-3 + batch * constants.sequence_us * 1e-6
+    fixed = constants.step_ms * 1e-3 + work.layers * constants.layer_us * 1e-6
+    overhead = fixed + batch * constants.sequence_us * 1e-6
     return matrices + attend + comm_s(work, constants, batch) + overhead
 
 
@@ -252,35 +288,44 @@ def _largest_batch(
     constants: Constants,
     tokens_in: Floats,
     tokens_out: Floats,
-    tpot_ms: float | None,
+    tpot_ms: Quantity | None,
     ceiling: Floats,
 ) -> Floats:
     """Largest mean batch up to the ceiling within the limit; below 1 where one request alone breaks it.
 
-    Exact for a dense model, whose TPOT is affine in the batch; bisected where experts are touched by chance.
+    Exact for a dense model, whose TPOT is affine in the batch; iterated where experts are touched by chance.
     """
     if tpot_ms is None:
         return ceiling
     context = tokens_in + tokens_out / 2.0
-    others = np.asarray(prefill_s(work, constants, tokens_in)) / tokens_out  # of each request but oneself
+    prefill = np.asarray(prefill_s(work, constants, tokens_in))
+    others = (1.0 - constants.wait_share) * prefill / np.maximum(tokens_out - 1.0, 1.0)
     fixed = np.asarray(_affine_s(work, constants, 0.0, context)) - others
     slope = np.asarray(_affine_s(work, constants, 1.0, context)) - fixed
     budget = tpot_ms * 1e-3 - fixed
     if float(work.expert_bytes) <= 0.0:
         return np.minimum((budget - _weights_s(work, constants, 1.0)) / slope, ceiling)
-    return _bisect(work, constants, budget, slope, np.maximum(ceiling, 1.0))
+    return _where_experts_fill(work, constants, budget, slope, ceiling)
 
 
-def _bisect(work: Work, constants: Constants, budget: Floats, slope: Floats, ceiling: Floats) -> Floats:
-    """Largest batch up to the ceiling whose weights and affine rest stay within budget; 0 if not even 1."""
+def _where_experts_fill(
+    work: Work, constants: Constants, budget: Floats, slope: Floats, ceiling: Floats
+) -> Floats:
+    """Largest batch up to the ceiling whose weights and affine rest stay within budget; 0 if not even 1.
 
-    def over(batch: Floats) -> npt.NDArray[np.bool_]:
-        return np.asarray(_weights_s(work, constants, batch) + slope * batch > budget)
-
-    low, high = np.ones_like(ceiling), ceiling
-    for _ in range(_BISECTIONS):
-        middle = 0.5 * (low + high)
-        too_much = over(middle)
-        low, high = np.where(too_much, low, middle), np.where(too_much, middle, high)
-    found = np.where(over(ceiling), low, ceiling)
-    return np.where(over(np.ones_like(ceiling)), 0.0, found)
+    By Newton's method from the left: touched experts rise ever more slowly with the batch, so a tangent never
+    passes the answer. It starts where all experts would be touched, which is never too far either.
+    """
+    always = _weights_s(work, constants, 0.0)
+    experts = _weights_s(work, constants, np.inf) - always
+    spare = budget - always
+    decay = -np.log(np.maximum(work.idle_share, _LEAST_IDLE))
+    batch = np.maximum((spare - experts) / slope, 1.0)
+    for _ in range(_NEWTON_STEPS):
+        idle = np.exp(-decay * batch)
+        ahead = (spare - experts * (1.0 - idle) - slope * batch) / (experts * decay * idle + slope)
+        batch = batch + ahead
+        if (np.abs(ahead) <= _SETTLED * np.abs(batch)).all():
+            break
+    not_even_one = experts * (1.0 - np.exp(-decay)) + slope > spare
+    return np.where(not_even_one, 0.0, np.minimum(batch, np.maximum(ceiling, 1.0)))

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from advisor.documents import read_document
 from advisor.documents.records import check
-from advisor.domain import Bucket, Workload
+from advisor.domain import PLAIN_TRAFFIC, Bucket, Traffic, Workload
 from advisor.units import MAX_RATE_REQUESTS_PER_S
 from advisor.workload.buckets import MAX_TOKENS
 
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_BUCKETS: Final = 5000
+MAX_HIT_RATE: Final = 0.99
+MAX_ADAPTERS: Final = 10_000
+MAX_RANK: Final = 4096
+MAX_ARRIVAL_CV: Final = 100.0
 SHARE_TOLERANCE: Final = 1e-6
 """How far the shares may be from summing to 1, for files that round them."""
 
@@ -117,6 +121,51 @@ class BucketRecord(StrictRecord):
         )
 
 
+class TrafficRecord(StrictRecord):
+    """What requests are besides their lengths; what is left out is off."""
+
+    prefix_cache_hit_rate: float = Field(
+        default=0.0,
+        ge=0,
+        le=MAX_HIT_RATE,
+        allow_inf_nan=False,
+        description=f"the share of input tokens served from the prefix cache, from 0 to {MAX_HIT_RATE}",
+    )
+    reasoning_tokens: float = Field(
+        default=0.0,
+        ge=0,
+        le=MAX_TOKENS,
+        allow_inf_nan=False,
+        description=f"hidden output tokens per request, a number from 0 to {MAX_TOKENS:,}",
+    )
+    lora_adapters: int = Field(
+        default=0, ge=0, le=MAX_ADAPTERS, description=f"adapters kept loaded, from 0 to {MAX_ADAPTERS:,}"
+    )
+    lora_rank: int = Field(
+        default=0, ge=0, le=MAX_RANK, description=f"the rank of each adapter, from 0 to {MAX_RANK:,}"
+    )
+    arrival_cv: float = Field(
+        default=1.0,
+        ge=0,
+        le=MAX_ARRIVAL_CV,
+        allow_inf_nan=False,
+        description=(
+            "the coefficient of variation of the times between arrivals, "
+            f"a number from 0 to {MAX_ARRIVAL_CV:g}; 1 is Poisson"
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _adapters_have_a_rank(self) -> TrafficRecord:
+        if (self.lora_adapters > 0) != (self.lora_rank > 0):
+            raise ValueError("lora_adapters and lora_rank go together: give both above 0, or neither")
+        return self
+
+    def traffic(self) -> Traffic:
+        """As the domain has it."""
+        return Traffic(**{name: getattr(self, name) for name in TrafficRecord.model_fields})
+
+
 class WorkloadRecord(StrictRecord):
     """A workload, inline in a service file or on its own."""
 
@@ -130,6 +179,13 @@ class WorkloadRecord(StrictRecord):
     source: Text = "the user's file"
     licence: Text | None = None
     note: Text = ""
+    traffic: TrafficRecord | None = Field(
+        default=None,
+        description=(
+            "a mapping with any of prefix_cache_hit_rate, reasoning_tokens, lora_adapters with lora_rank, "
+            "and arrival_cv"
+        ),
+    )
     buckets: list[BucketRecord] = Field(
         min_length=1, max_length=MAX_BUCKETS, description=f"a list of 1 to {MAX_BUCKETS:,} buckets"
     )
@@ -161,6 +217,7 @@ class WorkloadRecord(StrictRecord):
             self.source,
             self.licence,
             self.note,
+            PLAIN_TRAFFIC if self.traffic is None else self.traffic.traffic(),
         )
 
 
@@ -186,6 +243,9 @@ def workload_yaml(workload: Workload) -> str:
         "note": workload.note,
     }
     lines = [f"{key}: {_scalar(value)}" for key, value in head.items() if value not in (None, "")]
+    if not workload.traffic.is_plain:
+        stated = ", ".join(f"{name}: {_scalar(value)}" for name, value in _traffic(workload).items())
+        lines.append(f"traffic: {{{stated}}}")
     lines.append("buckets:  # lower edges exclusive, upper edges inclusive, in tokens")
     lines.extend(f"  - {{{_fields(bucket)}}}" for bucket in workload.buckets)
     return "\n".join(lines) + "\n"
@@ -202,11 +262,18 @@ def workload_document(workload: Workload) -> dict[str, object]:
         "source": workload.source,
         "licence": workload.licence,
         "note": workload.note,
+        "traffic": _traffic(workload) or None,
         "buckets": [
             {name: getattr(bucket, name) for name in BucketRecord.model_fields} for bucket in workload.buckets
         ],
     }
     return {key: value for key, value in record.items() if value not in (None, "")}
+
+
+def _traffic(workload: Workload) -> dict[str, object]:
+    """What differs from nothing stated."""
+    stated = {name: getattr(workload.traffic, name) for name in TrafficRecord.model_fields}
+    return {name: value for name, value in stated.items() if value != getattr(PLAIN_TRAFFIC, name)}
 
 
 def _fields(bucket: Bucket) -> str:

@@ -89,7 +89,7 @@ def _simulated_profiles(connection: duckdb.DuckDBPyConnection, target: Path) -> 
     return {
         (shape, p.precision, p.engine, p.accelerator, p.tensor_parallel): p
         for model, shape in shapes
-        for p in read_profiles(connection, files, model, shape, "mean", lambda _kind, _accelerator: None)
+        for p in read_profiles(connection, files, model, shape, lambda _kind, _accelerator: None)
         if p.kind is EvidenceKind.SIMULATED
     }
 

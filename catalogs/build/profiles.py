@@ -97,10 +97,17 @@ _NOT_EVIDENCE: Final = """
         THEN 'load or chip count not stated'
       WHEN pp <> 1 OR gpu_count <> tp * pp THEN 'not one tensor-parallel replica'
       WHEN precision IS NULL THEN 'precision not stated'
+      WHEN shapes.params_b * 1e9 * BYTES_PER_PARAMETER > GIB_EACH * 1073741824 * gpu_count
+        THEN 'its weights alone exceed the memory stated'
       WHEN coalesce(tpot_mean_ms, tpot_p50_ms, tpot_p99_ms) IS NULL OR requests_per_s IS NULL
         THEN 'no rate or no time per output token'
     END
 """
+
+# The least a parameter takes and the most a GPU's name can promise: what exceeds that is not what it says.
+_BYTES_PER_PARAMETER: Final = """CASE WHEN precision IN ('fp16', 'bf16') THEN 2
+    WHEN precision IN ('fp8', 'int8') THEN 1 ELSE 0.5 END"""
+_GIB_EACH: Final = "TRY_CAST(regexp_extract(m.gpu, '-([0-9]+)GB', 1) AS DOUBLE)"
 
 _COLUMNS: Final = """
     profile_id, kind, source_id, licence, model, model_as_published, shape, precision, kv_precision, engine,
@@ -124,7 +131,10 @@ def build(source: Path, catalogs: Path) -> None:
         connection.read_csv(str(folder / "measured_throughput.csv"), sample_size=-1).create("measured_rows")
         connection.read_csv(str(folder / "aic_frontier.csv.gz"), sample_size=-1).create("frontier_rows")
         _slo_maxima(connection, folder / "aic_profiles.json")
-        connection.execute(_MEASURED.replace("NOT_EVIDENCE", _NOT_EVIDENCE, 1))
+        doubts = _NOT_EVIDENCE.replace("BYTES_PER_PARAMETER", _BYTES_PER_PARAMETER).replace(
+            "GIB_EACH", _GIB_EACH
+        )
+        connection.execute(_MEASURED.replace("NOT_EVIDENCE", doubts, 1))
         connection.execute(_SIMULATED)
         for kind in ("measured", "simulated"):
             _write(connection, kind, target / f"{kind}.parquet")
@@ -141,10 +151,10 @@ def _name_tables(connection: duckdb.DuckDBPyConnection, source: Path) -> None:
     connection.executemany("INSERT INTO licences VALUES (?, ?)", list(LICENCES.items()))
     connection.execute("CREATE TABLE same_models (name VARCHAR, id VARCHAR)")
     connection.executemany("INSERT INTO same_models VALUES (?, ?)", list(_SAME_MODEL.items()))
-    connection.execute("CREATE TABLE shapes (model VARCHAR, shape VARCHAR)")
+    connection.execute("CREATE TABLE shapes (model VARCHAR, shape VARCHAR, params_b DOUBLE)")
     with (source / "models.csv").open(encoding="utf-8", newline="") as stream:
-        shapes = [(row["name"], _shape(row)) for row in csv.DictReader(stream)]
-    connection.executemany("INSERT INTO shapes VALUES (?, ?)", shapes)
+        shapes = [(row["name"], _shape(row), float(row["params_b"])) for row in csv.DictReader(stream)]
+    connection.executemany("INSERT INTO shapes VALUES (?, ?, ?)", shapes)
 
 
 def _shape(row: dict[str, str]) -> str:

@@ -172,3 +172,35 @@ def test_closed_loops_and_open_arrivals_become_two_profiles() -> None:
         recorded("guidellm/concurrent.json"), recorded("guidellm/constant.json"), given=EVERYTHING
     )
     assert [p.rows[0]["load_mode"] for p in found.profiles] == ["concurrency", "rate"]
+
+
+def test_a_whole_request_shorter_than_its_first_token_is_refused() -> None:
+    text = refused(ttft_mean_ms=80, e2e_mean_ms=70)
+    assert "row 2.e2e_mean_ms" in text
+    assert "at least the TTFT mean of 80 ms" in text
+    assert "e2e_p99_ms" in refused(ttft_p99_ms=900, e2e_p99_ms=800)
+
+
+def test_end_to_end_times_in_seconds_beside_parts_in_milliseconds_are_refused() -> None:
+    # 100 + 99 x 9 = 991 ms; a thousand times that is a unit mistaken for another
+    assert "check units" in refused(
+        ttft_mean_ms=100, tpot_mean_ms=9, e2e_mean_ms=991_000, load_mode="rate", concurrency="",
+        request_rate_offered=1,
+    )  # fmt: skip
+    apart = a_csv(
+        ttft_mean_ms=100, tpot_mean_ms=9, e2e_mean_ms=3000, load_mode="rate", concurrency="",
+        request_rate_offered=1,
+    )  # fmt: skip
+    assert "e2e-apart-from-its-parts" in one(apart).rows[0]["flags"]
+
+
+def test_end_to_end_times_that_fall_while_load_rises_are_flagged_or_refused() -> None:
+    def loads(lighter: float, heavier: float) -> tuple[dict[str, float], dict[str, float]]:
+        return (
+            {"concurrency": 1, "requests_per_s": 1.0, "e2e_p50_ms": lighter},
+            {"concurrency": 2, "requests_per_s": 1.8, "e2e_p50_ms": heavier},
+        )
+
+    assert "e2e-falls-with-load" in one(a_csv(*loads(1000, 900))).rows[1]["flags"]
+    assert "E2E p50 fell from 1000 to 400 ms while load rose" in refused(*loads(1000, 400))
+    assert one(a_csv(*loads(1000, 1100))).rows[1]["flags"] in (None, "")

@@ -176,6 +176,10 @@ def _csv(path: Path, names: Iterable[str], rows: Iterable[dict[str, Any]]) -> No
         ({"gpu_count": 2, "pp": 2}, "not one tensor-parallel replica"),
         ({"precision": ""}, "precision not stated"),
         ({"requests_per_s": ""}, "no rate or no time per output token"),
+        # 8.03e9 bytes are 7.48 GiB
+        ({"gpu": "L2-7GB"}, "its weights alone exceed the memory stated"),
+        ({"gpu": "L2-8GB"}, None),
+        ({"gpu": "L2-8GB", "precision": "fp16"}, "its weights alone exceed the memory stated"),
         ({"flags": "req_s-derived-by-littles-law"}, None),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -45,8 +47,9 @@ def test_the_rate_at_a_limit_lies_between_the_last_load_that_meets_it_and_the_fi
     assert sweep.rate(Slo(tpot_ms=limit_ms)) == (pytest.approx(rate), limited_by)
 
 
-def test_a_ttft_limit_takes_the_largest_profiled_load_and_never_interpolates() -> None:
-    sweep = size_points([(10, 100, 1), (20, 200, 3), (40, 900, 5)])
+def test_under_open_arrivals_a_ttft_limit_takes_the_largest_profiled_load_and_never_interpolates() -> None:
+    closed = size_points([(10, 100, 1), (20, 200, 3), (40, 900, 5)])
+    sweep = replace(closed, open_arrivals=np.ones(3, dtype=np.bool_))
     assert sweep.rate(Slo(tpot_ms=30, ttft_ms=899)) == (3.0, "ttft")
     assert sweep.rate(Slo(ttft_ms=900)) == (5.0, "load")
     assert sweep.rate(Slo(ttft_ms=99)) == (0.0, "ttft")

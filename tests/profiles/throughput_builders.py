@@ -82,6 +82,9 @@ def a_store(root: Path, points: Iterable[dict[str, Any]] = ()) -> ProfileStore:
     with duckdb.connect() as connection:
         for kind in ("measured", "simulated"):
             connection.execute(f"CREATE TABLE {kind} AS FROM '{SHIPPED / kind}.parquet' LIMIT 0")
+            there = {row[0] for row in connection.execute(f"DESCRIBE {kind}").fetchall()}
+            for name in sorted({name for row in rows for name in row if name not in there}):
+                connection.execute(f"ALTER TABLE {kind} ADD COLUMN {name} DOUBLE")
             for row in (row for row in rows if row["kind"] == kind):
                 _insert(connection, kind, row)
             connection.execute(f"COPY {kind} TO '{folder / kind}.parquet' (FORMAT parquet)")

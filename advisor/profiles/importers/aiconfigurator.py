@@ -15,7 +15,7 @@ from advisor.profiles.importers.reading import CLOSED_LOOP, Document, Load, Payl
 
 TOOL: Final = "aiconfigurator"
 _MARKS: Final = frozenset({"isl", "osl", "seq/s", "ttft", "tpot", "system"})
-_SYSTEMS: Final = {
+SYSTEMS: Final = {
     "a100_sxm": "a100-sxm-80gb",
     "a100_pcie": "a100-pcie-80gb",
     "h100_sxm": "h100-sxm-80gb",
@@ -26,8 +26,12 @@ _SYSTEMS: Final = {
     "gb200_sxm": "gb200-186gb",
     "gb300": "gb300-288gb",
     "l40s": "l40s-48gb",
+    "h100_pcie": "h100-pcie-80gb",
+    "l4": "l4-24gb",
+    "a30": "a30-24gb",
+    "rtx_pro_6000_server": "rtx-pro-6000-96gb",
 }
-_ENGINES: Final = {"vllm": "vLLM", "sglang": "SGLang", "trtllm": "TensorRT-LLM"}
+ENGINES: Final = {"vllm": "vLLM", "sglang": "SGLang", "trtllm": "TensorRT-LLM"}
 _PRECISIONS: Final = {
     "bfloat16": "bf16",
     "float16": "fp16",
@@ -84,13 +88,13 @@ def _load(row: Payload) -> Load:
 def _stated(row: Payload) -> Stated:
     return Stated(
         model=row.text("model"),
-        accelerator=_named(row, "system", _SYSTEMS),
+        accelerator=_named(row, "system", SYSTEMS),
         accelerators=row.count("num_total_gpus"),
         tensor_parallel=row.count("tp"),
         pipeline_parallel=row.count("pp"),
         precision=_named(row, "gemm", _PRECISIONS),
         kv_precision=_named(row, "kvcache", _KV),
-        engine=_named(row, "backend", _ENGINES),
+        engine=_named(row, "backend", ENGINES),
         engine_version=row.text("version"),
         evidence=EvidenceKind.SIMULATED,
     )

@@ -1,0 +1,158 @@
+"""Time to first token on one replica under open arrivals: a queueing model of continuous batching.
+
+Every engine step gives one token to each running request and reads the prompts that arrived during the step
+before. A request waits for a free slot, then for the step that is under way, then through the step that
+holds its own prompt and those of the others that came meanwhile.
+
+::
+
+    Symbols   r        arrivals per second            ca   coefficient of variation of the times between them
+              d        seconds of a step without prompts
+              p, cp    seconds to read a prompt, and the coefficient of variation over the others' prompts
+              K, X, cs slots, requests per second with all taken, variation of the time a slot is held
+              u = r p, the share of time spent on prompts;   z = r / X, the share of slots taken
+
+    step      T  = d / (1 - u)                                            mean step
+              T2 = T + r p^2 (1 + cp^2) / (1 - u^2)                       E[step^2] / E[step]
+    own       d + p                                                       the step that reads one's prompt
+    rest      S  = T (1/2 + u)                                            rest of a step under way
+    prompts   W  = (T2 - T) (1/2 + u) + max(ca^2 - 1, 0)/2 r p^2 / (1 - u)
+                                                            others' prompts; met with chance u, else none
+    slot      met with chance z^((sqrt(2 (K + 1)) - 1) / sqrt(b)), b = max(1, (1 + ca^2)/2);
+              then of mean (ca^2 + cs^2)/2 / (X (1 - z))
+
+    mean      own + S + W + chance x mean of the slot
+    quantile  own + S ln(1 / (1 - q)) + q of W + q of the slot; a median no less than the mean of each
+
+``T`` and ``T2`` are exact for Poisson arrivals and steps that take every prompt of the step before: the step
+after a step of length t is d plus the prompts of r t arrivals, so E[T] = d + u E[T] and E[T^2] (1 - u^2) =
+d^2 + 2 d u E[T] + r p^2 (1 + cp^2) E[T]; an arrival meets a step in proportion to its length. With K = 1 the
+slot's wait is Pollaczek and Khinchine's; tails beyond a mean are taken as exponential. A prompt longer than
+``STEP_TOKENS`` takes several steps, so d (prompt / ``STEP_TOKENS``) is added to p. One's own prompt has the
+length asked about; those of others vary.
+
+Source: the slot's wait: Allen, "Probability, Statistics, and Queueing Theory", 2nd ed. 1990 (Allen-Cunneen),
+with Sakasegawa's exponent, Annals of the Institute of Statistical Mathematics 29, 1977, and for bursts the
+peakedness of Whitt, Operations Research 52(6), 2004; exponential tails: Kingman, "On queues in heavy
+traffic", JRSS B 24(2), 1962. Errors: ``benchmarks/queueing.py``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from advisor.domain import SloStatistic
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Quantity = float | Floats
+
+STEP_TOKENS: Final = 2048
+"""Prompt tokens one step takes: the smaller of vLLM's defaults of ``max_num_batched_tokens`` for servers
+(2,048; 8,192 on accelerators of 70 GiB and more). Source: vllm/engine/arg_utils.py, v0.9 and later."""
+
+LENGTH_CV: Final = 1.0
+"""Coefficient of variation of others' prompts and of the time a slot is held: as if exponential. Prompts of
+the shipped traces have 0.37 to 1.20, outputs 0.38 to 2.15, medians 0.77 and 0.78."""
+
+QUANTILES: Final = {SloStatistic.P50: 0.5, SloStatistic.P90: 0.9, SloStatistic.P99: 0.99}
+
+
+def ttft_s(
+    statistic: SloStatistic,
+    rate_per_s: Quantity,
+    step_s: Quantity,
+    prefill_s: Quantity,
+    slots: Quantity,
+    capacity_per_s: Quantity,
+    *,
+    input_tokens: Quantity = 0.0,
+    arrival_cv: float = 1.0,
+    length_cv: float = LENGTH_CV,
+) -> Floats:
+    """Seconds to the first token; infinite where the arrivals are more than the replica serves.
+
+    Args:
+        statistic: which statistic of the time.
+        rate_per_s: r, arrivals at this replica.
+        step_s: d, a step of the requests running at that rate, no prompt in it.
+        prefill_s: one prompt, alone.
+        slots: K, requests in flight at once.
+        capacity_per_s: X, served with all slots taken.
+        input_tokens: of one prompt, for those longer than a step takes.
+        arrival_cv: of the times between arrivals; below 1 counts as 1 for what is waited within a step.
+        length_cv: of the others' prompts, and of the time a slot is held.
+    """
+    prompt = prefill_s + np.asarray(step_s) * np.asarray(input_tokens) / STEP_TOKENS
+    rest, others = step_wait_s(rate_per_s, step_s, prompt, arrival_cv=arrival_cv, length_cv=length_cv)
+    busy = np.minimum(np.asarray(rate_per_s) * prompt, 1.0)
+    held, mean_held = slot_wait(
+        rate_per_s, capacity_per_s, slots, arrival_cv=arrival_cv, holding_cv=length_cv
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        behind = wait_quantile_s(statistic, busy, np.where(busy > 0, others / busy, 0.0))
+        slot = wait_quantile_s(statistic, held, mean_held)
+        total = step_s + prompt + tail_factor(statistic) * rest + behind + slot
+    return np.where(np.isnan(total), np.inf, total)
+
+
+def step_wait_s(
+    rate_per_s: Quantity,
+    step_s: Quantity,
+    prompt_s: Quantity,
+    *,
+    arrival_cv: float = 1.0,
+    length_cv: float = LENGTH_CV,
+) -> tuple[Floats, Floats]:
+    """S and W: mean seconds of waiting for a step to end, and for others' prompts; infinite past capacity."""
+    rate, prompt = np.asarray(rate_per_s, dtype=np.float64), np.asarray(prompt_s, dtype=np.float64)
+    busy = rate * prompt
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean_step = step_s / (1.0 - busy)
+        met = rate * prompt**2 * (1.0 + length_cv**2) / (1.0 - busy**2)
+        bursts = max(arrival_cv**2 - 1.0, 0.0) / 2.0 * rate * prompt**2 / (1.0 - busy)
+        rest, others = mean_step * (0.5 + busy), met * (0.5 + busy) + bursts
+    return np.where(busy < 1.0, rest, np.inf), np.where(busy < 1.0, others, np.inf)
+
+
+def slot_wait(
+    rate_per_s: Quantity,
+    capacity_per_s: Quantity,
+    slots: Quantity,
+    *,
+    arrival_cv: float = 1.0,
+    holding_cv: float = LENGTH_CV,
+) -> tuple[Floats, Floats]:
+    """Chance that all slots are taken, and mean seconds until one is free if so.
+
+    With one slot this is a single server: exact for M/M/1, M/D/1 and M/G/1.
+    """
+    taken = np.asarray(rate_per_s, dtype=np.float64) / capacity_per_s
+    spread = (arrival_cv**2 + holding_cv**2) / 2.0
+    peaks = max(1.0, (1.0 + arrival_cv**2) / 2.0)
+    exponent = (np.sqrt(2.0 * (np.maximum(slots, 1.0) + 1.0)) - 1.0) / np.sqrt(peaks)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        chance = np.power(np.minimum(taken, 1.0), exponent)
+        mean = np.where(taken < 1.0, spread / (capacity_per_s * (1.0 - taken)), np.inf)
+    return np.asarray(chance), np.asarray(mean)
+
+
+def wait_quantile_s(statistic: SloStatistic, chance: Floats, mean_s: Floats) -> Floats:
+    """A statistic of a wait that happens with a chance and is exponential if it does."""
+    average = chance * mean_s
+    if statistic is SloStatistic.MEAN:
+        return average
+    beyond = 1.0 - QUANTILES[statistic]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = np.where(chance > beyond, mean_s * np.log(chance / beyond), 0.0)
+    return np.maximum(found, average) if statistic is SloStatistic.P50 else found
+
+
+def tail_factor(statistic: SloStatistic) -> float:
+    """A statistic of an exponential time over its mean, at least 1: not every wait is exponential."""
+    quantile = QUANTILES.get(statistic, 0.0)
+    return max(1.0, float(np.log(1.0 / (1.0 - quantile))))
