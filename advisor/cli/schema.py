@@ -20,13 +20,14 @@ class Kind(StrEnum):
     SERVICE = "service"
     ACCOUNT = "account"
     PROFILE = "profile"
+    FLEET = "fleet"
 
 
 def schema(
     kind: Annotated[Kind, typer.Argument(help="Which file.", show_choices=True)],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")] = None,
 ) -> None:
-    """Print the JSON Schema (draft 2020-12) of a plan, service, account or profile file.
+    """Print the JSON Schema (draft 2020-12) of a plan, service, account, profile or fleet file.
 
     Example: [b]advisor schema plan -o plan.schema.json[/]
     """
@@ -58,6 +59,10 @@ def _document(kind: Kind) -> dict[str, Any]:
         from advisor.catalog.account import account_json_schema
 
         return account_json_schema()
+    if kind is Kind.FLEET:
+        from advisor.fleet.fleet_file import fleet_json_schema
+
+        return fleet_json_schema()
     from advisor.profiles.profile_file import profile_json_schema
 
     return profile_json_schema()

@@ -1,0 +1,60 @@
+"""Terraform modules: one folder per cloud, one instance group per purchase line.
+
+The modules rent what the plan buys; what the instances run is their image's and ``user_data``'s business.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from advisor.export.bundle import Bundle, File
+from advisor.export.hcl_text import Block, hcl
+from advisor.export.order import heading, held, keep, left_out_notes, sift
+from advisor.export.terraform_aws import aws_blocks
+from advisor.export.terraform_azure import azure_blocks
+from advisor.export.terraform_gcp import gcp_blocks
+from advisor.units import decimal_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from advisor.export.order import Line, Order
+
+MODULES: Final[dict[str, Callable[[Sequence[Line]], list[Block]]]] = {
+    "aws": aws_blocks,
+    "azure": azure_blocks,
+    "gcp": gcp_blocks,
+}
+NO_MODULE: Final = "no Terraform module is written for this provider"
+FILL_IN: Final = ("the variables at the top of each main.tf: images, subnets, security groups, keys",)
+
+
+def terraform(order: Order) -> Bundle:
+    """A module per cloud."""
+    kept, left_out = sift(*keep(order, MODULES, NO_MODULE), held)
+    files = []
+    for provider, blocks in MODULES.items():
+        lines = [line for line in kept if line.purchase.provider == provider]
+        if lines:
+            head = [*heading(order, "Terraform module"), *left_out_notes(left_out)]
+            files.append(File(f"{provider}/main.tf", hcl(head, [*blocks(lines), _planned(order, lines)])))
+    return Bundle(tuple(files), tuple(left_out), FILL_IN if files else ())
+
+
+def _planned(order: Order, lines: Sequence[Line]) -> Block:
+    """What the plan bought, readable by machines too."""
+    bought = {
+        line.name: {
+            "instances": line.purchase.instances,
+            "instance_type": line.purchase.instance_type,
+            "market": line.purchase.market.value,
+            "accelerators": line.accelerators,
+            "usd_per_hour_each": decimal_text(line.purchase.usd_per_hour_each),
+            "usd_per_hour": decimal_text(line.purchase.usd_per_hour),
+        }
+        for line in lines
+    }
+    said = {"plan_id": order.plan.plan_id, "lines": bought}
+    return Block(
+        "output", ("planned",), {"description": "What the plan bought, and for how much.", "value": said}
+    )

@@ -1,0 +1,179 @@
+"""The fleet file: what ``advisor fleet import`` writes, and what people may write by hand.
+
+It names instance types and regions by the provider's own ids. Whether the catalog knows them is asked when
+the fleet meets the catalog, by :func:`advisor.fleet.importing.recognise`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from advisor.documents import Scalars, decoded, kind_of, parse, read_bytes
+from advisor.documents.records import check
+from advisor.domain import Market
+from advisor.errors import InputFileError
+from advisor.fleet.fleet import Fleet, HeldLine, Unrecognised, merged
+from advisor.text import printable
+from advisor.units import MAX_USD_PER_HOUR, decimal_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAX_BYTES: Final = 16 * 2**20
+"""A line takes about 150 bytes: room for a hundred thousand of them."""
+MAX_INSTANCES: Final = 1_000_000
+"""Above any fleet there is: a larger figure is a slip."""
+
+_Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+_Words = Annotated[str, Field(max_length=2000)]
+_MARKETS: Final = ", ".join(market.value for market in Market)
+_DOLLARS: Final = f"dollars per hour of one instance, above 0 and at most {MAX_USD_PER_HOUR:,}"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LineRecord(_Record):
+    """Instances of one kind in one place."""
+
+    provider: _Name = Field(description="the provider's id, e.g. aws")
+    region: _Name = Field(description="the provider's own region id, e.g. us-east-1")
+    zone: _Name | None = Field(default=None, description="the provider's own zone id; absent is not known")
+    instance_type: _Name = Field(description="the provider's own name of the shape, e.g. g6e.2xlarge")
+    market: Market = Field(description=f"one of {_MARKETS}")
+    instances: int = Field(
+        ge=1, le=MAX_INSTANCES, strict=True, description=f"a whole number from 1 to {MAX_INSTANCES:,}"
+    )
+    usd_per_hour_each: Decimal | None = Field(
+        default=None, gt=0, le=MAX_USD_PER_HOUR, allow_inf_nan=False, description=_DOLLARS
+    )
+
+    @field_validator("usd_per_hour_each", mode="before")
+    @classmethod
+    def _no_yes_or_no(cls, value: object) -> object:
+        if isinstance(value, bool):
+            raise ValueError(_DOLLARS)
+        return value
+
+    def held(self) -> HeldLine:
+        """As the room has it."""
+        return HeldLine(
+            self.provider,
+            self.region,
+            self.zone,
+            self.instance_type,
+            self.market,
+            self.instances,
+            self.usd_per_hour_each,
+        )
+
+
+class UnknownRecord(_Record):
+    """Something that runs and could not be made a line."""
+
+    what: _Words = Field(description="the source's own name of it, at most 2,000 characters")
+    instances: int | None = Field(
+        default=None, ge=0, le=MAX_INSTANCES, strict=True, description="how many; absent is not known"
+    )
+    why: _Words = Field(description="why it is no line, at most 2,000 characters")
+
+
+class FleetFile(_Record):
+    """What is rented now."""
+
+    model_config = ConfigDict(title="Fleet")
+
+    schema_version: Literal[1] = Field(description="1, the only version there is")
+    kind: Literal["fleet"] = Field(description="fleet")
+    source: _Words = Field(default="", description="where it was read from, at most 2,000 characters")
+    lines: list[LineRecord] = Field(description="a list of lines; an empty one is an empty fleet")
+    unknown: list[UnknownRecord] = Field(
+        default_factory=list, description="a list of what runs and was not recognised"
+    )
+
+
+def fleet_json_schema() -> dict[str, Any]:
+    """The JSON Schema of the fleet file."""
+    return FleetFile.model_json_schema()
+
+
+def read_fleet(path: Path) -> Fleet:
+    """The fleet in a YAML or, by its ending, JSON file.
+
+    Raises:
+        InputFileError: the file or a field of it is not what it must be.
+    """
+    content, name = read_bytes(path, MAX_BYTES, "a fleet file"), str(path)
+    document = parse(decoded(content, name), name, kind_of(path), Scalars.EXACT)
+    if isinstance(document, dict) and document.get("kind") != "fleet":
+        allowed = "expected 'fleet'; `advisor fleet import` makes a fleet file of what other tools write"
+        raise InputFileError(name, "kind", document.get("kind"), allowed)
+    file = check(FleetFile, document, name)
+    return Fleet(
+        merged(record.held() for record in file.lines),
+        tuple(Unrecognised(record.what, record.instances, record.why) for record in file.unknown),
+        file.source or printable(name),
+        hashlib.sha256(content).hexdigest(),
+    )
+
+
+def fleet_yaml(fleet: Fleet) -> str:
+    """YAML, one line per line of the fleet, that :func:`read_fleet` reads back unchanged."""
+    head = ["schema_version: 1", "kind: fleet", f"source: {_scalar(fleet.source)}"]
+    return "\n".join([*head, *_listed("lines", _lines(fleet)), *_listed("unknown", _unknown(fleet))]) + "\n"
+
+
+def fleet_document(fleet: Fleet) -> dict[str, Any]:
+    """The same as plain data, for JSON."""
+    return {
+        "schema_version": 1,
+        "kind": "fleet",
+        "source": fleet.source,
+        "lines": _lines(fleet),
+        "unknown": _unknown(fleet),
+    }
+
+
+def _lines(fleet: Fleet) -> list[dict[str, object]]:
+    return [
+        _present(
+            provider=line.provider,
+            region=line.region,
+            zone=line.zone,
+            instance_type=line.instance_type,
+            market=line.market.value,
+            instances=line.instances,
+            usd_per_hour_each=line.usd_per_hour_each,
+        )
+        for line in fleet.lines
+    ]
+
+
+def _unknown(fleet: Fleet) -> list[dict[str, object]]:
+    return [_present(what=one.what, instances=one.instances, why=one.why) for one in fleet.unknown]
+
+
+def _present(**fields: object) -> dict[str, object]:
+    return {
+        name: decimal_text(value) if isinstance(value, Decimal) else value
+        for name, value in fields.items()
+        if value is not None
+    }
+
+
+def _listed(key: str, records: list[dict[str, object]]) -> list[str]:
+    if not records:
+        return [f"{key}: []"]
+    rows = [", ".join(f"{name}: {_scalar(value)}" for name, value in record.items()) for record in records]
+    return [f"{key}:", *(f"  - {{{row}}}" for row in rows)]
+
+
+def _scalar(value: object) -> str:
+    """A JSON scalar, which YAML reads as the same; text is one harmless line."""
+    return json.dumps(printable(value) if isinstance(value, str) else value, ensure_ascii=False)

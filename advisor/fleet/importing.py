@@ -1,0 +1,179 @@
+"""Making a fleet of what another tool says: told apart by content, checked against what the catalog knows.
+
+Nothing is dropped: what the catalog does not know, what rents no accelerator and what cannot be counted is
+listed with its reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from advisor.documents import decoded, parse, read_bytes
+from advisor.documents.records import check
+from advisor.domain import Market
+from advisor.errors import InputFileError
+from advisor.fleet.fleet import Fleet, HeldLine, Unrecognised, merged
+from advisor.fleet.fleet_file import LineRecord
+from advisor.fleet.found import ON_DEMAND, Found, Unread
+from advisor.fleet.kubernetes import is_node_list, read_nodes
+from advisor.fleet.skypilot import is_sky_status, read_sky_status
+from advisor.fleet.terraform import is_terraform, read_terraform
+from advisor.sheet.rows import csv_rows
+from advisor.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Set
+    from pathlib import Path
+
+MAX_BYTES: Final = 256 * 2**20
+"""A node of a large cluster takes about 40 kB in JSON, most of it images: room for six thousand."""
+
+Shape = tuple[str, str]
+"""Provider and instance type."""
+
+
+class Tool(StrEnum):
+    """What writes a file that a fleet can be made of."""
+
+    TERRAFORM = "terraform"
+    SKYPILOT = "skypilot"
+    KUBERNETES = "kubernetes"
+    CSV = "csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A fleet, and what to say about how it was read."""
+
+    fleet: Fleet
+    tool: Tool
+    notes: tuple[str, ...]  #: sentences
+
+
+_JSON_TOOLS: Final[tuple[tuple[Tool, Callable[[object], bool]], ...]] = (
+    (Tool.TERRAFORM, is_terraform),
+    (Tool.SKYPILOT, is_sky_status),
+    (Tool.KUBERNETES, is_node_list),
+)
+
+
+def import_fleet(path: Path, tool: Tool | None, known: Set[Shape]) -> Imported:
+    """The fleet a file describes.
+
+    Args:
+        tool: what wrote the file; None tells it by its content.
+        known: instance types of the catalog.
+
+    Raises:
+        InputFileError: the file is not what the tool writes.
+    """
+    content, name = read_bytes(path, MAX_BYTES, "a fleet"), str(path)
+    tool, seen = _read(decoded(content, name), name, tool)
+    lines, unknown, zones, unsaid = [], [], set(), 0
+    spellings = {(provider, shape.casefold()): shape for provider, shape in known}
+    for one in seen:
+        line = _line(one, spellings) if isinstance(one, Found) else _listed(one)
+        if isinstance(line, Unrecognised):
+            unknown.append(line)
+            continue
+        lines.append(line)
+        if isinstance(one, Found):
+            zones |= {one.unnamed_zone} - {None}
+            unsaid += one.instances if one.market is None else 0
+    source = f"{tool.value}: {printable(path.name)}"
+    fleet = Fleet(merged(lines), tuple(unknown), source, hashlib.sha256(content).hexdigest())
+    return Imported(fleet, tool, tuple(_notes(zones, unsaid)))
+
+
+def recognise(fleet: Fleet, known: Set[Shape]) -> Fleet:
+    """The fleet with lines the catalog does not know among the unknown."""
+    lines = [line for line in fleet.lines if (line.provider, line.instance_type) in known]
+    strangers = (line for line in fleet.lines if (line.provider, line.instance_type) not in known)
+    unknown = [Unrecognised(line.offer_id, line.instances, _not_known(line.provider)) for line in strangers]
+    return replace(fleet, lines=tuple(lines), unknown=(*fleet.unknown, *unknown))
+
+
+def _read(text: str, name: str, tool: Tool | None) -> tuple[Tool, Iterator[Found | Unread]]:
+    looks_like_json = text.lstrip()[:1] in ("{", "[")
+    if tool is None and name.casefold().endswith((".yaml", ".yml")):
+        allowed = "JSON or CSV that another tool wrote; a fleet file needs no import"
+        raise InputFileError(name, "", "YAML", allowed)
+    if tool is Tool.CSV or (tool is None and not looks_like_json):
+        return Tool.CSV, _rows(text, name)
+    document = parse(text, name, "json")
+    if tool is None:
+        tool = next((tool for tool, fits in _JSON_TOOLS if fits(document)), None)
+    if tool is Tool.TERRAFORM:
+        return tool, read_terraform(document, name)
+    if tool is Tool.SKYPILOT:
+        return tool, read_sky_status(document, name)
+    if tool is Tool.KUBERNETES:
+        return tool, read_nodes(document, name)
+    allowed = "Terraform state, `sky status -o json`, `kubectl get nodes -o json`, or a CSV"
+    raise InputFileError(name, "", "not recognised", allowed)
+
+
+def _rows(text: str, name: str) -> Iterator[Found]:
+    """The lines of a CSV, whose columns are the fields of a fleet file's line."""
+    for place, cells in csv_rows(name, text, tuple(LineRecord.model_fields)):
+        filled = {key: str(value).strip() for key, value in cells.items() if str(value).strip()}
+        count = filled.get("instances", "")
+        given = filled | ({"instances": int(count)} if count.isascii() and count.isdigit() else {})
+        record = check(LineRecord, given, f"{name}: {place}")
+        yield Found(
+            what=place,
+            provider=record.provider,
+            region=record.region,
+            zone=record.zone,
+            instance_type=record.instance_type,
+            market=record.market.value,
+            instances=record.instances,
+            usd_per_hour_each=record.usd_per_hour_each,
+        )
+
+
+def _line(found: Found, spellings: dict[tuple[str, str], str]) -> HeldLine | Unrecognised:
+    """A line, or why it is none. A tool that does not say the market leaves it on demand."""
+    provider, region, named = found.provider, found.region, found.instance_type
+    if named is None or provider is None or region is None:
+        absent = {"provider": provider, "region": region, "instance type": named}
+        missing = ", ".join(word for word, value in absent.items() if value is None)
+        return _refused(found, f"its {missing} is not said" if found.accelerators != 0 else _NO_ACCELERATOR)
+    shape = spellings.get((provider, named.casefold()))
+    if shape is None:
+        return _refused(found, _NO_ACCELERATOR if found.accelerators == 0 else _not_known(provider), named)
+    try:
+        market = Market(found.market or ON_DEMAND)
+    except ValueError:
+        return _refused(found, f"it is bought as {found.market!r}, which no line can say", named)
+    return HeldLine(provider, region, found.zone, shape, market, found.instances, found.usd_per_hour_each)
+
+
+_NO_ACCELERATOR: Final = "ignored: it has no accelerator"
+
+
+def _not_known(provider: str) -> str:
+    return f"the catalog knows no accelerator instance of this name at {provider}"
+
+
+def _refused(found: Found, why: str, named: str | None = None) -> Unrecognised:
+    what = found.what if named is None else f"{found.what} ({named})"
+    return Unrecognised(printable(what), found.instances, printable(why))
+
+
+def _listed(unread: Unread) -> Unrecognised:
+    return Unrecognised(printable(unread.what), unread.instances, printable(unread.why))
+
+
+def _notes(zones: Iterable[str | None], unsaid: int) -> Iterator[str]:
+    named = sorted(zone for zone in zones if zone)
+    if named:
+        yield (
+            f"zone left blank for {', '.join(map(printable, named))}: AWS names zones differently in every"
+            " account, and the file does not give their ids (use1-az1)"
+        )
+    if unsaid:
+        yield f"{unsaid} instances do not say how they are bought: taken as on demand"

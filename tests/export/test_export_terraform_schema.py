@@ -1,0 +1,76 @@
+"""Terraform modules use arguments the providers have, and all that they demand.
+
+``fixtures/export/terraform_schema.json`` holds the argument names of hashicorp/aws 6.25.0, google 6.50.0 and
+azurerm 4.55.0, taken from the @cdktf packages by ``docs/validate_exports.py --write-schema``.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import hcl2
+import pytest
+from export_plans import a_wide_plan, some_facts
+
+from advisor.export.targets import Target, export
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = json.loads((ROOT / "fixtures" / "export" / "terraform_schema.json").read_text())
+META = {"provider", "lifecycle", "__is_block__"}
+"""Arguments every resource has, of Terraform itself or of the parser."""
+
+
+def faults(body: dict[str, Any], schema: dict[str, Any], place: str) -> list[str]:
+    given = set(body) - META
+    found = [f"{place}.{key} is unknown" for key in given - set(schema["all"])]
+    found += [f"{place}.{key} is missing" for key in set(schema["required"]) - given]
+    for key in given & set(schema["all"]):
+        inner = schema["all"][key]
+        for block in body[key] if inner is not None else []:
+            found += faults(block, inner, f"{place}.{key}")
+    return found
+
+
+def resources() -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (kind.strip('"'), body)
+        for file in export(a_wide_plan(), Target.TERRAFORM, some_facts()).files
+        for entry in hcl2.loads(file.text)["resource"]
+        for kind, named in entry.items()
+        for body in named.values()
+    ]
+
+
+def test_every_argument_is_one_the_provider_has() -> None:
+    found = resources()
+    assert {kind for kind, _ in found} == set(SCHEMA)
+    assert [fault for kind, body in found for fault in faults(body, SCHEMA[kind], kind)] == []
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_the_check_finds_a_misspelt_and_a_missing_argument(number: int) -> None:
+    kind = sorted(SCHEMA)[number]
+    body = next(dict(body) for found, body in resources() if found == kind)
+    assert faults(body | {"desired_capacty": 1}, SCHEMA[kind], kind) == [f"{kind}.desired_capacty is unknown"]
+    for required in SCHEMA[kind]["required"]:
+        less = {key: value for key, value in body.items() if key != required}
+        assert faults(less, SCHEMA[kind], kind) == [f"{kind}.{required} is missing"]
+
+
+def test_every_reference_is_to_something_in_the_module() -> None:
+    import re
+
+    for file in export(a_wide_plan(), Target.TERRAFORM, some_facts()).files:
+        document = hcl2.loads(file.text)
+        variables = {name.strip('"') for entry in document["variable"] for name in entry}
+        assert set(re.findall(r"\bvar\.(\w+)", file.text)) == variables
+        declared = {
+            f"{kind}.{name}".replace('"', "")
+            for entry in document["resource"]
+            for kind, named in entry.items()
+            for name in named
+        }
+        used = set(re.findall(r"= ((?:aws|google)_\w+\.[\w-]+)\.", file.text))
+        assert used <= declared
