@@ -1,7 +1,9 @@
 """The cheapest fleet by walking up the prices: the first fleet that carries the load is the optimum.
 
-For problems of a few candidates, each with one useful degree, and no pool that can bind; others are left to
-the solver's own branch and bound. ``need[c,b]`` is how many instances of c would carry all of demand b.
+For plain problems (one service; no routing, contingency, minimum, variety, budget, side cost or held fleet:
+see :func:`~advisor.optimize.presolve.is_plain`) of a few candidates, each with one useful degree, and no pool
+that can bind; others are left to the solver's own branch and bound. ``need[c,b]`` is how many instances of c
+would carry all of demand b.
 
 What a fleet can carry. For any weights w >= 0 on candidates, however the demands are split,
 
@@ -38,6 +40,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from advisor.optimize.formulation import Answer, Outcome, WarmRouting
+from advisor.optimize.presolve import is_plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -135,10 +138,12 @@ class _Walk:
 
 def _of_this_kind(reduced: Reduced) -> bool:
     return (
-        not reduced.free_units
+        is_plain(reduced.problem)
+        and not reduced.free_units
         and len(reduced.candidates) <= MOST_CANDIDATES
         and len(reduced.groups) <= MOST_DEMANDS
-        and all(len(x.degrees) == 1 and x.usd_per_hour > 0 for x in reduced.candidates)
+        and all(len(kind.uses) == 1 for kind in reduced.kinds)
+        and all(x.usd_per_hour > 0 for x in reduced.candidates)
     )
 
 
@@ -146,9 +151,8 @@ def _instances_needed(reduced: Reduced) -> Floats:
     """``need``; infinite where a candidate cannot serve a demand."""
     need = np.full((len(reduced.candidates), len(reduced.groups)), np.inf)
     for c, candidate in enumerate(reduced.candidates):
-        degree = candidate.degrees[0]
-        demands, replicas = zip(*degree.replicas_needed, strict=True)
-        need[c, list(demands)] = np.array(replicas) / degree.slots
+        (use,) = reduced.kinds[candidate.kind].uses
+        need[c, use.demands] = use.needed / use.slots
     return need
 
 
@@ -229,6 +233,8 @@ def _by_cost(fleets: Floats, usd: Floats) -> Floats:
 
 
 def _answer(reduced: Reduced, fleet: Floats, usd: Floats, shares: Floats) -> Answer:
-    degrees = [x.degrees[0].tensor_parallel for x in reduced.candidates]
-    split = {(c, degrees[c], b): float(shares[c, b]) for c, b in np.argwhere(shares > 0).tolist()}
+    split: dict[tuple[int, int, int], float] = {}
+    for c, b in np.argwhere(shares > 0).tolist():
+        key = reduced.candidates[c].kind, 0, b
+        split[key] = split.get(key, 0.0) + float(shares[c, b])
     return Answer(Outcome.OPTIMAL, float(fleet @ usd), tuple(fleet.tolist()), shares=split)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from advisor.errors import NoCandidates, PlanningError, SolverFailed
 from advisor.optimize.diagnose import LimitsForbid
-from advisor.optimize.problem import Problem, Solution, SolveStatus
-from advisor.optimize.solve import SLACK, check_problem, refuse_unservable, solve
+from advisor.optimize.fleet import SLACK, change_usd_per_hour, side_usd_per_hour
+from advisor.optimize.problem import SECONDS_PER_HOUR, Problem, Solution, SolveStatus
+from advisor.optimize.solve import check_problem, refuse_unservable, solve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,6 +27,8 @@ def best_single(
 ) -> dict[str, Solution | str]:
     """Per group (an accelerator type, say), the cheapest fleet of that group alone, or why there is none.
 
+    Every rule of the problem holds for it too. Instances held of other groups are given up, at their cost.
+
     Args:
         problem: the whole problem.
         group_of: the group of each column id; a column without one belongs to no baseline.
@@ -39,7 +42,10 @@ def best_single(
 
 
 def _alone(problem: Problem, columns: list[Column], time_limit_s: float) -> Solution | str:
-    restricted = replace(problem, columns=tuple(columns))
+    own = {column.id for column in columns}
+    held = [c for c in problem.columns if c.held and problem.change is not None and c.id not in own]
+    given_up = (replace(column, max_instances=0, options=()) for column in held)
+    restricted = replace(problem, columns=(*columns, *given_up))
     try:
         return solve(restricted, time_limit_s=time_limit_s, diagnose=False)
     except (PlanningError, SolverFailed) as error:
@@ -50,45 +56,73 @@ def greedy(problem: Problem) -> Solution:
     """Each demand to the option with the least dollars per request, counts rounded up per option.
 
     What one would do with a price list and a throughput table. It looks at no other demand, so it neither
-    fills the last instance of another type nor steers around a quota.
+    fills the last instance of another type nor steers around a quota, and it can keep no rule that looks at
+    the fleet as a whole.
 
     Raises:
         NoCandidates: some demand can be served by no column.
-        Infeasible: the fleet breaks a quota or a stock.
+        Infeasible: the fleet breaks a quota or a stock, or the problem has a rule that greed cannot keep.
     """
     started = time.perf_counter()
     check_problem(problem)
+    _refuse_rules(problem)
     refuse_unservable(problem)
     columns = {column.id: column for column in sorted(problem.columns, key=lambda column: column.id)}
     contenders = _cheapest_per_shape(columns.values())
     load: dict[tuple[str, int, int], float] = {}
-    needed: dict[tuple[str, int], float] = {}
+    needed: dict[tuple[str, int, int], float] = {}
     for b, rate in enumerate(problem.demand_requests_per_s):
         if rate > 0:
+            s = problem.service_of(b)
             column, k, requests_per_s = _cheapest_per_request(contenders, b)
             load[column, k, b] = rate
-            needed[column, k] = needed.get((column, k), 0.0) + rate / (
-                problem.services[0].utilisation_ceiling * requests_per_s
+            needed[column, s, k] = needed.get((column, s, k), 0.0) + rate / (
+                problem.services[s].utilisation_ceiling * requests_per_s
             )
     instances: dict[str, int] = {}
     replicas: dict[tuple[str, int, int], int] = {}
-    for (column, k), wanted in sorted(needed.items()):
+    for (column, s, k), wanted in sorted(needed.items()):
         slots = columns[column].accelerators // k
         count = math.ceil(wanted / slots * (1 - SLACK))
         instances[column] = instances.get(column, 0) + count
-        replicas[column, 0, k] = count * slots
+        replicas[column, s, k] = count * slots
     _refuse_overdrawn(problem, columns, instances)
     cost = sum((columns[column].usd_per_hour * count for column, count in instances.items()), Decimal(0))
     return Solution(
-        SolveStatus.FEASIBLE, instances, replicas, load, cost, 0.0, GREEDY, time.perf_counter() - started
+        SolveStatus.FEASIBLE,
+        instances,
+        replicas,
+        load,
+        cost,
+        0.0,
+        GREEDY,
+        time.perf_counter() - started,
+        side_usd_per_hour(problem, load),
+        change_usd_per_hour(problem, instances),
     )
+
+
+def _refuse_rules(problem: Problem) -> None:
+    broken = [
+        words
+        for words, present in (
+            ("routing by origin", problem.routing is not None),
+            ("a loss to survive", bool(problem.contingencies)),
+            ("a limit on variety", bool(problem.most_distinct)),
+            ("a budget", problem.budget_usd_per_hour is not None),
+            ("a minimum of replicas", any(terms.min_replicas for terms in problem.services)),
+        )
+        if present
+    ]
+    if broken:
+        raise LimitsForbid(f"demand by demand, it cannot keep {', '.join(broken)}", None)
 
 
 def _cheapest_per_shape(columns: Iterable[Column]) -> list[Column]:
     """Of columns that can do the same, the cheapest: no other can have the least dollars per request."""
     best: dict[object, Column] = {}
     for column in columns:
-        shape = (column.accelerators, column.options)
+        shape = (column.accelerators, column.options, column.usd_per_request)
         if shape not in best or column.usd_per_hour < best[shape].usd_per_hour:
             best[shape] = column
     return list(best.values())
@@ -102,6 +136,7 @@ def _cheapest_per_request(columns: list[Column], b: int) -> tuple[str, int, floa
             slots = column.accelerators // option.tensor_parallel
             if slots and option.requests_per_s[b] > 0:
                 usd = float(column.usd_per_hour) / (slots * option.requests_per_s[b])
+                usd += column.usd_per_request[b] * SECONDS_PER_HOUR if column.usd_per_request else 0.0
                 offer = (usd, column.id, option.tensor_parallel, option.requests_per_s[b])
                 best = offer if best is None else min(best, offer)
     if best is None:

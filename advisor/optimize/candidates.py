@@ -1,25 +1,24 @@
 """The join: offers × throughput × quotas -> what may be bought, and a reason for everything that may not.
 
-An offer becomes a candidate when it can be bought, the model fits, and at least one request size meets the
-SLO on it. Every other offer becomes an :class:`~advisor.domain.Exclusion`. Offers held back only by a policy
-the user can lift (unknown stock, old estimated prices) are joined too, so that the plan can say what lifting
-it would save.
+An offer becomes a candidate when it can be bought, a service may run there, its model fits, and at least one
+request size meets the SLO on it. Every other offer becomes an :class:`~advisor.domain.Exclusion`. Offers held
+back only by a policy the user can lift (unknown stock, old estimated prices) are joined too, so that the plan
+can say what lifting it would save.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from advisor.domain import EvidenceKind, Exclusion, NoThroughput, Offer, QuotaDraw, Service, Throughput
-from advisor.optimize.problem import Column, Problem, ServiceTerms, ServingOption
+from advisor.optimize.problem import ServingOption
 from advisor.profiles.memory import valid_tensor_parallel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from decimal import Decimal
+    from collections.abc import Callable, Mapping, Sequence
 
     from advisor.catalog.facts import Facts
     from advisor.catalog.selection import Selection
@@ -39,21 +38,34 @@ class Demand:
     input_tokens: float
     output_tokens: float
     requests_per_s: float
+    service: int = 0  #: index
+    bucket: int = 0  #: index among the service's buckets
 
 
 @dataclass(frozen=True, slots=True)
 class Degree:
-    """One tensor-parallel degree of a candidate, with the evidence per demand."""
+    """One service at one tensor-parallel degree, with the evidence per demand of that service."""
 
     tensor_parallel: int
     answers: tuple[Answer, ...]
+    service: int = 0  #: index
+    first: int = 0  #: index of the service's first demand among all
 
-    def option(self) -> ServingOption:
-        """The same, as the optimiser sees it: rates, 0.0 where it cannot serve."""
-        return ServingOption(
-            self.tensor_parallel,
-            tuple(a.requests_per_s if isinstance(a, Throughput) else 0.0 for a in self.answers),
-        )
+    def option(self, demands: int, low: Callable[[Throughput], float] | None = None) -> ServingOption:
+        """The same, as the optimiser sees it: rates over all demands, 0.0 where it cannot serve.
+
+        Args:
+            demands: how many there are of all services.
+            low: the low end of a figure's error band; None leaves bands out.
+        """
+        found = [a if isinstance(a, Throughput) else None for a in self.answers]
+        rates = [a.requests_per_s if a else 0.0 for a in found]
+        lows = None if low is None else self._over_all([low(a) if a else 0.0 for a in found], demands)
+        return ServingOption(self.tensor_parallel, self._over_all(rates, demands), self.service, lows)
+
+    def _over_all(self, rates: list[float], demands: int) -> tuple[float, ...]:
+        behind = demands - self.first - len(rates)
+        return (*(0.0,) * self.first, *rates, *(0.0,) * behind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +73,9 @@ class Candidate:
     """An offer that may be bought and can serve something."""
 
     offer: Offer
-    degrees: tuple[Degree, ...]
+    degrees: tuple[Degree, ...]  #: of every service that may run on it
     draws: tuple[QuotaDraw, ...]
+    most: int | None = None  #: instances that may run at once; None is unlimited
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +95,16 @@ class Joined:
         everyone = [*self.candidates, *(c for group in self.held_back.values() for c in group)]
         return {candidate.offer.id: candidate for candidate in everyone}
 
+    def of_service(self, service: int) -> Joined:
+        """The same as if there were that service alone."""
+        mine = [index for index, demand in enumerate(self.demands) if demand.service == service]
+        place = {index: new for new, index in enumerate(mine)}
+        return replace(
+            self,
+            demands=tuple(self.demands[index] for index in mine),
+            unserved={place[index]: why for index, why in self.unserved.items() if index in place},
+        )
+
 
 class Screen(Protocol):
     """Whether an offer may be bought."""
@@ -95,6 +118,18 @@ class Screen(Protocol):
         ...
 
 
+class Siting(Protocol):
+    """Where services may run."""
+
+    def services_at(self, place: str) -> frozenset[int]:
+        """Indices of those that may run at a ``provider:region``."""
+        ...
+
+    def refusal(self, place: str) -> tuple[str, str]:
+        """The reason, and in words, why none may."""
+        ...
+
+
 class ThroughputTable:
     """Answers per (accelerator, tensor-parallel degree), asked once each."""
 
@@ -105,8 +140,12 @@ class ThroughputTable:
         facts: Facts,
         profiles: ProfileStore,
         weakest: EvidenceKind,
+        index: int = 0,
+        first: int = 0,
     ) -> None:
+        """Of one service; ``index`` is its place among the services, ``first`` that of its first demand."""
         self._service = service
+        self._index, self._first = index, first
         self._sizes = [(demand.input_tokens, demand.output_tokens) for demand in demands]
         self._facts = facts
         self._profiles = profiles
@@ -131,15 +170,15 @@ class ThroughputTable:
                 self._sizes,
                 service.slo,
                 self._weakest,
+                service.traffic,
             )
-            self._degrees[key] = Degree(
-                tensor_parallel, tuple(map(self._within_context, self._sizes, answers))
-            )
+            within = tuple(map(self._within_context, self._sizes, answers))
+            self._degrees[key] = Degree(tensor_parallel, within, self._index, self._first)
         return self._degrees[key]
 
     def _within_context(self, size: tuple[float, float], answer: Answer) -> Answer:
         model = self._facts.models[self._service.model]
-        tokens = math.ceil(sum(size))
+        tokens = math.ceil(sum(size) + self._service.traffic.reasoning_tokens)
         if tokens <= model.max_context:
             return answer
         detail = f"{tokens:,} tokens of input and output exceed {model.id}'s context of {model.max_context:,}"
@@ -149,46 +188,85 @@ class ThroughputTable:
 def join(
     selected: Selection,
     demands: tuple[Demand, ...],
-    table: ThroughputTable,
+    tables: Sequence[ThroughputTable],
     screen: Screen,
     draws_of: Callable[[Offer], tuple[QuotaDraw, ...]],
+    siting: Siting | None = None,
+    most_of: Mapping[str, int] | None = None,
 ) -> Joined:
     """Sort offers into candidates, held back and excluded.
 
     Args:
         selected: the offers in scope; what a limit of the user's left out counts as excluded too.
+        tables: throughput per service.
         screen: why an offer may not be bought, or None; and whether one reason alone stands in the way.
         draws_of: what one instance of an offer takes from which quota pools.
+        siting: where which service may run; None is everywhere.
+        most_of: by offer id, how many instances there are at most.
     """
     candidates: list[Candidate] = []
     held_back: dict[str, list[Candidate]] = {}
     exclusions = list(selected.exclusions)
-    shapes: dict[tuple[str, int], tuple[Degree, ...] | NoThroughput] = {}
-    asked: list[Degree] = []
+    shapes = _Shapes(tables)
+    everyone = frozenset(range(len(tables)))
+    most_of = most_of or {}
+    sited: dict[str, frozenset[int]] = {}
     for offer in sorted(selected.offers, key=lambda o: o.id):
         reason = screen(offer)
         if reason is not None:
             exclusions.append(reason)
             if reason.reason not in LIFTABLE or not screen.lifted(offer, reason.reason):
                 continue
-        shape = (offer.accelerator, int(offer.accelerators))
-        if shape not in shapes:
-            degrees = table.degrees(*shape)
-            asked.extend(degrees)
-            shapes[shape] = _serving_degrees(degrees) if shape[1] else _fractional()
-        serving = shapes[shape]
+        place = f"{offer.provider}:{offer.region}"
+        if place not in sited:
+            sited[place] = siting.services_at(place) if siting is not None else everyone
+        services = sited[place]
+        if siting is not None and not services:
+            if reason is None:
+                why, detail = siting.refusal(place)
+                exclusions.append(Exclusion(why, offer.id, detail))
+            continue
+        serving = shapes.serving(offer.accelerator, int(offer.accelerators), services)
         if isinstance(serving, NoThroughput):
             if reason is None:
                 exclusions.append(Exclusion(serving.reason, offer.id, serving.detail))
             continue
-        candidate = Candidate(offer, serving, draws_of(offer))
+        candidate = Candidate(offer, serving, draws_of(offer), most_of.get(offer.id))
         if reason is None:
             candidates.append(candidate)
         else:
             held_back.setdefault(reason.reason, []).append(candidate)
     joined = {reason: tuple(group) for reason, group in held_back.items()}
-    unserved = _unserved(demands, candidates, asked)
+    unserved = _unserved(demands, candidates, shapes.asked)
     return Joined(demands, tuple(candidates), joined, tuple(exclusions), unserved)
+
+
+class _Shapes:
+    """The degrees that serve on an instance of so many of one chip, worked out once per set of services."""
+
+    def __init__(self, tables: Sequence[ThroughputTable]) -> None:
+        self.asked: list[Degree] = []
+        self._tables = tables
+        self._degrees: dict[tuple[str, int, int], tuple[Degree, ...]] = {}
+        self._serving: dict[tuple[str, int, frozenset[int]], tuple[Degree, ...] | NoThroughput] = {}
+
+    def serving(
+        self, accelerator: str, accelerators: int, services: frozenset[int]
+    ) -> tuple[Degree, ...] | NoThroughput:
+        if not accelerators:
+            return _fractional()
+        key = (accelerator, accelerators, services)
+        if key not in self._serving:
+            degrees = [d for s in sorted(services) for d in self._of(accelerator, accelerators, s)]
+            self._serving[key] = _serving_degrees(tuple(degrees))
+        return self._serving[key]
+
+    def _of(self, accelerator: str, accelerators: int, service: int) -> tuple[Degree, ...]:
+        key = (accelerator, accelerators, service)
+        if key not in self._degrees:
+            self._degrees[key] = self._tables[service].degrees(accelerator, accelerators)
+            self.asked.extend(self._degrees[key])
+        return self._degrees[key]
 
 
 def _fractional() -> NoThroughput:
@@ -214,39 +292,17 @@ def _unserved(
     demands: tuple[Demand, ...], candidates: Sequence[Candidate], known: Sequence[Degree]
 ) -> dict[int, tuple[NoThroughput, ...]]:
     served = {
-        index
+        degree.first + index
         for degrees in {id(c.degrees): c.degrees for c in candidates}.values()
         for degree in degrees
         for index, answer in enumerate(degree.answers)
         if isinstance(answer, Throughput)
     }
-    return {
-        index: tuple(d.answers[index] for d in known if isinstance(d.answers[index], NoThroughput))  # type: ignore[misc]
-        for index in range(len(demands))
-        if index not in served
+    refusals: dict[int, list[NoThroughput]] = {
+        index: [] for index in range(len(demands)) if index not in served
     }
-
-
-def problem_of(
-    demands: tuple[Demand, ...],
-    candidates: Iterable[Candidate],
-    free_units: dict[str, Decimal],
-    utilisation_ceiling: float,
-) -> Problem:
-    """The optimiser's view of a set of candidates."""
-    options: dict[int, tuple[ServingOption, ...]] = {}
-    columns = []
-    for candidate in candidates:
-        key = id(candidate.degrees)
-        if key not in options:
-            options[key] = tuple(degree.option() for degree in candidate.degrees)
-        draws = tuple((d.key, d.units_per_instance) for d in candidate.draws if d.key in free_units)
-        offer = candidate.offer
-        columns.append(Column(offer.id, offer.usd_per_hour, int(offer.accelerators), options[key], draws))
-    return Problem(
-        demand_requests_per_s=tuple(demand.requests_per_s for demand in demands),
-        demand_labels=tuple(demand.label for demand in demands),
-        columns=tuple(columns),
-        free_units=free_units,
-        services=(ServiceTerms(utilisation_ceiling=utilisation_ceiling),),
-    )
+    for degree in known if refusals else ():
+        for index, answer in enumerate(degree.answers, start=degree.first):
+            if index in refusals and isinstance(answer, NoThroughput):
+                refusals[index].append(answer)
+    return {index: tuple(why) for index, why in refusals.items()}

@@ -1,9 +1,11 @@
 """Why no fleet exists, and the least that would have to be added.
 
-Two small programmes on the same rows as the problem itself. The first makes every limit elastic and adds as
-little as it can, where one unit counts 1 / (the least any candidate draws from that pool): "instances'
-worth of quota", so that 8 GPUs and 192 vCPUs that admit the same machine weigh alike. The second serves as
-much of the demand as the limits allow.
+First what no limit explains: a demand that nothing serves. Then quotas and stock, by two small programmes
+on the same rows as the problem itself. One makes every limit elastic and adds as little as it can, where one
+unit counts 1 / (the least any candidate draws from that pool): "instances' worth of quota", so that 8 GPUs
+and 192 vCPUs that admit the same machine weigh alike. The other serves as much of the demand as the limits
+allow. If those leave a fleet, it is the rules that contradict each other or the limits: see
+:mod:`~advisor.optimize.conflicts`.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING, Final
 
 from advisor.errors import Infeasible
+from advisor.optimize.conflicts import Conflict, conflicting, has_rules, without_rules
 from advisor.optimize.presolve import reduce, unservable
 
 if TYPE_CHECKING:
@@ -52,6 +55,9 @@ class Diagnosis:
     proved_least: bool  #: False if time ran out: enough, but perhaps not the least
     servable_share: float  #: the largest share of the requests that the limits allow
     message: str
+    conflicts: tuple[
+        Conflict, ...
+    ] = ()  #: the smallest set of rules that admit no fleet, where limits alone do
 
 
 class LimitsForbid(Infeasible):
@@ -73,9 +79,20 @@ def diagnose_infeasible(problem: Problem, *, pool_units: Mapping[str, str] | Non
     if missing:
         message = f"no candidate can serve {'; '.join(missing)}, whatever the quotas"
         return Diagnosis(missing, (), True, _servable_share(problem), message)
-    additions, proved = _least_additions(problem, pool_units or {})
-    share = _servable_share(problem)
+    bare = without_rules(problem)
+    additions, proved = _least_additions(bare, pool_units or {})
+    share = _servable_share(bare)
+    if has_rules(problem) and not additions:
+        conflicts = conflicting(problem, pool_units or {})
+        if conflicts:
+            return Diagnosis((), (), proved, share, _words(conflicts), conflicts)
     return Diagnosis((), additions, proved, share, _message(additions, share, proved=proved))
+
+
+def _words(conflicts: tuple[Conflict, ...]) -> str:
+    if len(conflicts) == 1:
+        return f"no fleet exists: {conflicts[0]}"
+    return f"no fleet meets these {len(conflicts)} rules together: {'; '.join(map(str, conflicts))}"
 
 
 def _message(additions: tuple[Addition, ...], share: float, *, proved: bool) -> str:

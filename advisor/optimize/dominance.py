@@ -17,14 +17,16 @@ if TYPE_CHECKING:
 _EXACT: Final = 2**53  # integers below it, and their quotients' floors, are exact in float64
 _SHY: Final = 1 - 1e-12  # where they are not: rather keep a column than drop one wrongly
 
+Degrees = dict[tuple[int, int], "NDArray[np.float64]"]
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What an instance can do, apart from price and limits."""
 
     accelerators: int
-    degrees: dict[int, NDArray[np.float64]]  #: requests per second of one replica, per demand, by degree
-    all_degrees: dict[int, NDArray[np.float64]]  #: before degrees were dropped
+    degrees: Degrees  #: requests per second of one replica, per demand, by (service, degree)
+    all_degrees: Degrees  #: before degrees were dropped
 
     def slots(self, tensor_parallel: int) -> int:
         """Replicas of that degree on one instance; what is left over idles."""
@@ -37,41 +39,57 @@ class Shape:
         accelerators, and those shares sum to at most 1, so max over k of (g/k)·rate bounds every mix.
         """
         if len(self.degrees) == 1:
-            ((tensor_parallel, rate),) = self.degrees.items()
+            (((_, tensor_parallel), rate),) = self.degrees.items()
             return self.slots(tensor_parallel) * rate
-        return np.max([rate * (self.accelerators / k) for k, rate in self.degrees.items()], axis=0)  # type: ignore[no-any-return]
+        return np.max(  # type: ignore[no-any-return]
+            [rate * (self.accelerators / k) for (_, k), rate in self.degrees.items()], axis=0
+        )
 
 
-def reduced_degrees(shape: Shape) -> dict[int, NDArray[np.float64]]:
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A column as dominance sees it."""
+
+    column: Column
+    shape: Shape
+    usd_per_hour: Decimal  #: of one more instance, the cost of starting it included
+    stock_binds: bool
+    stays: bool  #: it must not be dropped
+
+
+def reduced_degrees(shape: Shape, counted: frozenset[int] = frozenset()) -> Degrees:
     """The degrees that are needed.
 
     A replica of degree K is replaced by K/k replicas of degree k on the same accelerators if together they
     are at least as fast for every demand. The other way round, one replica of degree K replaces everything
     smaller if K divides the instance and is at least as fast as the K/k replicas it displaces, for every
     smaller k: then each block of K accelerators, however it was mixed, may run one replica of degree K
-    instead.
+    instead. That needs the instance to serve one service only, and one whose replicas are not ``counted``
+    by a minimum.
     """
     kept = dict(shape.degrees)
-    for small in shape.degrees:
-        for large in shape.degrees:
-            if (
-                small < large
-                and small in kept
-                and large in kept
-                and (kept[large] <= large // small * kept[small]).all()
-            ):
-                del kept[large]
-    for large in sorted(kept, reverse=True):
-        smaller = [k for k in kept if k < large]
+    for s, small in shape.degrees:
+        for t, large in shape.degrees:
+            one, other = (s, small), (t, large)
+            if s != t or small >= large or one not in kept or other not in kept:
+                continue
+            if (kept[other] <= large // small * kept[one]).all():
+                del kept[other]
+    services = {s for s, _ in kept}
+    if len(services) != 1 or services & counted:
+        return kept
+    (s,) = services
+    for large in sorted((k for _, k in kept), reverse=True):
+        smaller = [k for _, k in kept if k < large]
         if shape.accelerators % large == 0 and all(
-            (kept[large] >= large // k * kept[k]).all() for k in smaller
+            (kept[s, large] >= large // k * kept[s, k]).all() for k in smaller
         ):
-            return {k: rate for k, rate in kept.items() if k >= large}
+            return {(s, k): rate for (_, k), rate in kept.items() if k >= large}
     return kept
 
 
 def undominated(
-    entries: list[tuple[Column, Shape, bool]], labels: list[int], free_units: dict[str, Decimal]
+    entries: list[Entry], labels: list[int], free_units: dict[str, Decimal], *, one_for_one: bool = False
 ) -> list[int]:
     """The labels of columns that no single other column replaces, in the order given.
 
@@ -80,65 +98,74 @@ def undominated(
     Dominance is transitive, so only survivors need to be compared. Of equals, the first by id survives.
 
     Args:
-        entries: column, its shape, and whether its stock can bind.
+        entries: columns of one coupling class.
         labels: what to return for each.
         free_units: pools that can bind.
+        one_for_one: replicas are counted, so that each must be replaced by one of its own.
     """
-    entries, labels = _cheapest_of_equals(entries, labels, free_units)
+    idle = [label for entry, label in zip(entries, labels, strict=True) if not entry.shape.degrees]
+    useful = [(entry, label) for entry, label in zip(entries, labels, strict=True) if entry.shape.degrees]
+    entries, labels = _cheapest_of_equals(useful, free_units)
     if len(entries) < 2:
-        return labels
-    most = np.array([shape.most_per_instance() for _, shape, _ in entries])
-    prices, exact = _whole_prices([column for column, _, _ in entries])
-    order = np.array(sorted(range(len(entries)), key=lambda i: (prices[i], -most[i].sum(), entries[i][0].id)))
-    draws = _draw_matrix([column for column, _, _ in entries], free_units)
-    several = np.array([len(shape.degrees) > 1 for _, shape, _ in entries])
+        return sorted([*labels, *idle])
+    most = np.array([entry.shape.most_per_instance() for entry in entries])
+    prices, exact = _whole_prices([entry.usd_per_hour for entry in entries])
+    order = np.array(
+        sorted(range(len(entries)), key=lambda i: (prices[i], -most[i].sum(), entries[i].column.id))
+    )
+    draws = _draw_matrix([entry.column for entry in entries], free_units)
+    each = np.array([one_for_one or len(entry.shape.degrees) > 1 for entry in entries])
+    stays = np.array([entry.stays for entry in entries])
     alive = np.ones(len(entries), dtype=bool)
     for position, h in enumerate(order):
-        if not alive[h] or entries[h][2]:
+        if not alive[h] or entries[h].stock_binds:
             continue
         later = order[position + 1 :]
-        later = later[alive[later]]
+        later = later[alive[later] & ~stays[later]]
         times = _times(prices, draws, int(h), later, exact=exact)
         later, times = later[times >= 1], times[times >= 1]
         if not later.size:
             continue
-        gone = _carries(entries[h][1], most[later], times)
-        for place in np.flatnonzero(~gone & several[later]):
-            gone[place] = _carries_each_degree(entries[h][1], entries[later[place]][1], int(times[place]))
+        shape = entries[h].shape
+        gone = np.zeros(len(later), dtype=bool) if one_for_one else _carries(shape, most[later], times)
+        for place in np.flatnonzero(~gone & each[later]):
+            gone[place] = _carries_each_degree(shape, entries[later[place]].shape, int(times[place]))
         alive[later[gone]] = False
-    return [label for label, lives in zip(labels, alive, strict=True) if lives]
+    return sorted([*(label for label, lives in zip(labels, alive, strict=True) if lives), *idle])
 
 
 def _cheapest_of_equals(
-    entries: list[tuple[Column, Shape, bool]], labels: list[int], free_units: dict[str, Decimal]
-) -> tuple[list[tuple[Column, Shape, bool]], list[int]]:
-    """One column per shape and draws: the cheapest whose stock cannot bind, and those whose stock can."""
+    useful: list[tuple[Entry, int]], free_units: dict[str, Decimal]
+) -> tuple[list[Entry], list[int]]:
+    """One column per shape and draws: the cheapest whose stock cannot bind, and those that stay."""
     best: dict[tuple[int, tuple[tuple[str, Decimal], ...]], int] = {}
-    stocked = []
-    for i, (column, shape, stock_binds) in enumerate(entries):
-        if stock_binds:
-            stocked.append(i)
+    staying = []
+    for i, (entry, _) in enumerate(useful):
+        if entry.stock_binds or entry.stays:
+            staying.append(i)
             continue
-        key = (id(shape), tuple(sorted(draw for draw in column.draws if draw[0] in free_units)))
+        key = (id(entry.shape), tuple(sorted(draw for draw in entry.column.draws if draw[0] in free_units)))
         rival = best.get(key)
-        if rival is None or (column.usd_per_hour, column.id) < (
-            entries[rival][0].usd_per_hour,
-            entries[rival][0].id,
-        ):
+        if rival is None or _rank(entry) < _rank(useful[rival][0]):
             best[key] = i
-    chosen = sorted([*best.values(), *stocked])
-    return [entries[i] for i in chosen], [labels[i] for i in chosen]
+    chosen = sorted([*best.values(), *staying])
+    return [useful[i][0] for i in chosen], [useful[i][1] for i in chosen]
 
 
-def _whole_prices(columns: list[Column]) -> tuple[NDArray[np.float64], bool]:
+def _rank(entry: Entry) -> tuple[Decimal, str]:
+    return entry.usd_per_hour, entry.column.id
+
+
+def _whole_prices(usd_per_hour: list[Decimal]) -> tuple[NDArray[np.float64], bool]:
     """Prices in a common smallest unit, and whether float64 holds them exactly."""
-    places = max(-int(column.usd_per_hour.normalize().as_tuple().exponent) for column in columns)
-    whole = [int(column.usd_per_hour.scaleb(max(places, 0))) for column in columns]
+    places = max(-int(usd.normalize().as_tuple().exponent) for usd in usd_per_hour)
+    whole = [int(usd.scaleb(max(places, 0))) for usd in usd_per_hour]
     return np.array([float(price) for price in whole]), max(whole) < _EXACT
 
 
 def _draw_matrix(columns: list[Column], free_units: dict[str, Decimal]) -> NDArray[np.float64]:
-    place = {pool: p for p, pool in enumerate(sorted(free_units))}
+    drawn = {pool for column in columns for pool, _ in column.draws if pool in free_units}
+    place = {pool: p for p, pool in enumerate(sorted(drawn))}
     draws = np.zeros((len(columns), len(place)))
     for i, column in enumerate(columns):
         for pool, units in column.draws:
@@ -164,7 +191,7 @@ def _times(
 def _carries(shape: Shape, most: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Whether ``times`` instances, all at one degree, carry what one instance of each other can at most."""
     gone = np.zeros(len(most), dtype=bool)
-    for tensor_parallel, rate in shape.degrees.items():
+    for (_, tensor_parallel), rate in shape.degrees.items():
         capacity = shape.slots(tensor_parallel) * rate
         gone |= (times[:, None] * capacity >= most).all(axis=1)
     return gone
@@ -177,8 +204,8 @@ def _carries_each_degree(shape: Shape, other: Shape, times: int) -> bool:
     proof).
     """
     return all(
-        k in shape.all_degrees
+        (service, k) in shape.all_degrees
         and times * shape.slots(k) >= other.slots(k)
-        and bool((shape.all_degrees[k] >= rate).all())
-        for k, rate in other.degrees.items()
+        and bool((shape.all_degrees[service, k] >= rate).all())
+        for (service, k), rate in other.degrees.items()
     )

@@ -17,6 +17,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+SECONDS_PER_HOUR: Final = 3600.0
+
 INSTANCE: Final = "instance"
 """What a contingency loses when it takes single instances, rather than all of a group."""
 

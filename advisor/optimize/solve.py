@@ -1,8 +1,4 @@
-"""From a problem to a fleet that was checked: presolve, formulation, rounding, repair, exact cost.
-
-The solver's answer is material, not truth: counts are rounded and refused if not near an integer, loads are
-repaired against those counts, every limit is checked again in Decimal, and the cost is counts times prices.
-"""
+"""From a problem to a fleet that was checked: presolve, programme, contingencies, rounding, exact cost."""
 
 from __future__ import annotations
 
@@ -14,38 +10,47 @@ from typing import TYPE_CHECKING, Any, Final
 from advisor.errors import NoCandidates, SolverFailed
 from advisor.optimize import formulation
 from advisor.optimize.ascending import cheapest_first
-from advisor.optimize.formulation import Answer, Outcome
-from advisor.optimize.presolve import Reduced, reduce, unservable
+from advisor.optimize.certify import certify
+from advisor.optimize.contingencies import Tried, all_tried, proofs, worst_failed
+from advisor.optimize.fleet import (
+    SLACK,
+    Fleet,
+    change_usd_per_hour,
+    flows_between,
+    hold,
+    integer,
+    loads,
+    placed,
+    replicas_of,
+    side_usd_per_hour,
+)
+from advisor.optimize.formulation import Answer, Case, Outcome
+from advisor.optimize.presolve import Reduced, is_plain, reduce, unservable
 from advisor.optimize.problem import Solution, SolveStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from advisor.optimize.presolve import Candidate
+    from advisor.optimize.presolve import Kind
     from advisor.optimize.problem import Problem
 
-NEAR_INTEGER: Final = 1e-5
-"""How far a count may be from an integer. Truncating instead broke 12 of 200 plans in a study."""
-
-SLACK: Final = 1e-9
-"""Relative slack of every capacity in the final check; floating-point sums need some, plans do not."""
-
-_NEGLIGIBLE_SHARE: Final = 1e-9  # of a demand, dropped from a routing before it is brought back to exactly 1
 _FLOAT_NOISE: Final = 1e-12  # relative; a bound this near the cost differs by the order of a sum
+_CONTINUOUS_NOISE: Final = 1e-7  # relative; of an optimum whose cost is not counts alone
 _MARGIN: Final = (
     1e-6  # by which replicas shrink in the second attempt, if the first fleet does not hold exactly
 )
-
-Shares = dict[tuple[int, int, int], float]
+_OUT_OF_TIME: Final = "no fleet was found in the time allowed; allow more with --time-limit-s"
 
 
 @dataclass(frozen=True, slots=True)
-class _Fleet:
-    """Counts and shares over a reduced problem's candidates, known to hold."""
+class _Found:
+    """A fleet that holds, what is proved about it, and the cases it was put through."""
 
-    instances: tuple[int, ...]
-    replicas: dict[tuple[int, int], int]
-    shares: Shares
+    fleet: Fleet
+    bound: float
+    proved_most_served: bool = True
+    tried: Sequence[Tried] = ()
+    enforced: Sequence[Case] = ()
 
 
 def solve(
@@ -63,27 +68,35 @@ def solve(
         problem: what to serve, and with what.
         time_limit_s: for everything, diagnosis excepted.
         relative_gap: (cost - bound) / cost at which the answer is good enough; 0 asks for proof.
-        slices: cut each demand into so many indivisible slices instead of splitting it freely.
+        slices: cut each demand into so many indivisible slices instead of splitting it freely; for plain
+            problems (:func:`~advisor.optimize.presolve.is_plain`) only.
         pool_units: what each pool counts ("vCPU"), for messages.
         diagnose: whether an infeasible problem is worth the time of finding out why.
 
     Raises:
         NoCandidates: some demand can be served by no column, whatever the limits.
-        Infeasible: quotas or stock forbid every fleet; the message says what would have to be added.
+        Infeasible: limits or rules forbid every fleet; the message says what would have to give.
         SolverFailed: no usable answer within the time.
     """
     started = time.perf_counter()
     check_problem(problem)
+    plain = is_plain(problem)
+    if slices is not None and not plain:
+        raise ValueError("slices are for one service without rules")
     refuse_unservable(problem)
     reduced = reduce(problem, merge=slices is None)
-    if not reduced.groups:
+    if plain and not reduced.groups:
         return _empty(time.perf_counter() - started)
-    left = time_limit_s - (time.perf_counter() - started)
-    found = _cheapest(reduced, left, relative_gap, slices) if _all_servable(reduced) else None
+    deadline = started + time_limit_s
+    found = None
+    if reduced.servable() or problem.budget_usd_per_hour is not None:
+        if plain:
+            found = _cheapest(reduced, deadline, relative_gap, slices)
+        else:
+            found = _cheapest_under_rules(reduced, deadline, relative_gap)
     if found is None:
         raise _infeasible(problem, pool_units or {}, diagnose=diagnose)
-    fleet, bound = found
-    return _solution(problem, reduced, fleet, bound, relative_gap, time.perf_counter() - started)
+    return _solution(problem, reduced, found, relative_gap, started)
 
 
 def check_problem(problem: Problem) -> None:
@@ -92,9 +105,13 @@ def check_problem(problem: Problem) -> None:
     Raises:
         ValueError: it does.
     """
-    demands = len(problem.demand_requests_per_s)
+    demands, services = len(problem.demand_requests_per_s), len(problem.services)
     if len(problem.demand_labels) != demands:
         raise ValueError("demands and labels differ in number")
+    if problem.demand_service is not None and (
+        len(problem.demand_service) != demands or not all(0 <= s < services for s in problem.demand_service)
+    ):
+        raise ValueError("not every demand has a service")
     for terms in problem.services:
         if not 0 < terms.utilisation_ceiling <= 1:
             raise ValueError(f"utilisation_ceiling {terms.utilisation_ceiling} is not in (0, 1]")
@@ -110,6 +127,28 @@ def check_problem(problem: Problem) -> None:
             raise ValueError(f"{column.id} draws twice on one pool")
         if any(len(option.requests_per_s) != demands for option in column.options):
             raise ValueError(f"{column.id}: throughputs and demands differ in number")
+        if len(column.usd_per_request) not in (0, demands) or any(x < 0 for x in column.usd_per_request):
+            raise ValueError(f"{column.id}: side costs")
+    _check_rules(problem)
+
+
+def _check_rules(problem: Problem) -> None:
+    routing, change = problem.routing, problem.change
+    if routing is not None:
+        if len(routing.shares) != len(problem.services):
+            raise ValueError("not every service has shares of origins")
+        for shares in routing.shares:
+            if len(shares) != len(routing.origins) or abs(sum(shares) - 1) > 1e-6 or min(shares) < 0:
+                raise ValueError("the shares of origins do not sum to 1")
+    for day in problem.contingencies:
+        if not (0 < day.keeps <= 1 and day.count >= 0 and day.doubted >= 0 and day.demand_factor > 0):
+            raise ValueError(f"contingency {day.label}")
+        if day.utilisation_ceiling is not None and not 0 < day.utilisation_ceiling <= 1:
+            raise ValueError(f"contingency {day.label}: utilisation_ceiling")
+    if change is not None and not (
+        change.horizon_hours > 0 and change.usd_per_added >= 0 and change.usd_per_removed >= 0
+    ):
+        raise ValueError("a cost of change is negative, or its horizon is not above 0")
 
 
 def refuse_unservable(problem: Problem) -> None:
@@ -118,8 +157,9 @@ def refuse_unservable(problem: Problem) -> None:
     if missing:
         labels = [problem.demand_labels[b] for b in missing]
         more = f" and {len(labels) - 5} more" if len(labels) > 5 else ""
+        where = "" if problem.routing is None else " from every origin"
         raise NoCandidates(
-            f"no candidate can serve {len(labels)} of {len(problem.demand_labels)} demands: "
+            f"no candidate can serve {len(labels)} of {len(problem.demand_labels)} demands{where}: "
             f"{'; '.join(labels[:5])}{more}"
         )
 
@@ -133,20 +173,15 @@ def _infeasible(problem: Problem, pool_units: Mapping[str, str], *, diagnose: bo
     return LimitsForbid(diagnosis.message, diagnosis)
 
 
-def _all_servable(reduced: Reduced) -> bool:
-    served = {b for x in reduced.candidates for degree in x.degrees for b, _ in degree.replicas_needed}
-    return len(served) == len(reduced.groups)
-
-
 def _empty(seconds: float) -> Solution:
     return Solution(SolveStatus.OPTIMAL, {}, {}, {}, Decimal(0), 0.0, formulation.solver_name(), seconds)
 
 
-def _cheapest(
-    reduced: Reduced, time_limit_s: float, relative_gap: float, slices: int | None
-) -> tuple[_Fleet, float] | None:
+# --- a plain problem ------------------------------------------------------------------------------
+
+
+def _cheapest(reduced: Reduced, deadline: float, relative_gap: float, slices: int | None) -> _Found | None:
     """A fleet that holds and a bound on the cost of any; None if there is none."""
-    deadline = time.perf_counter() + time_limit_s
     answer = cheapest_first(reduced, deadline) or _run(reduced, deadline, relative_gap)
     bound = answer.bound
     if slices is not None and answer.outcome is Outcome.OPTIMAL:
@@ -154,11 +189,9 @@ def _cheapest(
     if answer.outcome is Outcome.INFEASIBLE:
         return None
     if not answer.instances or (slices is not None and not answer.sliced):
-        raise SolverFailed("no fleet was found in the time allowed; allow more with --time-limit-s")
-    fleet = _hold(reduced, answer, slices)
-    if fleet is None:
-        fleet = _with_margin(reduced, deadline, slices)
-    return fleet, bound
+        raise SolverFailed(_OUT_OF_TIME)
+    fleet = hold(reduced, answer, slices) or _with_margin(reduced, deadline, slices=slices)
+    return _Found(fleet, bound)
 
 
 def _run(reduced: Reduced, deadline: float, relative_gap: float, **options: Any) -> Answer:
@@ -175,8 +208,8 @@ def _sliced(
     routing splits few demands, so the slices are looked for next to one that leaves every pool some room,
     then anywhere, and only then among other counts, with the free split's bound as a row.
     """
-    counts = tuple(_integer(count) for count in fluid.instances)
-    replicas = _replicas(reduced, fluid, counts)
+    counts = tuple(integer(count) for count in fluid.instances)
+    replicas = replicas_of(reduced, fluid, counts)
     routed = formulation.run(formulation.balanced_routing(reduced, counts, replicas), time_limit_s=60.0)
     for options in ({"near": routed.shares}, {}):
         answer = _run(reduced, deadline, relative_gap, slices=slices, counts=counts, **options)
@@ -188,171 +221,115 @@ def _sliced(
     return answer, max(fluid.bound, answer.bound)
 
 
-def _replicas(reduced: Reduced, answer: Answer, counts: tuple[int, ...]) -> dict[tuple[int, int], int]:
-    replicas = {key: _integer(value) for key, value in answer.replicas.items()}
-    for c, candidate in enumerate(reduced.candidates):
-        if len(candidate.degrees) == 1:
-            replicas[c, candidate.degrees[0].tensor_parallel] = candidate.degrees[0].slots * counts[c]
-    return replicas
-
-
-def _with_margin(reduced: Reduced, deadline: float, slices: int | None) -> _Fleet:
+def _with_margin(reduced: Reduced, deadline: float, **options: Any) -> Fleet:
     """A second attempt on slightly smaller replicas, for a fleet that held only within tolerance."""
-    programme = formulation.cheapest_fleet(_shrunk(reduced), slices=slices)
-    answer = formulation.run(programme, time_limit_s=deadline - time.perf_counter())
-    fleet = _hold(reduced, answer, slices) if answer.instances else None
+    answer = _run(_shrunk(reduced), deadline, 0.0, **options)
+    fleet = hold(reduced, answer, options.get("slices")) if answer.has_values else None
     if fleet is None:
         raise SolverFailed("the solver's fleet does not carry the load exactly, nor with a margin")
     return fleet
 
 
 def _shrunk(reduced: Reduced) -> Reduced:
-    def smaller(x: Candidate) -> Candidate:
-        degrees = tuple(
-            replace(d, replicas_needed=tuple((b, needed * (1 + _MARGIN)) for b, needed in d.replicas_needed))
-            for d in x.degrees
-        )
-        return replace(x, degrees=degrees)
+    def smaller(kind: Kind) -> Kind:
+        more = 1 + _MARGIN
+        uses = (replace(u, needed=u.needed * more, needed_low=u.needed_low * more) for u in kind.uses)
+        return replace(kind, uses=tuple(uses))
 
-    return replace(reduced, candidates=tuple(smaller(x) for x in reduced.candidates))
+    return replace(reduced, kinds=tuple(smaller(kind) for kind in reduced.kinds))
 
 
-def _integer(value: float) -> int:
-    nearest = round(value)
-    if abs(value - nearest) > NEAR_INTEGER or nearest < 0:
-        raise SolverFailed(f"the solver gave {value!r} where an integer was asked for")
-    return nearest
+# --- rules ----------------------------------------------------------------------------------------
 
 
-def _hold(reduced: Reduced, answer: Answer, slices: int | None) -> _Fleet | None:
-    """The answer in exact counts with shares that hold, repaired by an LP if need be, or None."""
-    counts = tuple(_integer(count) for count in answer.instances)
-    replicas = _replicas(reduced, answer, counts)
-    _check_limits(reduced, counts, replicas)
-    if slices is not None:
-        shares = {key: _integer(share) / slices for key, share in answer.shares.items() if _integer(share)}
-        return _Fleet(counts, replicas, shares) if _fullest(reduced, replicas, shares) <= 1 + SLACK else None
-    shares = _whole(answer.shares, replicas, len(reduced.groups))
-    if _fullest(reduced, replicas, shares) > 1 + SLACK:
-        routing = formulation.balanced_routing(reduced, counts, replicas)
-        routed = formulation.run(routing, time_limit_s=60.0)
-        if routed.outcome is not Outcome.OPTIMAL:
+def _cheapest_under_rules(reduced: Reduced, deadline: float, relative_gap: float) -> _Found | None:
+    """The same with every rule: cases are added until the fleet found gets through all of them."""
+    cases: list[Case] = []
+    while True:
+        found = _round(reduced, cases, deadline, relative_gap)
+        if found is None or not reduced.problem.contingencies:
+            return found
+        results = all_tried(reduced, found.fleet)
+        failed = worst_failed(reduced, results, cases)
+        if not failed:
+            return replace(found, tried=results, enforced=cases)
+        cases += failed
+
+
+def _round(reduced: Reduced, cases: Sequence[Case], deadline: float, relative_gap: float) -> _Found | None:
+    """The cheapest fleet that gets through these cases; with a budget, of those that serve the most."""
+    options: dict[str, Any] = {"cases": tuple(cases)}
+    most = None
+    if reduced.problem.budget_usd_per_hour is not None:
+        left = deadline - time.perf_counter()
+        most = formulation.run(formulation.most_served(reduced, cases=cases), time_limit_s=left)
+        if most.outcome is Outcome.INFEASIBLE:
             return None
-        shares = _whole(routed.shares, replicas, len(reduced.groups))
-        if _fullest(reduced, replicas, shares) > 1 + SLACK:
-            return None
-    return _Fleet(counts, _fill_idle(reduced, counts, replicas, shares), shares)
+        if not most.has_values:
+            raise SolverFailed(_OUT_OF_TIME)
+        options["at_least_served"] = -most.objective * (1 - SLACK)
+    answer = _run(reduced, deadline, relative_gap, **options)
+    if answer.outcome is Outcome.INFEASIBLE:
+        return None
+    if not answer.has_values:
+        raise SolverFailed(_OUT_OF_TIME)
+    fleet = hold(reduced, answer) or _with_margin(reduced, deadline, **options)
+    return _Found(fleet, answer.bound, most is None or most.outcome is Outcome.OPTIMAL)
 
 
-def _whole(
-    shares: Mapping[tuple[int, int, int], float], replicas: Mapping[tuple[int, int], int], demands: int
-) -> Shares:
-    """Without crumbs, nothing where no replica is, and summing to 1 per demand as exactly as floats do."""
-    kept = {
-        (c, k, b): share
-        for (c, k, b), share in shares.items()
-        if share > _NEGLIGIBLE_SHARE and replicas.get((c, k), 0)
-    }
-    total = [0.0] * demands
-    for (_, _, b), share in kept.items():
-        total[b] += share
-    return {key: share / total[key[2]] for key, share in kept.items()}
-
-
-def _fullest(reduced: Reduced, replicas: Mapping[tuple[int, int], int], shares: Shares) -> float:
-    """Load over planned capacity of the fullest pool; infinite if a demand is not served whole."""
-    served = [0.0] * len(reduced.groups)
-    most = 0.0
-    for c, candidate in enumerate(reduced.candidates):
-        for degree in candidate.degrees:
-            k, busy = degree.tensor_parallel, 0.0
-            for b, needed in degree.replicas_needed:
-                share = shares.get((c, k, b), 0.0)
-                busy += needed * share
-                served[b] += share
-            held = replicas.get((c, k), 0)
-            if busy > 0:
-                most = max(most, busy / held if held else float("inf"))
-    return most if all(abs(share - 1) <= SLACK for share in served) else float("inf")
-
-
-def _check_limits(reduced: Reduced, counts: tuple[int, ...], replicas: Mapping[tuple[int, int], int]) -> None:
-    """Quotas in Decimal, stock, and packing in integers.
-
-    Raises:
-        SolverFailed: one is broken; rounding cannot do that, a wrong solver can.
-    """
-    drawn: dict[str, Decimal] = {}
-    for c, candidate in enumerate(reduced.candidates):
-        for pool, units in candidate.draws:
-            drawn[pool] = drawn.get(pool, Decimal(0)) + units * counts[c]
-        over = [
-            k
-            for k in (degree.tensor_parallel for degree in candidate.degrees)
-            if sum(
-                replicas[c, d.tensor_parallel] * (d.tensor_parallel // k)
-                for d in candidate.degrees
-                if d.tensor_parallel >= k
-            )
-            > candidate.accelerators // k * counts[c]
-        ]
-        if counts[c] > candidate.max_instances or over:
-            raise SolverFailed(f"the solver's fleet breaks a limit of {candidate.id}")
-    broken = [pool for pool, free in reduced.free_units if drawn.get(pool, Decimal(0)) > free]
-    if broken:
-        raise SolverFailed(f"the solver's fleet overdraws {', '.join(broken)}")
-
-
-def _fill_idle(
-    reduced: Reduced, counts: tuple[int, ...], replicas: Mapping[tuple[int, int], int], shares: Shares
-) -> dict[tuple[int, int], int]:
-    """Replicas of degrees with load, and more of them, largest first, on accelerators that would idle."""
-    loaded = {(c, k) for c, k, _ in shares}
-    filled = {key: count for key, count in replicas.items() if key in loaded and count}
-    for c, candidate in enumerate(reduced.candidates):
-        degrees = sorted((k for i, k in loaded if i == c), reverse=True)
-        for place, k in enumerate(degrees):
-            # Every packing row of a degree <= k in use must still hold.
-            room = min(
-                (
-                    candidate.accelerators // s * counts[c]
-                    - sum(filled[c, d] * (d // s) for d in degrees if d >= s)
-                )
-                * s
-                // k
-                for s in degrees[place:]
-            )
-            filled[c, k] += max(room, 0)
-    return filled
+# --- the answer -----------------------------------------------------------------------------------
 
 
 def _solution(
-    problem: Problem, reduced: Reduced, fleet: _Fleet, bound: float, relative_gap: float, seconds: float
+    problem: Problem, reduced: Reduced, found: _Found, relative_gap: float, started: float
 ) -> Solution:
+    fleet = found.fleet
     bought = {x.id: count for x, count in zip(reduced.candidates, fleet.instances, strict=True) if count}
     price = {x.id: x.usd_per_hour for x in reduced.candidates}
-    cost = sum((price[column] * count for column, count in bought.items()), Decimal(0))
-    ids = [x.id for x in reduced.candidates]
-    load = {
-        (ids[c], k, b): share * problem.demand_requests_per_s[b]
-        for (c, k, group), share in sorted(fleet.shares.items())
-        for b in reduced.groups[group]
-    }
-    bound = min(max(bound, 0.0), float(cost))
-    if float(cost) - bound <= _FLOAT_NOISE * float(cost):
-        bound = float(cost)
-    proved = float(cost) - bound <= max(relative_gap, SLACK) * float(cost)
-    return Solution(
-        SolveStatus.OPTIMAL if proved else SolveStatus.FEASIBLE,
+    where = placed(reduced, fleet)
+    load = loads(reduced, fleet, where)
+    running = {key for key in where if (reduced.candidates[key[0]].kind, key[1]) in fleet.replicas}
+    solution = Solution(
+        SolveStatus.FEASIBLE,
         bought,
         {
-            (ids[c], 0, k): count
-            for (c, k), count in sorted(fleet.replicas.items())
-            if count and ids[c] in bought
+            (x.id, use.service, use.tensor_parallel): where[c, u]
+            for c, x in enumerate(reduced.candidates)
+            for u, use in enumerate(reduced.kinds[x.kind].uses)
+            if (c, u) in running and where[c, u]
         },
         load,
-        cost,
-        bound,
+        sum((price[column] * count for column, count in bought.items()), Decimal(0)),
+        0.0,
         formulation.solver_name(),
-        seconds,
+        0.0,
+        side_usd_per_hour(problem, load),
+        change_usd_per_hour(problem, bought),
+        flows_between(reduced, fleet, load),
+        _served_share(problem, load),
+        proofs(reduced, fleet, found.tried, found.enforced),
     )
+    certify(problem, solution)
+    cost = solution.objective_usd_per_hour
+    bound = min(max(found.bound, 0.0), cost)
+    noise = _FLOAT_NOISE if cost == float(solution.usd_per_hour) else _CONTINUOUS_NOISE
+    if cost - bound <= noise * cost:
+        bound = cost
+    proved = found.proved_most_served and cost - bound <= max(relative_gap, SLACK) * cost
+    return replace(
+        solution,
+        status=SolveStatus.OPTIMAL if proved else SolveStatus.FEASIBLE,
+        lower_bound_usd_per_hour=bound,
+        solve_seconds=time.perf_counter() - started,
+    )
+
+
+def _served_share(problem: Problem, load: Mapping[tuple[str, int, int], float]) -> dict[int, float]:
+    """Of demands that a budget leaves partly unserved."""
+    if problem.budget_usd_per_hour is None:
+        return {}
+    served = [0.0] * len(problem.demand_requests_per_s)
+    for (_, _, b), rate in load.items():
+        served[b] += rate
+    shares = {b: served[b] / rate for b, rate in enumerate(problem.demand_requests_per_s) if rate > 0}
+    return {b: share for b, share in shares.items() if share < 1 - SLACK}

@@ -19,8 +19,7 @@ _EXAMPLES = settings(max_examples=300, deadline=None, derandomize=True)
 
 
 def optimum(reduced: Reduced) -> float | None:
-    served = {b for x in reduced.candidates for d in x.degrees for b, _ in d.replicas_needed}
-    if len(served) < len(reduced.groups):
+    if not reduced.servable():
         return None
     if not reduced.groups:
         return 0.0
@@ -109,8 +108,8 @@ def test_an_instance_the_quota_admits_not_once_goes() -> None:
 
 
 def degrees(rates: dict[int, tuple[float, ...]], accelerators: int) -> list[int]:
-    (candidate,) = reduce(a_problem((9.0, 9.0), a_column("x", "1", rates, accelerators))).candidates
-    return [degree.tensor_parallel for degree in candidate.degrees]
+    (kind,) = reduce(a_problem((9.0, 9.0), a_column("x", "1", rates, accelerators))).kinds
+    return [use.tensor_parallel for use in kind.uses]
 
 
 def test_a_degree_that_smaller_replicas_outdo_goes() -> None:
@@ -135,6 +134,6 @@ def test_proportional_demands_are_merged_and_served_alike() -> None:
     columns = a_column("a", "1", (1.0, 2.0, 1.0)), a_column("b", "1", (3.0, 6.0, 0.5))
     reduced = reduce(a_problem((1.0, 1.0, 1.0), *columns))
     assert reduced.groups == ((0, 1), (2,))
-    a, b = reduced.candidates
-    assert a.degrees[0].replicas_needed == ((0, 1.5), (1, 1.0))
-    assert b.degrees[0].replicas_needed == ((0, pytest.approx(0.5)), (1, 2.0))
+    a, b = (reduced.kinds[x.kind].uses[0] for x in reduced.candidates)
+    assert (a.demands.tolist(), a.needed.tolist()) == ([0, 1], [1.5, 1.0])
+    assert (b.demands.tolist(), b.needed.tolist()) == ([0, 1], [pytest.approx(0.5), 2.0])

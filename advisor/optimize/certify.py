@@ -1,0 +1,154 @@
+"""A solution checked against the problem's own words: Decimals and floats, none of the solver's rows."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from advisor.errors import SolverFailed
+from advisor.optimize.problem import SECONDS_PER_HOUR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from advisor.optimize.problem import Column, Problem, Solution
+
+SLACK: Final = 2e-9
+"""Relative slack of sums of floats."""
+
+_ROUTED: Final = 1e-6  # relative: streams are split by the solver's flows
+
+
+def certify(problem: Problem, solution: Solution) -> Solution:
+    """The solution itself, if every family of the problem holds for it; contingencies are tried elsewhere.
+
+    Raises:
+        SolverFailed: one does not.
+    """
+    found = list(faults(problem, solution))
+    if found:
+        raise SolverFailed(f"the fleet found does not hold: {'; '.join(found[:3])}")
+    return solution
+
+
+def faults(problem: Problem, solution: Solution) -> Iterator[str]:
+    """What is wrong with a fleet."""
+    columns = {column.id: column for column in problem.columns}
+    yield from _money(problem, columns, solution)
+    yield from _purchase(problem, columns, solution)
+    yield from _service(problem, columns, solution)
+    yield from _rules(problem, columns, solution)
+    yield from _routing(problem, columns, solution)
+
+
+def _money(problem: Problem, columns: Mapping[str, Column], solution: Solution) -> Iterator[str]:
+    cost = sum((columns[c].usd_per_hour * n for c, n in solution.instances.items()), Decimal(0))
+    if cost != solution.usd_per_hour:
+        yield f"{solution.usd_per_hour} is not counts times prices, {cost}"
+    side = math.fsum(
+        rate * columns[c].usd_per_request[b] * SECONDS_PER_HOUR
+        for (c, _, b), rate in solution.load_requests_per_s.items()
+        if columns[c].usd_per_request
+    )
+    if not math.isclose(side, solution.side_usd_per_hour, rel_tol=SLACK, abs_tol=1e-12):
+        yield f"side costs {solution.side_usd_per_hour} are {side}"
+    budget = problem.budget_usd_per_hour
+    if budget is not None and float(cost - budget) + side > SLACK * float(budget):
+        yield f"{cost} and {side:g} of side costs exceed the budget of {budget}"
+
+
+def _purchase(problem: Problem, columns: Mapping[str, Column], solution: Solution) -> Iterator[str]:
+    drawn: dict[str, Decimal] = {}
+    for c, count in solution.instances.items():
+        stock = columns[c].max_instances
+        if count < 1 or (stock is not None and count > stock):
+            yield f"{count} of {c}"
+        for pool, units in columns[c].draws:
+            drawn[pool] = drawn.get(pool, Decimal(0)) + units * count
+        sizes = {k: 0 for (x, _, k) in solution.replicas if x == c}
+        for (x, _, k), replicas in solution.replicas.items():
+            if x == c:
+                sizes[k] += replicas
+        if not _fits(sizes, columns[c].accelerators, count):
+            yield f"the replicas of {c} do not fit {count} instances"
+    for pool, free in problem.free_units.items():
+        if drawn.get(pool, Decimal(0)) > max(free, Decimal(0)):
+            yield f"{drawn[pool]} of {pool}, of which {free} are free"
+
+
+def _fits(sizes: Mapping[int, int], accelerators: int, instances: int) -> bool:
+    """First-fit-decreasing over instances told apart by their room only."""
+    rooms = {accelerators: instances}
+    for size, replicas in sorted(sizes.items(), reverse=True):
+        left = replicas
+        for room in sorted(rooms):
+            while left and room >= size and rooms[room]:
+                each = room // size
+                full = min(left // each, rooms[room]) or 1
+                taken = each if left >= each else left
+                rooms[room] -= full
+                rest = room - taken * size
+                rooms[rest] = rooms.get(rest, 0) + full
+                left -= taken * full
+        if left:
+            return False
+    return True
+
+
+def _service(problem: Problem, columns: Mapping[str, Column], solution: Solution) -> Iterator[str]:
+    served = [0.0] * len(problem.demand_requests_per_s)
+    busy: dict[tuple[str, int, int], float] = {}
+    for (c, k, b), rate in solution.load_requests_per_s.items():
+        s = problem.service_of(b)
+        options = [o for o in columns[c].options if (o.tensor_parallel, o.service) == (k, s)]
+        if rate < 0 or not options or options[0].requests_per_s[b] <= 0:
+            yield f"load on {c} at degree {k}, which cannot serve {problem.demand_labels[b]}"
+            continue
+        served[b] += rate
+        busy[c, s, k] = busy.get((c, s, k), 0.0) + rate / options[0].requests_per_s[b]
+    for b, wanted in enumerate(problem.demand_requests_per_s):
+        share = solution.served_share.get(b, 1.0)
+        if not math.isclose(served[b], wanted * share, rel_tol=SLACK, abs_tol=1e-12):
+            yield f"{served[b]} of {wanted * share} requests/s of {problem.demand_labels[b]}"
+    for (c, s, k), work in busy.items():
+        held = solution.replicas.get((c, s, k), 0) * problem.services[s].utilisation_ceiling
+        if work > held * (1 + SLACK):
+            yield f"{c} at degree {k} has {held} replicas' time for {work}"
+
+
+def _rules(problem: Problem, columns: Mapping[str, Column], solution: Solution) -> Iterator[str]:
+    for s, terms in enumerate(problem.services):
+        running = sum(count for (_, service, _), count in solution.replicas.items() if service == s)
+        if running < terms.min_replicas:
+            yield f"{running} replicas of {terms.name}, not {terms.min_replicas}"
+    for kind, most in problem.most_distinct:
+        names = {name for c in solution.instances for name in columns[c].group(kind)}
+        if len(names) > most:
+            yield f"{len(names)} different {kind}, not {most}"
+
+
+def _routing(problem: Problem, columns: Mapping[str, Column], solution: Solution) -> Iterator[str]:
+    if problem.routing is None:
+        return
+    sent: dict[tuple[int, int], float] = {}
+    arrived: dict[tuple[int, str], float] = {}
+    for (b, o, at), rate in solution.flow_requests_per_s.items():
+        if (problem.service_of(b), o, at) not in problem.routing.admits:
+            yield f"{problem.routing.origins[o]} is served from {at}"
+        sent[b, o] = sent.get((b, o), 0.0) + rate
+        arrived[b, at] = arrived.get((b, at), 0.0) + rate
+    carried: dict[tuple[int, str], float] = {}
+    for (c, _, b), rate in solution.load_requests_per_s.items():
+        at = columns[c].location
+        carried[b, at] = carried.get((b, at), 0.0) + rate
+    for key in carried.keys() | arrived.keys():
+        if not math.isclose(carried.get(key, 0.0), arrived.get(key, 0.0), rel_tol=_ROUTED, abs_tol=1e-9):
+            yield f"{key[1]} carries {carried.get(key, 0.0)} of what {arrived.get(key, 0.0)} flows there"
+    for b, rate in enumerate(problem.demand_requests_per_s):
+        for o, share in enumerate(problem.routing.shares[problem.service_of(b)]):
+            wanted, is_ = rate * share, sent.get((b, o), 0.0)
+            if is_ > wanted * (1 + _ROUTED) + 1e-9 or (
+                b not in solution.served_share and is_ < wanted * (1 - _ROUTED) - 1e-9
+            ):
+                yield f"{is_} of {wanted} requests/s from {problem.routing.origins[o]} are sent"

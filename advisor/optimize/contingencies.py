@@ -1,0 +1,192 @@
+"""The cases of contingencies, made when a fleet fails them: enumerated on a fleet, tried by an LP each.
+
+The programme starts with no case. Every fleet it proposes is put through every case of every contingency:
+each choice of things the fleet has to lose, with each choice of groups in doubt. Those it fails worst become
+rows, with a routing of their own, and the programme is solved again. The last bound holds for the whole
+problem, as every round leaves rows out and adds none that are not asked for; and the last fleet gets through
+all cases, so nothing is missing. Losing less, or doubting less, is never worse, so only full cases count.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from advisor.errors import SolverFailed
+from advisor.optimize import formulation
+from advisor.optimize.formulation import Case, Outcome, survivors
+from advisor.optimize.problem import INSTANCE, CaseProof
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from advisor.optimize.fleet import Fleet
+    from advisor.optimize.presolve import Reduced
+
+ENOUGH: Final = 1e-8
+"""Relative: by how much less than it keeps a fleet may serve in a case, which is the solver's rounding."""
+
+AT_ONCE: Final = 2
+"""Failed cases added per contingency and round."""
+
+MOST_CASES: Final = 20_000
+_TIME_LIMIT_S: Final = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A case, and the least share of a demand that a fleet serves in it."""
+
+    case: Case
+    least_served_share: float
+
+    def fails(self, reduced: Reduced) -> bool:
+        """Whether that is less than the contingency keeps."""
+        keeps = reduced.problem.contingencies[self.case.contingency].keeps
+        return self.least_served_share < keeps * (1 - ENOUGH)
+
+
+def cases_of(reduced: Reduced, counts: Sequence[int], contingency: int) -> list[Case]:
+    """Every full case of a contingency that touches a fleet."""
+    day = reduced.problem.contingencies[contingency]
+    owned = [c for c, count in enumerate(counts) if count]
+    losses: Iterable[tuple[tuple[str, ...], tuple[tuple[int, int], ...]]] = [((), ())]
+    if day.lose == INSTANCE:
+        losses = (((), taken) for taken in _single_instances(reduced, counts, contingency))
+    elif day.lose is not None:
+        names = {name for c in owned for name in reduced.candidates[c].group(day.lose)}
+        names = names & day.only if day.only else names
+        losses = (
+            (chosen, ()) for chosen in itertools.combinations(sorted(names), min(day.count, len(names)))
+        )
+    doubts = {name for c in owned for name in reduced.candidates[c].group(day.doubted_kind)}
+    doubtful = list(itertools.combinations(sorted(doubts), min(day.doubted, len(doubts))))
+    found = [
+        Case(contingency, groups, kinds, doubted)
+        for (groups, kinds), doubted in itertools.islice(itertools.product(losses, doubtful), MOST_CASES + 1)
+    ]
+    if len(found) > MOST_CASES:
+        raise SolverFailed(f"{day.label}: more than {MOST_CASES} cases; ask for fewer losses at once")
+    return found
+
+
+def _single_instances(
+    reduced: Reduced, counts: Sequence[int], contingency: int
+) -> Iterator[tuple[tuple[int, int], ...]]:
+    """Which kinds lose how many, of those that serve what counts that day; of one kind all are alike."""
+    day = reduced.problem.contingencies[contingency]
+    have = {
+        p: sum(counts[c] for c in kind.members)
+        for p, kind in enumerate(reduced.kinds)
+        if any(day.services is None or use.service in day.services for use in kind.uses)
+    }
+    have = {p: count for p, count in have.items() if count}
+    lost = min(day.count, sum(have.values()))
+    for chosen in itertools.combinations_with_replacement(sorted(have), lost):
+        taken = tuple((p, chosen.count(p)) for p in sorted(set(chosen)))
+        if all(count <= have[p] for p, count in taken):
+            yield taken
+
+
+def tried(reduced: Reduced, fleet: Fleet, case: Case) -> Tried:
+    """How much of every demand a fleet serves in a case, at best.
+
+    Raises:
+        SolverFailed: the LP has no answer.
+    """
+    parts = _served(reduced, fleet) if reduced.problem.budget_usd_per_hour is not None else None
+    programme = formulation.most_kept(reduced, case, survivors(reduced, fleet.instances, case), parts)
+    answer = formulation.run(programme, time_limit_s=_TIME_LIMIT_S)
+    if answer.outcome is Outcome.INFEASIBLE:
+        return Tried(case, 0.0)
+    if answer.outcome is not Outcome.OPTIMAL:
+        raise SolverFailed("a case of a contingency could not be tried in time")
+    return Tried(case, min(1.0, max(0.0, -answer.objective)))
+
+
+def _served(reduced: Reduced, fleet: Fleet) -> dict[tuple[int, int | None], float]:
+    parts: dict[tuple[int, int | None], float] = {}
+    for (_, _, b), share in fleet.shares.items():
+        if len(reduced.streams(b)) == 1:
+            parts[b, None] = parts.get((b, None), 0.0) + share
+    for (b, j, _), flow in fleet.flows.items():
+        parts[b, j] = parts.get((b, j), 0.0) + flow
+    return parts
+
+
+def all_tried(reduced: Reduced, fleet: Fleet) -> list[Tried]:
+    """Every case of every contingency, tried."""
+    return [
+        tried(reduced, fleet, case)
+        for contingency in range(len(reduced.problem.contingencies))
+        for case in cases_of(reduced, fleet.instances, contingency)
+    ]
+
+
+def worst_failed(reduced: Reduced, results: Sequence[Tried], known: Sequence[Case]) -> list[Case]:
+    """The cases to add: those failed by most, a few per contingency.
+
+    Raises:
+        SolverFailed: a case that already is a row is failed by more than rounding.
+    """
+    found: list[Case] = []
+    for contingency, day in enumerate(reduced.problem.contingencies):
+        failed = [
+            t
+            for t in results
+            if t.case.contingency == contingency and t.fails(reduced) and t.case not in known
+        ]
+        failed.sort(key=lambda t: t.least_served_share)
+        found += [t.case for t in failed[:AT_ONCE]]
+        for t in results:
+            short = t.least_served_share < day.keeps * (1 - 100 * ENOUGH)
+            if short and t.case.contingency == contingency and t.case in known:
+                raise SolverFailed(f"the solver's fleet does not get through {day.label} exactly")
+    return found
+
+
+def proofs(
+    reduced: Reduced, fleet: Fleet, results: Sequence[Tried], enforced: Sequence[Case]
+) -> tuple[CaseProof, ...]:
+    """Of every contingency the case with the least to spare, and those that had to be enforced."""
+    found = []
+    for contingency in range(len(reduced.problem.contingencies)):
+        own = [t for t in results if t.case.contingency == contingency]
+        least = min(own, key=lambda t: t.least_served_share, default=None)
+        found += [_proof(reduced, fleet, t) for t in own if t is least or t.case in enforced]
+    return tuple(found)
+
+
+def _proof(reduced: Reduced, fleet: Fleet, result: Tried) -> CaseProof:
+    case = result.case
+    lost: dict[str, int] = {}
+    for c, candidate in enumerate(reduced.candidates):
+        share, groups = formulation.lost_share(candidate, reduced, case)
+        if share and fleet.instances[c]:
+            count = fleet.instances[c]
+            lost[candidate.id] = count if share >= groups else min(count, share * -(-count // groups))
+    for p, count in case.kinds:
+        left = count
+        for c in reduced.kinds[p].members:
+            taken = min(left, fleet.instances[c])
+            if taken:
+                lost[reduced.candidates[c].id] = taken
+                left -= taken
+    label = reduced.problem.contingencies[case.contingency].label
+    words = _in_words(reduced, case, lost)
+    return CaseProof(label, words, lost, frozenset(case.doubted), result.least_served_share)
+
+
+def _in_words(reduced: Reduced, case: Case, lost: dict[str, int]) -> str:
+    day = reduced.problem.contingencies[case.contingency]
+    parts = []
+    if case.groups:
+        parts.append(f"{day.lose} {', '.join(case.groups)} lost")
+    if case.kinds:
+        parts.append(f"{', '.join(f'{n} × {column}' for column, n in sorted(lost.items()))} lost")
+    if case.doubted:
+        parts.append(f"{', '.join(case.doubted)} at the low end of its error band")
+    if day.demand_factor != 1.0:
+        parts.append(f"demand × {day.demand_factor:g}")
+    return "; ".join(parts) or "nothing to lose"

@@ -1,0 +1,125 @@
+"""One case of a contingency: what is lost, what is in doubt, and the day that leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from advisor.optimize.formulation.day import Day
+from advisor.optimize.formulation.model import Sum, total
+from advisor.optimize.formulation.rules import left_standing, lost_part
+from advisor.optimize.problem import INSTANCE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from advisor.optimize.formulation.model import Model
+    from advisor.optimize.presolve import Candidate, Reduced
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What happens on a bad day."""
+
+    contingency: int  #: index in the problem
+    groups: tuple[str, ...] = ()  #: lost
+    kinds: tuple[tuple[int, int], ...] = ()  #: (kind of instance, how many single ones are lost)
+    doubted: tuple[str, ...] = ()
+
+
+def lost_share(candidate: Candidate, reduced: Reduced, case: Case) -> tuple[int, int]:
+    """(groups lost, groups it is spread over); (0, 1) if it is not touched."""
+    lose = reduced.problem.contingencies[case.contingency].lose
+    if lose is None or lose == INSTANCE or not case.groups:
+        return 0, 1
+    names = candidate.group(lose)
+    return sum(name in case.groups for name in names), max(len(names), 1)
+
+
+def survivors(reduced: Reduced, counts: Sequence[int], case: Case) -> dict[int, int]:
+    """Instances per kind that are left of a fleet, of kinds with any."""
+    left: dict[int, int] = {}
+    for c, candidate in enumerate(reduced.candidates):
+        lost, groups = lost_share(candidate, reduced, case)
+        gone = counts[c] if lost >= groups else lost * -(-counts[c] // groups)
+        left[candidate.kind] = left.get(candidate.kind, 0) + max(0, counts[c] - gone)
+    for p, lost in case.kinds:
+        left[p] = max(0, left.get(p, 0) - lost)
+    return {p: count for p, count in sorted(left.items()) if count}
+
+
+def needed_on(reduced: Reduced, case: Case) -> Callable[[int, int], NDArray[np.float64]]:
+    """Replicas per demand of (kind, use) in that case."""
+    day = reduced.problem.contingencies[case.contingency]
+    in_doubt = {
+        p
+        for p, kind in enumerate(reduced.kinds)
+        if set(reduced.candidates[kind.members[0]].group(day.doubted_kind)) & set(case.doubted)
+    }
+
+    def needed(p: int, u: int) -> NDArray[np.float64]:
+        use = reduced.kinds[p].uses[u]
+        factor = day.demand_factor
+        if day.utilisation_ceiling is not None:
+            factor *= reduced.problem.services[use.service].utilisation_ceiling / day.utilisation_ceiling
+        return factor * (use.needed_low if p in in_doubt else use.needed)
+
+    return needed
+
+
+def services_on(reduced: Reduced, case: Case) -> frozenset[int]:
+    """Whose demands count in that case."""
+    services = reduced.problem.contingencies[case.contingency].services
+    return frozenset(range(len(reduced.problem.services))) if services is None else services
+
+
+def add_case(model: Model, reduced: Reduced, case: Case, number: int, instances: int) -> Day:
+    """The day a case leaves, with the rows that say what still stands; its pools are still to be added."""
+    label, prefix = f"e{number}_", f"e{number}"
+    parts: dict[int, tuple[int, int]] = {}
+    left: dict[int, tuple[Sum, int, int, int, int]] = {}
+    alone = dict(case.kinds)
+    standing: dict[int, Sum] = {}
+    for p, kind in enumerate(reduced.kinds):
+        sums = []
+        for c in kind.members:
+            most = reduced.candidates[c].max_instances
+            lost, groups = lost_share(reduced.candidates[c], reduced, case)
+            bought = Sum(np.array([instances + c]), np.ones(1))
+            if not lost:
+                sums.append(bought)
+            elif lost < groups:
+                column = model.add(f"{prefix}l{c}", 0, -(-most // groups), integer=True)
+                parts[c] = groups, column
+                rest = total([bought, Sum(np.array([column]), np.array([-float(lost)]))])
+                sums.append(rest if lost == 1 else _left(model, f"{prefix}_{c}", left, c, rest, lost, most))
+        whole = total(sums)
+        if p in alone and len(whole.index):
+            most = sum(reduced.candidates[c].max_instances for c in kind.members)
+            rest = Sum(whole.index, whole.value, -float(alone[p]))
+            whole = _left(model, f"{prefix}k{p}", left, p, rest, alone[p], most)
+        if len(whole.index):
+            standing[p] = whole
+    model.add_rows(lost_part(label, instances, parts))
+    model.add_rows(left_standing(label, left))
+    day = reduced.problem.contingencies[case.contingency]
+    return Day(label, standing, services_on(reduced, case), keeps=day.keeps)
+
+
+def _left(
+    model: Model,
+    name: str,
+    left: dict[int, tuple[Sum, int, int, int, int]],
+    key: int,
+    rest: Sum,
+    shortfall: int,
+    most: int,
+) -> Sum:
+    column = model.add(f"{name}w", 0, most, integer=True)
+    none = model.add(f"{name}n", 0, 1, integer=True)
+    left[key] = rest, column, none, shortfall, most
+    return Sum(np.array([column]), np.ones(1))

@@ -1,0 +1,161 @@
+"""Constraint families of a day: demand, routing, capacity, packing; and what is bought: quotas and stock.
+
+One function each; the name of a row is that of its family. ``instances``, ``replicas``, ``share``, ``flow``
+stand for columns; see the package's docstring for the whole programme.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from advisor.optimize.formulation.day import SMALLEST_COEFFICIENT, served, shares_by_demand
+from advisor.optimize.formulation.model import INFINITY, Row, Sum, row, total
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from advisor.optimize.formulation.day import Day
+    from advisor.optimize.presolve import Kind, Reduced
+
+TINY_WORK: Final = 1e-6
+"""Replicas of work below which the solver's tolerance is a noticeable part of it."""
+
+
+def serve_demand(reduced: Reduced, day: Day) -> Iterator[Row]:
+    """Every demand is served: sum over pools of share = 1, or what the day keeps of it.
+
+    On a plain day with a budget at most 1; on a case of such a problem that part of what that day serves.
+    Demands with several streams are served by :func:`serve_stream` instead.
+    """
+    for b, columns, _ in shares_by_demand(day, reduced):
+        if len(reduced.streams(b)) == 1:
+            yield _kept(f"serve_demand_{day.label}{b}", Sum(columns, np.ones(len(columns))), reduced, day, b)
+
+
+def serve_stream(reduced: Reduced, day: Day) -> Iterator[Row]:
+    """Every stream of a demand is served from places it may be served from: sum of flow = its share."""
+    for b, _, _ in shares_by_demand(day, reduced):
+        streams = reduced.streams(b)
+        for j in range(len(streams) if len(streams) > 1 else 0):
+            name = f"serve_stream_{day.label}{b}_{j}"
+            yield _kept(name, served(day, reduced, b, j), reduced, day, b, j)
+
+
+def route(reduced: Reduced, day: Day) -> Iterator[Row]:
+    """What flows to a place is what its pools carry: sum of share = sum over streams of flow."""
+    at: dict[tuple[int, int], list[int]] = {}
+    for (b, _, place), column in day.flows.items():
+        at.setdefault((b, place), []).append(column)
+    for b, columns, places in shares_by_demand(day, reduced):
+        if len(reduced.streams(b)) > 1:
+            for place in np.unique(places).tolist():
+                mine, flows = columns[places == place], at.get((b, place), [])
+                index = np.concatenate([mine, np.array(flows, dtype=np.intp)])
+                value = np.concatenate([np.ones(len(mine)), np.full(len(flows), -1.0)])
+                yield Row(f"route_{day.label}{b}_{place}", index, value, 0.0, 0.0)
+
+
+def _kept(name: str, shares: Sum, reduced: Reduced, day: Day, b: int, j: int | None = None) -> Row:
+    whole = 1.0 if j is None else reduced.streams(b)[j].share
+    if day.of is not None:
+        both = total([shares, served(day.of, reduced, b, j).times(-day.keeps)])
+        return Row(name, both.index, both.value, 0.0, 0.0)
+    if day.least is not None:
+        whole = whole if day.parts is None else day.parts.get((b, j), 0.0)
+        both = total([shares, Sum(np.array([day.least]), np.array([-whole]))])
+        return Row(name, both.index, both.value, 0.0, INFINITY)
+    low = -INFINITY if day.at_most else whole * day.keeps
+    return Row(name, shares.index, shares.value, low, whole * day.keeps)
+
+
+def replica_capacity(reduced: Reduced, day: Day) -> Iterator[Row]:
+    """A pool carries no more than its replicas: sum over b of replicas_needed · share <= replicas."""
+    whole = day.keeps if day.keeps > 1 else 1.0  # slices: shares count them
+    for pool in day.pools:
+        columns = pool.shares + np.arange(len(pool.demands))
+        work = np.maximum(pool.needed / whole, SMALLEST_COEFFICIENT)
+        name = f"replica_capacity_{day.label}{pool.kind}_{_use(reduced, pool.service, pool.tensor_parallel)}"
+        if day.overload is not None:
+            index = np.append(columns, day.overload)
+            yield Row(name, index, np.append(work, -pool.replicas.constant), -INFINITY, 0.0)
+        else:
+            index = np.concatenate([columns, pool.replicas.index])
+            value = np.concatenate([work, -pool.replicas.value])
+            yield Row(name, index, value, -INFINITY, pool.replicas.constant)
+
+
+def presence(reduced: Reduced, day: Day) -> Iterator[Row]:
+    """A pool of no replicas serves nothing, however little the work: share <= replicas, where work is tiny.
+
+    Otherwise the solver's tolerance would let a trickle flow to a machine that nobody bought.
+    """
+    whole = max(day.keeps, 1.0)
+    for pool in day.pools:
+        for i in np.flatnonzero(pool.needed < TINY_WORK).tolist():
+            use = _use(reduced, pool.service, pool.tensor_parallel)
+            index = np.concatenate([[pool.shares + i], pool.replicas.index])
+            value = np.concatenate([[1.0], pool.replicas.value * -whole])
+            name = f"presence_{day.label}{pool.kind}_{use}_{pool.demands[i]}"
+            yield Row(name, index, value, -INFINITY, pool.replicas.constant * whole)
+
+
+def accelerator_packing(reduced: Reduced, day: Day) -> Iterator[Row]:
+    """Replicas of all services fit: sum over degrees k' >= k of (k'/k) · replicas <= slots · instances."""
+    by_kind: dict[int, list[tuple[int, Sum]]] = {}
+    for pool in day.pools:
+        by_kind.setdefault(pool.kind, []).append((pool.tensor_parallel, pool.replicas))
+    for p, pools in by_kind.items():
+        kind = reduced.kinds[p]
+        if len(kind.uses) > 1:
+            for k, slots in needed_packing_rows(kind):
+                inside = total(held.times(degree // k) for degree, held in pools if degree >= k)
+                both = total([inside, day.standing[p].times(-slots)])
+                name = f"accelerator_packing_{day.label}{p}_{k}"
+                yield Row(name, both.index, both.value, -INFINITY, -both.constant)
+
+
+def needed_packing_rows(kind: Kind) -> list[tuple[int, int]]:
+    """(degree, slots) of the packing rows that no smaller degree's row implies."""
+    rows: list[tuple[int, int]] = []
+    for k in sorted({use.tensor_parallel for use in kind.uses}):
+        slots = kind.accelerators // k
+        if all(smaller * each != k * slots for smaller, each in rows):
+            rows.append((k, slots))
+    return rows
+
+
+def quota(reduced: Reduced, instances: int, extras: Mapping[str, int]) -> Iterator[Row]:
+    """No pool is overdrawn: sum over c of units · instances <= free_units (plus what a diagnosis adds).
+
+    Args:
+        reduced: from presolve.
+        instances: column of the first candidate's instances.
+        extras: column of the units added, per pool key.
+    """
+    rows: dict[str, list[tuple[int, float]]] = {pool: [] for pool, _ in reduced.free_units}
+    for c, candidate in enumerate(reduced.candidates):
+        for pool, units in candidate.draws:
+            rows[pool].append((instances + c, float(units)))
+    for p, (pool, free) in enumerate(reduced.free_units):
+        if rows[pool]:
+            extra = [(extras[pool], -1.0)] if pool in extras else []
+            yield row(f"quota_{p}", rows[pool] + extra, -INFINITY, float(free))
+
+
+def stock_limit(instances: int, stock: Mapping[int, int], extras: Mapping[str, int]) -> Iterator[Row]:
+    """Instances within stock (plus what a diagnosis adds); in the problem itself a bound, not a row."""
+    for c, limit in sorted(stock.items()):
+        extra = [(extras[stock_label(c)], -1.0)] if stock_label(c) in extras else []
+        yield row(f"stock_limit_{c}", [(instances + c, 1.0), *extra], -INFINITY, float(limit))
+
+
+def stock_label(c: int) -> str:
+    """The name of a candidate's stock among the limits of a diagnosis; no pool key starts with a blank."""
+    return f" {c}"
+
+
+def _use(reduced: Reduced, service: int, tensor_parallel: int) -> str:
+    """Of one service the degree says it all."""
+    return str(tensor_parallel) if len(reduced.problem.services) == 1 else f"{service}_{tensor_parallel}"
