@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 
 from advisor.catalog.buyable import parse_include
 from advisor.catalog.selection import parse_markets
-from advisor.domain import EvidenceKind, Service, Slo, SloStatistic, Workload
-from advisor.errors import UnknownName, UsageError
+from advisor.domain import EvidenceKind, SloStatistic
+from advisor.errors import UsageError
 from advisor.recommendation import recommend as _recommendation
 from advisor.recommendation import request as _request
+from advisor.recommendation.asking import first, services_of
+from advisor.recommendation.asking_rules import policy_of
 from advisor.recommendation.findings import Catalog
 from advisor.recommendation.request import Request, checked_number
-from advisor.units import MAX_LATENCY_MS, MAX_RATE_REQUESTS_PER_S, MAX_USD_PER_HOUR
+from advisor.units import MAX_USD_PER_HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,14 +30,11 @@ if TYPE_CHECKING:
     from advisor.catalog.account import Account
     from advisor.catalog.facts import Facts
     from advisor.plan.plan import Plan
+    from advisor.recommendation.explain import Explainer
+    from advisor.recommendation.frontier import Frontier
     from advisor.workload.service import ServiceFile
 
-SMALLEST_RATE_REQUESTS_PER_S: Final = 1e-4
-"""One request in three hours; below that an instance by the hour is the wrong thing to buy."""
-LARGEST_HEADROOM: Final = 0.99
 LARGEST_TIME_LIMIT_S: Final = 86_400.0
-
-_Value = TypeVar("_Value")
 
 
 class Question(TypedDict, total=False):
@@ -64,6 +63,19 @@ class Question(TypedDict, total=False):
     evidence: EvidenceKind | None
     time_limit_s: float
     command: str
+    e2e_ms: float | None  #: from arrival to the last token
+    prefix_cache_hit_rate: float | None  #: 0 to below 1
+    reasoning_tokens: float | None  #: hidden output tokens per request
+    min_replicas: int | None
+    survive: Sequence[str] | None  #: ``zone``, ``instance:2``, ``spot=0.5``
+    demand_error: float | None  #: share by which demand may be higher
+    doubt: int | None  #: accelerator types at once whose throughput is at its low end
+    budget_usd_per_hour: Decimal | None
+    at_most: Sequence[str] | None  #: ``providers=1``
+    prefer: str | None  #: ``eu-*=5``: places, and by how many percent they may be dearer
+    current: Path | None  #: a fleet file
+    change_threshold_percent: float | None  #: what a change must save of what is paid now
+    carbon: bool  #: estimate emissions
 
 
 def now_utc() -> datetime:
@@ -151,10 +163,12 @@ def make_request(facts: Facts, **question: Unpack[Question]) -> Request:
     file = _service_file(path) if path else None
     settings = load_settings(advisor_home())
     limit = question.get("max_usd_per_hour")
-    if limit is not None:
-        _check_money("--max-usd-per-hour", limit)
+    for option, usd in (("--max-usd-per-hour", limit), ("--budget", question.get("budget_usd_per_hour"))):
+        if usd is not None:
+            _check_money(option, usd)
+    services, notes = services_of(facts, question, file)
     return Request(
-        service=_service(facts, question, file),
+        services=services,
         regions=_names(question.get("regions"), file.regions if file else None),
         near=_names(question.get("near"), [file.near] if file and file.near else None),
         providers=_names(question.get("providers"), file.providers if file else None),
@@ -164,12 +178,12 @@ def make_request(facts: Facts, **question: Unpack[Question]) -> Request:
             question.get("exclude_accelerators"), file.exclude_accelerators if file else None
         ),
         evidence=EvidenceKind(
-            _first(question.get("evidence"), file.evidence if file else None, EvidenceKind.ESTIMATED)
+            first(question.get("evidence"), file.evidence if file else None, EvidenceKind.ESTIMATED)
         ),
         include=parse_include(question.get("include") or ()),
         allow_unknown_availability=question.get("allow_unknown_availability", False),
         max_usd_per_hour=limit if limit is not None or file is None else file.max_usd_per_hour,
-        coverage_percent=_first(question.get("coverage_percent"), None, 100.0),
+        coverage_percent=first(question.get("coverage_percent"), None, 100.0),
         time_limit_s=checked_number(
             "--time-limit-s",
             question.get("time_limit_s", _request.DEFAULT_TIME_LIMIT_S),
@@ -180,6 +194,8 @@ def make_request(facts: Facts, **question: Unpack[Question]) -> Request:
         spot_limit=settings.spot_limit,
         refuse_stale=settings.on_stale == "refuse",
         command=question.get("command", ""),
+        policy=policy_of(facts, question, file, services),
+        notes=notes,
     )
 
 
@@ -197,81 +213,63 @@ def _service_file(path: Path) -> ServiceFile:
     return load_service(path)
 
 
-def _first(given: _Value | None, filed: _Value | None, default: _Value) -> _Value:
-    """The first of option, service file and default that says something; an empty list says nothing."""
-    if given is not None and given != []:
-        return given
-    return filed if filed is not None else default
-
-
 def _names(given: Sequence[str] | None, filed: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(given or filed or ())
 
 
-def _service(facts: Facts, question: Question, file: ServiceFile | None) -> Service:
-    from advisor.profiles.memory import precision_of
+def explainer(
+    plan: Plan, *, snapshot: str | Path | None = None, quota: Path | None = None, time_limit_s: float = 10.0
+) -> Explainer:
+    """A plan with the inputs it names, ready to be asked why.
 
-    filed = file.only if file else None
-    model = _first(question.get("model"), filed.model if filed else None, _request.DEFAULT_MODEL)
-    precision = _first(
-        question.get("precision"), filed.precision if filed else None, _request.DEFAULT_PRECISION
-    )
-    precision_of(precision)
-    rate = _first(
-        question.get("rate_requests_per_s"),
-        filed.rate_requests_per_s if filed else None,
-        _request.DEFAULT_RATE_REQUESTS_PER_S,
-    )
-    headroom = _first(question.get("headroom"), filed.headroom if filed else None, _request.DEFAULT_HEADROOM)
-    return Service(
-        name=filed.name if filed else "default",
-        model=facts.model(model).id,
-        precision=precision,
-        engine=_engine(
-            _first(question.get("engine"), filed.engine if filed else None, _request.DEFAULT_ENGINE)
-        ),
-        workload=_workload(question, file),
-        rate_requests_per_s=checked_number(
-            "--rate",
-            rate,
-            above=SMALLEST_RATE_REQUESTS_PER_S,
-            at_most=MAX_RATE_REQUESTS_PER_S,
-            inclusive=True,
-        ),
-        slo=_slo(question, filed.slo.slo() if filed else None),
-        headroom=checked_number("--headroom", headroom, above=0, at_most=LARGEST_HEADROOM, inclusive=True),
-    )
+    Args:
+        plan: one with a fleet.
+        snapshot: id or file; None is the one the plan names.
+        quota: the account file the plan was made with; None is the default account where the plan used one.
+        time_limit_s: for each single solve.
+
+    Raises:
+        DataError: the inputs are not at hand, or give another cost.
+        UsageError: the plan is infeasible.
+    """
+    from advisor.recommendation.explain import Explainer
+    from advisor.recommendation.prepare import prepare
+    from advisor.recommendation.replan import request_of
+
+    catalog = load_catalog(plan.inputs.snapshot_id if snapshot is None else snapshot)
+    used_account = quota is not None or plan.inputs.account_sha256 is not None
+    account = open_account(quota, catalog.facts) if used_account else None
+    prepared = prepare(request_of(plan), catalog, account, plan.created_at)
+    return Explainer(plan, prepared, time_limit_s=time_limit_s)
 
 
-def _engine(name: str) -> str:
-    known = {engine.casefold(): engine for engine in _request.ENGINES}
-    try:
-        return known[name.strip().casefold()]
-    except KeyError:
-        raise UnknownName("engine", name, _request.ENGINES) from None
+def frontier(
+    over: str,
+    values: Sequence[float] = (),
+    *,
+    plan: Plan | None = None,
+    snapshot: str | Path | None = None,
+    quota: Path | None = None,
+    **question: Unpack[Question],
+) -> Frontier:
+    """The optimum at each value of one thing.
 
+    Args:
+        over: a key of :data:`advisor.recommendation.frontier.AXES`.
+        values: where; empty takes a few sensible ones.
+        plan: vary this plan's own question.
+        snapshot: id or file; None is the plan's own, else the newest.
+        quota: account file.
+        question: without a plan, the question as in :func:`recommend`.
 
-def _workload(question: Question, file: ServiceFile | None) -> Workload:
-    from advisor.workload.named import load_workload
+    Raises:
+        UsageError: a value out of range, or a name that is not known.
+    """
+    from advisor.recommendation import frontier as _frontier
+    from advisor.recommendation.replan import request_of
 
-    named, path = question.get("workload"), question.get("service_file")
-    if named is None and file is not None and path is not None:
-        from advisor.workload.service import service_workload
-
-        return service_workload(file, path)
-    return load_workload(_request.DEFAULT_WORKLOAD if named is None else named)
-
-
-def _slo(question: Question, filed: Slo | None) -> Slo:
-    """Limits given replace the file's one by one; the default limit stands only where neither speaks."""
-    tpot_ms, ttft_ms = question.get("tpot_ms"), question.get("ttft_ms")
-    if tpot_ms is not None:
-        checked_number("--tpot-ms", tpot_ms, above=0, at_most=MAX_LATENCY_MS)
-    if ttft_ms is not None:
-        checked_number("--ttft-ms", ttft_ms, above=0, at_most=MAX_LATENCY_MS)
-    base = filed or Slo(tpot_ms=_request.DEFAULT_TPOT_MS)
-    return Slo(
-        tpot_ms=tpot_ms if tpot_ms is not None else base.tpot_ms,
-        ttft_ms=ttft_ms if ttft_ms is not None else base.ttft_ms,
-        statistic=_first(question.get("slo_statistic"), base.statistic, SloStatistic.MEAN),
-    )
+    catalog = load_catalog(plan.inputs.snapshot_id if plan is not None and snapshot is None else snapshot)
+    used_account = plan is None or quota is not None or plan.inputs.account_sha256 is not None
+    account = open_account(quota, catalog.facts) if used_account else None
+    request = request_of(plan) if plan is not None else make_request(catalog.facts, **question)
+    return _frontier.frontier(request, catalog, account, now_utc(), _frontier.AXES[over], values)

@@ -1,4 +1,4 @@
-"""The user's account file: which quotas are held, and how much of each is taken.
+"""The user's account file: which quotas are held, how much of each is taken, and what is reserved.
 
 Strict, since a line that is misread would let a plan break a quota: unknown keys, providers, regions and
 pools, wrong units and lines given twice are refused with file, field, value and what is allowed.
@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from advisor.catalog.quota import GLOBAL
+from advisor.catalog.reservations import Reservation
 from advisor.documents import Scalars, decoded, kind_of, parse, read_bytes
 from advisor.documents.records import check
 from advisor.domain import QuotaLimit, QuotaUnit
 from advisor.errors import InputFileError, UnknownName
-from advisor.units import decimal_text
+from advisor.units import MAX_USD_PER_HOUR, decimal_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,6 +35,10 @@ MAX_UNITS: Final = 10**9
 MAX_BYTES: Final = 4 * 2**20
 """Far above any account file."""
 
+MAX_INSTANCES: Final = 1_000_000
+"""Above any reservation there is: a larger figure is a slip."""
+
+_RESERVED_PRICE: Final = f"dollars per hour of one instance, above 0 and at most {MAX_USD_PER_HOUR:,}"
 _UNITS: Final = f"a number of units from 0 to {MAX_UNITS:,}"
 _Units = Annotated[Decimal, Field(ge=0, le=MAX_UNITS, allow_inf_nan=False)]
 _Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -62,6 +68,33 @@ class _QuotaLine(BaseModel):
         return value
 
 
+class _ReservationLine(BaseModel):
+    """Capacity already held: reserved instances, a capacity reservation, machines of one's own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    provider: _Name = Field(description="the provider's id, e.g. aws")
+    region: _Name = Field(description="the provider's region id")
+    zone: _Name | None = Field(
+        default=None, description="the provider's zone id; absent: anywhere in the region"
+    )
+    instance_type: _Name = Field(description="the provider's own name of the shape, e.g. p5.48xlarge")
+    instances: int = Field(
+        ge=1, le=MAX_INSTANCES, strict=True, description=f"a whole number from 1 to {MAX_INSTANCES:,}"
+    )
+    usd_per_hour_each: Decimal = Field(
+        gt=0, le=MAX_USD_PER_HOUR, allow_inf_nan=False, description=_RESERVED_PRICE
+    )
+    until: date | None = Field(default=None, description="the last day, as YYYY-MM-DD; absent: no end")
+
+    @field_validator("usd_per_hour_each", mode="before")
+    @classmethod
+    def _no_yes_or_no(cls, value: object) -> object:
+        if isinstance(value, bool):
+            raise ValueError(_RESERVED_PRICE)
+        return value
+
+
 class _AccountFile(BaseModel):
     """What an account holds. It stays on this machine and is never part of a snapshot."""
 
@@ -69,6 +102,9 @@ class _AccountFile(BaseModel):
 
     quotas: list[_QuotaLine] = Field(
         description="a list of quota lines, the limits held; a pool without one is unknown, not unlimited"
+    )
+    reservations: list[_ReservationLine] = Field(
+        default_factory=list, description="a list of what is already held, beside every quota"
     )
 
 
@@ -79,6 +115,7 @@ class Account:
     limits: tuple[QuotaLimit, ...]
     sha256: str  #: of the file's bytes
     warnings: tuple[str, ...]  #: sentences
+    reservations: tuple[Reservation, ...] = ()
 
 
 def account_json_schema() -> dict[str, Any]:
@@ -111,15 +148,46 @@ def load_account(path: Path, facts: Facts) -> Account:
             )
         limits[limit.key] = limit
     return Account(
-        tuple(limits.values()), hashlib.sha256(content).hexdigest(), tuple(_overdrawn(limits.values()))
+        tuple(limits.values()),
+        hashlib.sha256(content).hexdigest(),
+        tuple(_overdrawn(limits.values())),
+        _reservations(path, account.reservations, facts),
     )
+
+
+def _reservations(path: Path, lines: Iterable[_ReservationLine], facts: Facts) -> tuple[Reservation, ...]:
+    """The lines, with the provider's own spelling of provider and region."""
+    found: dict[str, Reservation] = {}
+    for number, line in enumerate(lines):
+        place = f"reservations[{number}]"
+        provider = _known(path, f"{place}.provider", line.provider, _providers(facts))
+        known = {region.id for region in facts.regions.values() if region.provider == provider}
+        region = _known(path, f"{place}.region", line.region, known) if known else line.region
+        reservation = Reservation(
+            provider,
+            region,
+            line.zone,
+            line.instance_type,
+            line.instances,
+            line.usd_per_hour_each,
+            line.until,
+        )
+        if reservation.id in found:
+            allowed = f"one line per place and type; {reservation.id} is there before"
+            raise InputFileError(str(path), f"{place}.instance_type", line.instance_type, allowed)
+        found[reservation.id] = reservation
+    return tuple(found.values())
+
+
+def _providers(facts: Facts) -> set[str]:
+    regions, pools = facts.regions.values(), facts.quota_pools
+    return {region.provider for region in regions} | {pool.provider for pool in pools}
 
 
 def _limit(path: Path, place: str, line: _QuotaLine, facts: Facts) -> QuotaLimit:
     """One line, with the provider's own spelling of every name."""
     pools = facts.quota_pools
-    providers = {region.provider for region in facts.regions.values()} | {pool.provider for pool in pools}
-    provider = _known(path, f"{place}.provider", line.provider, providers)
+    provider = _known(path, f"{place}.provider", line.provider, _providers(facts))
     mine = {pool.pool: pool for pool in pools if pool.provider == provider}
     pool = mine[_known(path, f"{place}.pool", line.pool, mine)]
     region = _region(path, f"{place}.region", line.region, pool, facts)

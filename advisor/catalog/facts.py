@@ -5,19 +5,25 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from advisor.catalog import carbon, egress
+from advisor.catalog.carbon import GridIntensity
+from advisor.catalog.egress import EgressRate
 from advisor.catalog.records import csv_records, toml_records
 from advisor.domain import Accelerator, Model, QuotaPool, Region
 from advisor.errors import DataError, UnknownName, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from importlib.resources.abc import Traversable
 
 FACT_FILES: Final = ("accelerators.toml", "models.csv", "quota_pools.csv", "regions.csv")
 """Read in this order; their bytes make :attr:`Facts.sha256`."""
+
+PLACE_FILES: Final = (egress.FILE, carbon.FILE)
+"""What is known of places besides: read where it is there, and then part of the digest too."""
 
 _FORMS: Final = frozenset({"sxm", "pcie", "nvl", "oam"})
 _VENDORS: Final = frozenset({"nvidia", "amd", "intel", "aws", "google"})
@@ -35,7 +41,9 @@ class Facts:
     models: dict[str, Model]  #: by id
     regions: dict[str, Region]  #: by ``provider:region``
     quota_pools: tuple[QuotaPool, ...]
-    sha256: str  #: of the bytes of all :data:`FACT_FILES`
+    sha256: str  #: of the bytes of all :data:`FACT_FILES`, and of :data:`PLACE_FILES` that are there
+    egress: tuple[EgressRate, ...] = ()
+    grid: Mapping[str, GridIntensity] = field(default_factory=dict)  #: by ISO 3166-1 alpha-2 country
 
     def accelerators_matching(self, pattern: str) -> tuple[Accelerator, ...]:
         """Every accelerator a user's spelling stands for, by id; case does not matter.
@@ -99,6 +107,7 @@ def load_facts(root: Traversable | None = None) -> Facts:
 
         root = files("catalogs")
     contents = {name: _content(root, name) for name in FACT_FILES}
+    contents |= {name: _content(root, name) for name in PLACE_FILES if root.joinpath(name).is_file()}
     digest = hashlib.sha256()
     for name, content in contents.items():
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
@@ -108,7 +117,20 @@ def load_facts(root: Traversable | None = None) -> Facts:
         regions=csv_records(Region, contents, "regions.csv", lambda region: region.qualified),
         quota_pools=tuple(csv_records(QuotaPool, contents, "quota_pools.csv", _pool_key).values()),
         sha256=digest.hexdigest(),
+        egress=_rates(contents),
+        grid=csv_records(GridIntensity, contents, carbon.FILE, lambda grid: grid.country)
+        if carbon.FILE in contents
+        else {},
     )
+
+
+def _rates(contents: Mapping[str, bytes]) -> tuple[EgressRate, ...]:
+    if egress.FILE not in contents:
+        return ()
+    known = csv_records(
+        EgressRate, contents, egress.FILE, lambda rate: f"{rate.provider}:{rate.region}:{rate.tier_start_gb}"
+    )
+    return tuple(known.values())
 
 
 def _content(root: Traversable, name: str) -> bytes:

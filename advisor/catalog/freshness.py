@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
-from advisor.domain import Market
+from advisor.domain import LISTED_MARKETS, Market
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,18 +48,19 @@ def freshness(
     now: datetime,
     *,
     providers: Iterable[str] = (),
-    markets: Iterable[Market] = tuple(Market),
+    markets: Iterable[Market] = LISTED_MARKETS,
     on_demand_limit: timedelta = ON_DEMAND_LIMIT,
     spot_limit: timedelta = SPOT_LIMIT,
 ) -> tuple[Freshness, ...]:
     """One line per provider and market, by name: with offers, or ``missing`` where ``providers`` has none.
 
-    Superseded offers do not count: nobody is charged their price.
+    Superseded offers do not count: nobody is charged their price. Nor does what the account already holds:
+    its price is the account's.
     """
     limits = {Market.ON_DEMAND: on_demand_limit, Market.SPOT: spot_limit}
     groups: dict[tuple[str, Market], list[Offer]] = defaultdict(list)
     for offer in offers:
-        if "superseded" not in offer.flags:
+        if "superseded" not in offer.flags and offer.market in LISTED_MARKETS:
             groups[offer.provider, offer.market].append(offer)
     asked = {(provider, market) for provider in providers for market in markets}
     return tuple(

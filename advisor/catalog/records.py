@@ -11,10 +11,11 @@ import io
 import math
 import tomllib
 from dataclasses import MISSING, fields
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from advisor.domain import Market, QuotaUnit
+from advisor.domain import LISTED_MARKETS, QuotaUnit
 from advisor.errors import DataError
 
 if TYPE_CHECKING:
@@ -141,8 +142,9 @@ _CONVERSIONS: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
     "float": ("a finite number", _number),
     "bool": ("true or false", _yes_or_no),
     "Decimal": ("a number of at least 0", _amount),
+    "date": ("a day as YYYY-MM-DD", date.fromisoformat),
     "tuple[str, ...]": ("words separated by ';'", _texts),
-    "Market": ("on_demand or spot", Market),
+    "Market": ("on_demand or spot", {market.value: market for market in LISTED_MARKETS}.__getitem__),
     "QuotaUnit": ("vcpu, gpu or instance", QuotaUnit),
 }
 """Per annotation in ``advisor.domain``: what a field may hold, in words, and how its text is read."""

@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from advisor.domain import Exclusion, Market, Region
+from advisor.domain import LISTED_MARKETS, Exclusion, Market, Region
 from advisor.errors import UnknownName, UsageError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def select(offers: Sequence[Offer], facts: Facts, criteria: Criteria) -> Selecti
         and offer.provider in providers
         and f"{offer.provider}:{offer.region}" in chosen
     ]
-    kept, exclusions = _within_limits(in_scope, facts, criteria)
+    kept, exclusions = within_limits(in_scope, facts, criteria)
     return Selection(
         tuple(kept), tuple(exclusions), tuple(sorted(chosen)), tuple(sorted(providers)), markets, tuple(notes)
     )
@@ -89,10 +89,10 @@ def parse_markets(words: Iterable[str]) -> tuple[Market, ...]:
     chosen: set[Market] = set()
     for word in words:
         plain = word.strip().casefold().replace("-", "_")
-        if plain != "any" and plain not in set(Market):
+        if plain != "any" and plain not in LISTED_MARKETS:
             raise UnknownName("market", word, ("on-demand", "spot", "any"))
-        chosen |= set(Market) if plain == "any" else {Market(plain)}
-    return tuple(market for market in Market if market in chosen or not chosen)
+        chosen |= set(LISTED_MARKETS) if plain == "any" else {Market(plain)}
+    return tuple(market for market in LISTED_MARKETS if market in chosen or not chosen)
 
 
 def matching_providers(patterns: Iterable[str], known: Iterable[str]) -> frozenset[str]:
@@ -221,9 +221,10 @@ def _unmapped(places: Iterable[str]) -> list[str]:
     return [f"No coordinates are known for regions of {said}: they are never near; name them with --region."]
 
 
-def _within_limits(
+def within_limits(
     offers: Iterable[Offer], facts: Facts, criteria: Criteria
 ) -> tuple[list[Offer], list[Exclusion]]:
+    """The offers within the user's limits on chips and price, and why the others are not."""
     wanted = _chip_ids(facts, criteria.accelerators) or None
     unwanted = _chip_ids(facts, criteria.exclude_accelerators)
     limit = criteria.max_usd_per_hour

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from advisor.catalog.evidence import evidence_path, is_digest, raise_disk_trouble, write_evidence
-from advisor.domain import Availability, Market, Offer, SnapshotInfo
+from advisor.domain import LISTED_MARKETS, Availability, Offer, SnapshotInfo
 from advisor.errors import CorruptSnapshot, DataError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ _NULLABLE: Final = frozenset({"zone", "vcpus", "memory_gib", "licence", "interru
 _NEEDED: Final = ("provider", "region", "instance_type", "accelerator", "source")
 _NAME: Final = re.compile(r"(\d{4}-\d\d-\d\d)-([0-9a-f]{12})")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MARKETS: Final = {market.value: market for market in Market}
+_MARKETS: Final = {market.value: market for market in LISTED_MARKETS}
 _AVAILABILITIES: Final = {availability.value: availability for availability in Availability}
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from advisor.cli.output import Col, Listing, listing_csv, listing_markdown, listing_table, markdown_cell
+from advisor.cli.plan_text import Paragraph, percent, usd
+from advisor.cli.plan_view_rules import situation
 from advisor.text import printable
 from advisor.units import usd_text
 
@@ -18,24 +19,6 @@ if TYPE_CHECKING:
 
 _NARROW = 118  # below this, place and instance share a column
 _HOURS_PER_DAY = 24
-
-
-@dataclass(frozen=True, slots=True)
-class Paragraph:
-    """A heading and sentences below it."""
-
-    title: str
-    lines: tuple[str, ...]
-    bulleted: bool = True
-    emphasis: bool = False  #: stands out, but not by colour alone
-
-
-def _usd(places: int) -> Callable[[Any], str]:
-    return lambda value: "–" if value is None else usd_text(value, places)
-
-
-def _percent(value: Any) -> str:
-    return "–" if value is None else f"{value:.0%}"
 
 
 def _signed_percent(value: Any) -> str:
@@ -54,6 +37,7 @@ def sections(plan: Plan, width: int) -> Iterator[Paragraph | Listing]:
         yield _total(plan)
     if plan.warnings:
         yield Paragraph("Read before you buy", tuple(plan.warnings), emphasis=True)
+    yield from situation(plan)
     if plan.baselines:
         yield _single_types(plan)
         yield _yardsticks(plan)
@@ -73,7 +57,8 @@ def sections(plan: Plan, width: int) -> Iterator[Paragraph | Listing]:
 def _headline(plan: Plan) -> Paragraph:
     lines = []
     for service in plan.services:
-        lines.append(f"{service.model} · {service.precision} · {service.engine}")
+        name = f"{service.name}: " if len(plan.services) > 1 else ""
+        lines.append(f"{name}{service.model} · {service.precision} · {service.engine}")
         lines.append(
             f"{service.rate_requests_per_s:g} requests/s of {service.workload} · {service.slo} · "
             f"{service.headroom:.0%} headroom"
@@ -83,6 +68,8 @@ def _headline(plan: Plan) -> Paragraph:
             "No fleet can serve this", (*lines, plan.reason or "no reason given"), bulleted=False
         )
     title = "Cheapest fleet" if plan.status == "optimal" else "Best fleet found (not proved cheapest)"
+    if plan.migration is not None and plan.migration.decision == "keep" and plan.status != "optimal":
+        title = "The fleet held, kept (a cheaper one exists)"
     return Paragraph(title, tuple(lines), bulleted=False)
 
 
@@ -102,10 +89,10 @@ def _purchase(plan: Plan, *, narrow: bool) -> Listing:
         records.append(record)
     money = (
         Col("instances", "Count", numeric=True),
-        Col("utilization", "Used", numeric=True, text=_percent),
-        Col("usd_per_hour_each", "$/h each", numeric=True, text=_usd(4)),
-        Col("usd_per_hour", "$/h", numeric=True, text=_usd(2)),
-        Col("usd_per_month", "$/month", numeric=True, text=_usd(0)),
+        Col("utilization", "Used", numeric=True, text=percent),
+        Col("usd_per_hour_each", "$/h each", numeric=True, text=usd(4)),
+        Col("usd_per_hour", "$/h", numeric=True, text=usd(2)),
+        Col("usd_per_month", "$/month", numeric=True, text=usd(0)),
     )
     if narrow:
         return Listing(
@@ -124,31 +111,43 @@ def _purchase(plan: Plan, *, narrow: bool) -> Listing:
 def _total(plan: Plan) -> Paragraph:
     assert plan.usd_per_hour is not None and plan.usd_per_month is not None and plan.optimality is not None  # noqa: PT018
     proof = plan.optimality
+    besides = _besides(plan)
     count = sum(line.instances for line in plan.purchase)
     if proof.proved:
         said = (
             "Proved optimal: no cheaper fleet exists under these inputs "
-            f"(bound ${proof.lower_bound_usd_per_hour:,.4f}/h"
+            f"(bound ${proof.lower_bound_usd_per_hour:,.4f}/h{besides}"
         )
     else:
         said = (
-            f"Not proved optimal: a fleet may cost as little as ${proof.lower_bound_usd_per_hour:,.4f}/h "
-            f"(gap {proof.relative_gap:.2%}"
+            f"Not proved optimal: a fleet may cost as little as ${proof.lower_bound_usd_per_hour:,.4f}/h"
+            f"{besides} (gap {proof.relative_gap:.2%}"
         )
+    sides = tuple(
+        f"{cost.name.capitalize()} ${usd_text(cost.usd_per_hour, 4)}/h more." for cost in plan.side_costs
+    )
     return Paragraph(
         f"Total ${usd_text(plan.usd_per_hour, 4)}/h, ${usd_text(plan.usd_per_month)}/month for {count} "
         f"instance{'s' if count != 1 else ''}",
-        (f"{said}; {proof.solver}, {proof.solve_seconds:.2f} s).",),
+        (*sides, f"{said}; {proof.solver}, {proof.solve_seconds:.2f} s)."),
         bulleted=False,
     )
+
+
+def _besides(plan: Plan) -> str:
+    """What the bound covers besides the price of the instances."""
+    parts: list[str] = [cost.name for cost in plan.side_costs]
+    if plan.migration is not None and plan.migration.one_off_usd:
+        parts.append("the change")
+    return f", {' and '.join(parts)} included" if parts else ""
 
 
 _BASELINE_COLUMNS = (
     Col("name", "Fleet"),
     Col("instances", "Instances", numeric=True, importance=3),
-    Col("usd_per_hour", "$/h", numeric=True, text=_usd(2)),
-    Col("usd_per_month", "$/month", numeric=True, text=_usd(0), importance=2),
-    Col("saving_fraction", "Plan saves", numeric=True, text=_percent),
+    Col("usd_per_hour", "$/h", numeric=True, text=usd(2)),
+    Col("usd_per_month", "$/month", numeric=True, text=usd(0), importance=2),
+    Col("saving_fraction", "Plan saves", numeric=True, text=percent),
     Col("buys", "Buys", importance=4, wrap=True),
 )
 
@@ -177,7 +176,7 @@ def _single_types(plan: Plan) -> Listing:
 
 
 def _yardsticks(plan: Plan) -> Listing:
-    others = [b for b in plan.baselines if b.kind in ("market", "greedy", "admitting")]
+    others = [b for b in plan.baselines if b.kind != "single_accelerator"]
     records = [_baseline_record(b, plan.hours_per_month) for b in others]
     for record in records:
         if record["kind"] == "admitting":

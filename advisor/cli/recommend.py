@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _WHERE = "Where"
 _WHAT = "What is served"
 _HOW = "How it is bought"
+_RULES = "What the fleet gets through"
 _ANSWER = "The answer"
 
 
@@ -99,6 +100,10 @@ def recommend(
             rich_help_panel=_WHAT,
         ),
     ] = None,
+    e2e_ms: Annotated[
+        float | None,
+        typer.Option("--e2e-ms", help="Limit on the time from request to last token.", rich_help_panel=_WHAT),
+    ] = None,
     slo_stat: Annotated[
         SloStatistic | None,
         typer.Option(
@@ -120,6 +125,26 @@ def recommend(
             help="Share of capacity kept free, 0 to below 1.  \\[default: 0.15]",
             rich_help_panel=_WHAT,
         ),
+    ] = None,
+    prefix_cache_hit_rate: Annotated[
+        float | None,
+        typer.Option(
+            "--prefix-cache-hit-rate",
+            help="Share of input tokens served from cache, 0 to below 1.  \\[default: 0]",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    reasoning_tokens: Annotated[
+        float | None,
+        typer.Option(
+            "--reasoning-tokens",
+            help="Hidden output tokens per request.  \\[default: 0]",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    min_replicas: Annotated[
+        int | None,
+        typer.Option("--min-replicas", help="Fewest replicas.  \\[default: 0]", rich_help_panel=_WHAT),
     ] = None,
     market: Annotated[
         list[str] | None,
@@ -175,6 +200,73 @@ def recommend(
             rich_help_panel=_HOW,
         ),
     ] = None,
+    survive: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--survive",
+            help="WHAT[:N][=KEEPS]: serve everything, or that share of it, after losing any N of instance, "
+            "pool, zone, region, provider; or all spot. Repeatable.",
+            rich_help_panel=_RULES,
+        ),
+    ] = None,
+    demand_error: Annotated[
+        float | None,
+        typer.Option(
+            "--demand-error",
+            help="Serve that share more demand than planned, e.g. 0.2.",
+            rich_help_panel=_RULES,
+        ),
+    ] = None,
+    doubt: Annotated[
+        int | None,
+        typer.Option(
+            "--doubt",
+            help="Hold if any N accelerator types run at the low end of their throughput interval.",
+            rich_help_panel=_RULES,
+        ),
+    ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            "--budget", help="USD per hour at most; serve the most it pays for.", rich_help_panel=_RULES
+        ),
+    ] = None,
+    at_most: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--at-most",
+            help="WHAT=N: so many different accelerators, instance-types, providers, regions or zones. "
+            "Repeatable.",
+            rich_help_panel=_RULES,
+        ),
+    ] = None,
+    prefer: Annotated[
+        str | None,
+        typer.Option(
+            "--prefer",
+            help="PATTERN=PERCENT: stay in these regions if that is at most so much dearer, e.g. eu-*=5.",
+            rich_help_panel=_RULES,
+        ),
+    ] = None,
+    current: Annotated[
+        Path | None,
+        typer.Option(
+            "--current",
+            help="Fleet file of what runs now: say what changes, in which order.",
+            rich_help_panel=_RULES,
+        ),
+    ] = None,
+    change_threshold: Annotated[
+        float | None,
+        typer.Option(
+            "--change-threshold",
+            help="Percent of what runs now that a change must save.  \\[default: 0]",
+            rich_help_panel=_RULES,
+        ),
+    ] = None,
+    carbon: Annotated[
+        bool, typer.Option("--carbon", help="Estimate emissions.", rich_help_panel=_ANSWER)
+    ] = False,
     snapshot: Annotated[
         str | None,
         typer.Option(
@@ -225,6 +317,19 @@ def recommend(
         accelerators=accelerator,
         exclude_accelerators=exclude_accelerator,
         max_usd_per_hour=None if max_usd_per_hour is None else Decimal(str(max_usd_per_hour)),
+        e2e_ms=e2e_ms,
+        prefix_cache_hit_rate=prefix_cache_hit_rate,
+        reasoning_tokens=reasoning_tokens,
+        min_replicas=min_replicas,
+        survive=survive,
+        demand_error=demand_error,
+        doubt=doubt,
+        budget_usd_per_hour=None if budget is None else Decimal(str(budget)),
+        at_most=at_most,
+        prefer=prefer,
+        current=current,
+        change_threshold_percent=change_threshold,
+        carbon=carbon,
         allow_unknown_availability=allow_unknown_availability,
         include=include,
         evidence=evidence,

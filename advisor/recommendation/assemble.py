@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from advisor.catalog.freshness import freshness
@@ -12,40 +13,55 @@ from advisor.plan.identity import identified
 from advisor.plan.plan import (
     Allocation,
     Baseline,
-    BucketLine,
     CatalogState,
     ExclusionCount,
     Inputs,
     Load,
     Optimality,
+    OriginRate,
     Plan,
     ProfileReference,
     Purchase,
     QuotaDrawLine,
-    ServiceLine,
 )
-from advisor.recommendation import wording
+from advisor.profiles.interval import interval_of
+from advisor.recommendation import assuming, risks, wording
+from advisor.recommendation.service_lines import service_lines
+from advisor.recommendation.situation import free_units
 from advisor.units import usd_per_month
 from advisor.version import __version__
-from advisor.workload.demand import demands
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from decimal import Decimal
 
-    from advisor.optimize.candidates import Candidate
+    from advisor.optimize.candidates import Candidate, Degree
+    from advisor.plan.migration import Migration
+    from advisor.plan.rules import RuleLine
+    from advisor.profiles.interval import Interval
     from advisor.recommendation.findings import Findings
 
 _EXAMPLES = 3
 _NEGLIGIBLE_SHARE = 1e-9  # of a bucket's demand; a smaller split is the solver's dust, not a route
 
 
-def assemble(found: Findings, solution: Solution, baselines: list[Baseline]) -> Plan:
-    """The plan of a solution."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What deciding and comparing came to."""
+
+    solution: Solution
+    baselines: list[Baseline]
+    rules: list[RuleLine]
+    migration: Migration | None = None
+
+
+def assemble(found: Findings, outcome: Outcome) -> Plan:
+    """The plan of a decision."""
+    solution = outcome.solution
     candidates = found.joined.by_id()
     drafts = (
-        _allocation(found, candidates[column], tensor_parallel, replicas, solution)
-        for (column, _, tensor_parallel), replicas in sorted(solution.replicas.items())
+        _allocation(found, candidates[column], service, tensor_parallel, replicas, solution)
+        for (column, service, tensor_parallel), replicas in sorted(solution.replicas.items())
     )
     allocations = [allocation for allocation in drafts if allocation is not None]
     purchase = [
@@ -55,6 +71,7 @@ def assemble(found: Findings, solution: Solution, baselines: list[Baseline]) -> 
     status = "optimal" if solution.status is SolveStatus.OPTIMAL else "feasible"
     return _plan(
         found,
+        solution,
         status=status,
         usd_per_hour=solution.usd_per_hour,
         usd_per_month=usd_per_month(solution.usd_per_hour),
@@ -67,7 +84,12 @@ def assemble(found: Findings, solution: Solution, baselines: list[Baseline]) -> 
         ),
         purchase=purchase,
         allocations=allocations,
-        baselines=baselines,
+        baselines=outcome.baselines,
+        rules=outcome.rules,
+        migration=outcome.migration,
+        risk=risks.risk_of(found, purchase),
+        side_costs=risks.side_costs_of(found, purchase, solution),
+        carbon=risks.carbon_of(found, purchase),
     )
 
 
@@ -75,6 +97,7 @@ def refuse(found: Findings, reason: str) -> Plan:
     """The plan that says no, and why."""
     return _plan(
         found,
+        None,
         status="infeasible",
         usd_per_hour=None,
         usd_per_month=None,
@@ -86,20 +109,19 @@ def refuse(found: Findings, reason: str) -> Plan:
     )
 
 
-def _plan(found: Findings, **answer: Any) -> Plan:
+def _plan(found: Findings, solution: Solution | None, **answer: Any) -> Plan:
     request = found.request
     states = _catalog_states(found)
+    services = service_lines(found, solution.served_share if solution is not None else {})
     draft = Plan(
         plan_id="",
         created_at=found.now,
         advisor_version=__version__,
         command=request.command,
-        services=[_service_line(found)],
+        services=services,
         exclusions=_exclusions(found.joined.exclusions, answer["baselines"]),
-        assumptions=wording.assumptions(found, answer["purchase"]),
-        warnings=wording.warnings(
-            found, states, answer["purchase"], answer["allocations"], answer["baselines"]
-        ),
+        assumptions=assuming.assumptions(found, answer["purchase"]),
+        warnings=wording.warnings(found, states, services, answer),
         catalog=states,
         inputs=_inputs(found),
         **answer,
@@ -147,7 +169,7 @@ def _line_of(part: Any) -> tuple[str, str, str | None, str, str]:
 
 
 def _quota_draw(found: Findings, candidate: Candidate, count: int) -> list[QuotaDrawLine]:
-    free = {limit.key: limit.free for limit in found.account.limits} if found.account else {}
+    free = free_units(found)
     return [
         QuotaDrawLine(
             pool=draw.pool,
@@ -161,23 +183,33 @@ def _quota_draw(found: Findings, candidate: Candidate, count: int) -> list[Quota
 
 
 def _allocation(
-    found: Findings, candidate: Candidate, tensor_parallel: int, replicas: int, solution: Solution
+    found: Findings,
+    candidate: Candidate,
+    service: int,
+    tensor_parallel: int,
+    replicas: int,
+    solution: Solution,
 ) -> Allocation | None:
     """What replicas of one degree serve, or None where they serve nothing but rounding dust."""
-    degree = next(d for d in candidate.degrees if d.tensor_parallel == tensor_parallel)
-    buckets = found.request.service.workload.buckets
+    degree = next(
+        d for d in candidate.degrees if (d.service, d.tensor_parallel) == (service, tensor_parallel)
+    )
+    buckets = found.request.services[service].workload.buckets
     demands = found.joined.demands
+    errors = found.catalog.profiles.errors
     loads: list[Load] = []
-    for index, answer in enumerate(degree.answers):
+    for index, answer in enumerate(degree.answers, start=degree.first):
         rate = solution.load_requests_per_s.get((candidate.offer.id, tensor_parallel, index), 0.0)
         if rate > _NEGLIGIBLE_SHARE * demands[index].requests_per_s and isinstance(answer, Throughput):
-            loads.append(_load(buckets[index], rate, answer))
-    if not loads:
+            interval = interval_of(answer, candidate.offer.accelerator, errors)
+            origins = _origins(found, candidate, index, rate, solution)
+            loads.append(_load(buckets[demands[index].bucket], rate, answer, interval, origins))
+    if not loads and not _stands_by(found):
         return None
     offer = candidate.offer
     busy = sum(load.requests_per_s / load.capacity_requests_per_s for load in loads)
     return Allocation(
-        service=found.request.service.name,
+        service=found.request.services[service].name,
         provider=offer.provider,
         region=offer.region,
         zone=offer.zone,
@@ -187,58 +219,66 @@ def _allocation(
         replicas=replicas,
         utilization=min(1.0, busy / replicas),
         load=loads,
-        profile=max((load.profile for load in loads), key=_weakness),
+        profile=max((load.profile for load in loads) if loads else _profiles(degree), key=_weakness),
     )
 
 
-def _load(bucket: Bucket, rate: float, answer: Throughput) -> Load:
+def _stands_by(found: Findings) -> bool:
+    """Whether replicas without load have a reason to run: a loss, or a minimum."""
+    request = found.request
+    return request.policy.has_rules or any(service.min_replicas for service in request.services)
+
+
+def _profiles(degree: Degree) -> list[ProfileReference]:
+    return [_profile(answer) for answer in degree.answers if isinstance(answer, Throughput)]
+
+
+def _profile(answer: Throughput) -> ProfileReference:
+    return ProfileReference(
+        id=answer.profile_id, kind=answer.kind, source=answer.source, error_pct=answer.error_pct
+    )
+
+
+def _origins(
+    found: Findings, candidate: Candidate, demand: int, rate: float, solution: Solution
+) -> list[OriginRate]:
+    """Whose requests these are: every line of a location serves its origins alike."""
+    if not solution.flow_requests_per_s:
+        return []
+    service = found.joined.demands[demand].service
+    if not found.request.services[service].users:
+        return []
+    location = found.location_of[f"{candidate.offer.provider}:{candidate.offer.region}"]
+    origins = found.siting.origins()
+    flows = {
+        origins[origin]: flow
+        for (b, origin, place), flow in solution.flow_requests_per_s.items()
+        if (b, place) == (demand, location) and flow > 0
+    }
+    total = sum(flows.values())
+    return [
+        OriginRate(origin=origin, requests_per_s=rate * flow / total)
+        for origin, flow in sorted(flows.items())
+    ]
+
+
+def _load(
+    bucket: Bucket, rate: float, answer: Throughput, interval: Interval | None, origins: list[OriginRate]
+) -> Load:
     return Load(
         input_tokens_max=bucket.input_tokens_max,
         output_tokens_max=bucket.output_tokens_max,
         requests_per_s=rate,
         capacity_requests_per_s=answer.requests_per_s,
-        profile=ProfileReference(
-            id=answer.profile_id, kind=answer.kind, source=answer.source, error_pct=answer.error_pct
-        ),
+        capacity_low_requests_per_s=None if interval is None else interval.low,
+        capacity_high_requests_per_s=None if interval is None else interval.high,
+        profile=_profile(answer),
+        origins=origins,
     )
 
 
 def _weakness(profile: ProfileReference) -> tuple[int, float]:
     return profile.kind.rank, profile.error_pct if profile.error_pct is not None else float("inf")
-
-
-def _service_line(found: Findings) -> ServiceLine:
-    service = found.request.service
-    return ServiceLine(
-        name=service.name,
-        model=service.model,
-        precision=service.precision,
-        engine=service.engine,
-        workload=service.workload.name,
-        workload_source=service.workload.source,
-        rate_requests_per_s=service.rate_requests_per_s,
-        slo=str(service.slo),
-        tpot_ms=service.slo.tpot_ms,
-        ttft_ms=service.slo.ttft_ms,
-        slo_statistic=service.slo.statistic,
-        headroom=service.headroom,
-        left_out_share=found.left_out_share,
-        buckets=[_bucket_line(b, rate) for b, rate in demands(service.workload, service.rate_requests_per_s)],
-    )
-
-
-def _bucket_line(bucket: Bucket, rate: float) -> BucketLine:
-    return BucketLine(
-        input_tokens_min=bucket.input_tokens_min,
-        input_tokens_max=bucket.input_tokens_max,
-        output_tokens_min=bucket.output_tokens_min,
-        output_tokens_max=bucket.output_tokens_max,
-        input_tokens=bucket.input_tokens,
-        output_tokens=bucket.output_tokens,
-        size_basis=bucket.size_basis,
-        share=bucket.share,
-        requests_per_s=rate,
-    )
 
 
 def _exclusions(exclusions: Iterable[Exclusion], baselines: list[Baseline]) -> dict[str, ExclusionCount]:
@@ -308,4 +348,6 @@ def _inputs(found: Findings) -> Inputs:
         accelerators=list(request.accelerators),
         exclude_accelerators=list(request.exclude_accelerators),
         max_usd_per_hour=request.max_usd_per_hour,
+        fleet_sha256=holding.fleet.sha256 if (holding := request.policy.holding) is not None else None,
+        latency_sha256=request.policy.latency.sha256 if request.policy.latency is not None else None,
     )

@@ -1,13 +1,16 @@
-"""The simpler plans a saving is measured against, and what lifting a policy would save, re-solved exactly."""
+"""The simpler plans a saving is measured against, and what lifting a policy would save, re-solved exactly.
+
+Every comparison obeys the same rules as the plan.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from advisor.domain import Market
 from advisor.errors import Infeasible, NoCandidates, SolverFailed
 from advisor.optimize.baseline import greedy
-from advisor.optimize.candidates import Candidate, Joined, problem_of
 from advisor.optimize.solve import solve
 from advisor.plan.plan import Baseline
 
@@ -15,9 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from decimal import Decimal
 
+    from advisor.optimize.candidates import Candidate
     from advisor.optimize.problem import Problem, Solution
+    from advisor.recommendation.prepare import Prepared
 
-Kind = Literal["single_accelerator", "greedy", "market", "admitting"]
+Kind = Literal["single_accelerator", "greedy", "market", "admitting", "without_rule", "held", "staying"]
+
+_SAME_SHARE: Final = 1e-6
 
 _ADMITTING: Final = {
     "availability_unknown": "with offers of unknown availability (--allow-unknown-availability)",
@@ -26,50 +33,50 @@ _ADMITTING: Final = {
 }
 
 
-def compare(
-    problem: Problem,
-    joined: Joined,
-    solution: Solution,
-    free_units: dict[str, Decimal],
-    ceiling: float,
-    time_left: Callable[[], float],
-) -> list[Baseline]:
+def compare(prepared: Prepared, solution: Solution, time_left: Callable[[], float]) -> list[Baseline]:
     """Best fleet per accelerator, on-demand only, greedy, and with each held-back group admitted.
 
-    A comparison the time no longer allows is said to be missing; it never holds up the answer.
+    A comparison the time no longer allows is said to be missing; it never holds up the answer. None counts
+    the cost of getting there from the fleet held.
     """
+    joined, problem = prepared.joined, replace(prepared.problem, change=None)
     by_accelerator: dict[str, list[Candidate]] = {}
     for candidate in joined.candidates:
         by_accelerator.setdefault(candidate.offer.accelerator, []).append(candidate)
 
-    def solved(name: str, kind: Kind, candidates: Iterable[Candidate], detail: str = "") -> Baseline:
-        restricted = problem_of(joined.demands, candidates, free_units, ceiling)
-        return _baseline(name, kind, restricted, solution, time_left(), detail)
+    def best(name: str, kind: Kind, candidates: Iterable[Candidate], detail: str = "") -> Baseline:
+        chosen = {candidate.offer.id for candidate in candidates}
+        restricted = replace(problem, columns=tuple(c for c in problem.columns if c.id in chosen))
+        return solved(name, kind, restricted, solution, time_left(), detail)[1]
 
     baselines = [
-        solved(accelerator, "single_accelerator", candidates)
+        best(accelerator, "single_accelerator", candidates)
         for accelerator, candidates in sorted(by_accelerator.items())
     ]
-    on_demand = [c for c in joined.candidates if c.offer.market is Market.ON_DEMAND]
+    on_demand = [c for c in joined.candidates if c.offer.market is not Market.SPOT]
     if on_demand and len(on_demand) < len(joined.candidates):
-        baselines.append(solved("on-demand only", "market", on_demand))
-    baselines.append(_greedy(problem, solution))
-    baselines.extend(
-        solved(reason, "admitting", [*joined.candidates, *group], _ADMITTING[reason])
-        for reason, group in sorted(joined.held_back.items())
-    )
+        baselines.append(best("on-demand only", "market", on_demand))
+    if not prepared.request.policy.has_rules and prepared.problem.routing is None:
+        baselines.append(_greedy(problem, solution))
+    for reason, group in sorted(joined.held_back.items()):
+        admitting = replace(prepared.situation, change=None).problem([*joined.candidates, *group])
+        detail = _ADMITTING[reason]
+        baselines.append(solved(reason, "admitting", admitting, solution, time_left(), detail)[1])
     return baselines
 
 
-def _saving(plan: Solution, other: Decimal) -> float:
-    return float(1 - plan.usd_per_hour / other)
+def saving_against(plan: Solution, other: Decimal) -> float:
+    """1 - what the plan costs / what the other fleet costs."""
+    return float(1 - plan.usd_per_hour / other) if other else 0.0
 
 
-def _baseline(
-    name: str, kind: Kind, restricted: Problem, plan: Solution, time_limit_s: float, detail: str
-) -> Baseline:
-    def without_a_price(status: Literal["infeasible", "not_solved"], why: str) -> Baseline:
-        return Baseline(
+def solved(
+    name: str, kind: Kind, restricted: Problem, plan: Solution, time_limit_s: float, detail: str = ""
+) -> tuple[Solution | None, Baseline]:
+    """The cheapest fleet of another problem beside the plan's; the solution is None where there is none."""
+
+    def without_a_price(status: Literal["infeasible", "not_solved"], why: str) -> tuple[None, Baseline]:
+        return None, Baseline(
             name=name, kind=kind, usd_per_hour=None, status=status, saving_fraction=None, detail=why
         )
 
@@ -81,21 +88,44 @@ def _baseline(
         return without_a_price("infeasible", detail or str(no))
     except SolverFailed as failure:
         return without_a_price("not_solved", str(failure))
+    return answer, beside(name, kind, restricted, answer, plan, detail)
+
+
+def beside(
+    name: str, kind: Kind, problem: Problem, answer: Solution, plan: Solution, detail: str = ""
+) -> Baseline:
+    """Another fleet beside the plan's; where a budget lets them serve unlike shares, no saving is stated."""
+    theirs, ours = served_share(problem, answer), served_share(problem, plan)
+    alike = abs(theirs - ours) <= _SAME_SHARE
+    said = [detail, "" if min(theirs, ours) >= 1 else f"serves {theirs:.1%} of the requests by weight"]
     return Baseline(
         name=name,
         kind=kind,
         usd_per_hour=answer.usd_per_hour,
         status="optimal" if answer.proved else "feasible",
         instances=sum(answer.instances.values()),
-        saving_fraction=_saving(plan, answer.usd_per_hour),
-        fleet=_fleet(restricted, answer),
-        detail=detail,
+        saving_fraction=saving_against(plan, answer.usd_per_hour) if alike else None,
+        fleet=fleet_of(problem, answer.instances),
+        detail="; ".join(part for part in said if part),
     )
 
 
-def _fleet(problem: Problem, answer: Solution) -> list[str]:
+def served_share(problem: Problem, solution: Solution) -> float:
+    """Share of the requests served, by weight; 1 unless a budget binds."""
+    if not solution.served_share:
+        return 1.0
+    asked = served = 0.0
+    for b, rate in enumerate(problem.demand_requests_per_s):
+        weight = rate * problem.services[problem.service_of(b)].weight
+        asked += weight
+        served += weight * solution.served_share.get(b, 1.0)
+    return served / asked if asked else 1.0
+
+
+def fleet_of(problem: Problem, instances: dict[str, int]) -> list[str]:
+    """``count × offer id``, dearest line first."""
     price = {column.id: column.usd_per_hour for column in problem.columns}
-    bought = sorted(answer.instances.items(), key=lambda item: (-price[item[0]] * item[1], item[0]))
+    bought = sorted(instances.items(), key=lambda item: (-price[item[0]] * item[1], item[0]))
     return [f"{count} × {offer_id}" for offer_id, count in bought]
 
 
@@ -118,7 +148,7 @@ def _greedy(problem: Problem, plan: Solution) -> Baseline:
         usd_per_hour=answer.usd_per_hour,
         status="feasible",
         instances=sum(answer.instances.values()),
-        saving_fraction=_saving(plan, answer.usd_per_hour),
-        fleet=_fleet(problem, answer),
+        saving_fraction=saving_against(plan, answer.usd_per_hour),
+        fleet=fleet_of(problem, answer.instances),
         detail=detail,
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from advisor.recommendation.holding import HeldNow
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from advisor.catalog.account import Account
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from advisor.optimize.candidates import Joined
     from advisor.profiles.query import ProfileStore
     from advisor.recommendation.request import Request
+    from advisor.recommendation.siting import Siting
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,14 @@ class Catalog:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What the coverage asked for leaves out of one service."""
+
+    share: float  #: of its requests
+    buckets: tuple[Bucket, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
     """A request with what was selected, joined and left out for it."""
 
@@ -36,6 +48,10 @@ class Findings:
     account: Account | None
     selected: Selection
     joined: Joined
-    left_out_share: float  #: of requests, by the coverage asked for
-    left_out: tuple[Bucket, ...]
+    left_out: tuple[LeftOut, ...]  #: per service
     now: datetime
+    siting: Siting
+    holding: HeldNow = field(default_factory=HeldNow)
+    location_of: Mapping[str, str] = field(
+        default_factory=dict
+    )  #: per ``provider:region``, where users matter

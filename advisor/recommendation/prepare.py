@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from advisor.catalog.buyable import INCLUDABLE, screen
-from advisor.catalog.quota import draws_for, undetermined_pools
-from advisor.catalog.selection import Criteria, Selection, select
-from advisor.domain import Availability, Exclusion, Offer, Slo
-from advisor.optimize.candidates import Demand, Joined, ThroughputTable, join, problem_of
-from advisor.recommendation.findings import Catalog, Findings
+from advisor.catalog.quota import draws_for
+from advisor.catalog.reservations import held_by
+from advisor.catalog.selection import Criteria, Selection, select, within_limits
+from advisor.domain import Market
+from advisor.optimize.candidates import Demand, Joined, ThroughputTable, join
+from advisor.optimize.posing import EMISSIONS
+from advisor.recommendation.findings import Catalog, Findings, LeftOut
+from advisor.recommendation.holding import held_now
+from advisor.recommendation.screening import Screening
+from advisor.recommendation.siting import siting_of
+from advisor.recommendation.situation import situation_of
 from advisor.workload.demand import cover, demands
 
 if TYPE_CHECKING:
@@ -18,7 +23,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from advisor.catalog.account import Account
-    from advisor.catalog.facts import Facts
+    from advisor.domain import Service
+    from advisor.optimize.posing import Situation
     from advisor.optimize.problem import Problem
     from advisor.recommendation.request import Request
 
@@ -30,6 +36,7 @@ class Prepared:
     findings: Findings
     problem: Problem
     pool_units: Mapping[str, str]  #: what each quota pool counts, for messages
+    situation: Situation  #: what the problem holds besides its candidates
 
     @property
     def request(self) -> Request:
@@ -41,11 +48,19 @@ class Prepared:
         """Candidates and exclusions."""
         return self.findings.joined
 
-    def serves_all_at(self, tpot_ms: float) -> bool:
-        """Whether every request size would find a candidate under another TPOT limit."""
+    def serves_all_at(self, tpot_ms: float, service: int = 0) -> bool:
+        """Whether every request size of a service would find a candidate under another TPOT limit."""
         found = self.findings
-        slo = replace(found.request.service.slo, tpot_ms=tpot_ms)
-        looser = _join(found.request, found.catalog, found.account, found.selected, slo)
+        asked = found.request.services[service]
+        alone = (replace(asked, slo=replace(asked.slo, tpot_ms=tpot_ms)),)
+        request = replace(found.request, services=alone)
+        siting = replace(
+            found.siting,
+            services=alone,
+            resident=(found.siting.resident[service],),
+            reached={(0, at): places for (s, at), places in found.siting.reached.items() if s == service},
+        )
+        looser = _join(replace(found, request=request, siting=siting))
         return bool(looser.candidates) and not looser.unserved
 
 
@@ -55,36 +70,102 @@ def prepare(request: Request, catalog: Catalog, account: Account | None, now: da
     Raises:
         UnknownName, UsageError: a region, provider or accelerator pattern that matches nothing.
     """
-    selected = select(catalog.snapshot.offers, catalog.facts, _criteria(request))
-    workload, left_out_share, left_out = cover(request.service.workload, request.coverage_percent)
-    request = replace(request, service=replace(request.service, workload=workload))
-    joined = _join(request, catalog, account, selected, request.service.slo)
-    limits = account.limits if account else ()
-    problem = problem_of(
-        joined.demands,
-        joined.candidates,
-        {limit.key: limit.free for limit in limits},
-        1.0 - request.service.headroom,
+    selected = _selected(request, catalog, account, now)
+    covered = [cover(service.workload, request.coverage_percent) for service in request.services]
+    services = tuple(
+        replace(service, workload=workload)
+        for service, (workload, _, _) in zip(request.services, covered, strict=True)
     )
-    findings = Findings(request, catalog, account, selected, joined, left_out_share, left_out, now)
-    return Prepared(findings, problem, {limit.key: limit.unit.value for limit in limits})
+    request = replace(request, services=services)
+    priced = {f"{offer.provider}:{offer.region}" for offer in selected.offers}
+    reserved = [offer for offer in selected.offers if offer.market is Market.RESERVED]
+    siting = siting_of(services, priced, catalog.facts.regions, request.policy.latency)
+    empty = Findings(
+        request=request,
+        catalog=catalog,
+        account=account,
+        selected=selected,
+        joined=Joined((), (), {}, ()),
+        left_out=tuple(LeftOut(share, buckets) for _, share, buckets in covered),
+        now=now,
+        siting=siting,
+        holding=held_now(request.policy.holding, (*catalog.snapshot.offers, *reserved)),
+    )
+    findings = replace(empty, joined=_join(empty))
+    situation = situation_of(findings)
+    units = {limit.key: limit.unit.value for limit in (account.limits if account else ())}
+    units[EMISSIONS] = "kg CO2e/h"
+    findings = replace(findings, location_of=situation.location_of)
+    return Prepared(findings, situation.problem(findings.joined.candidates), units, situation)
 
 
-def _join(
-    request: Request, catalog: Catalog, account: Account | None, selected: Selection, slo: Slo
-) -> Joined:
-    service = replace(request.service, slo=slo)
-    wanted = tuple(
-        Demand(bucket.label, bucket.input_tokens, bucket.output_tokens, rate)
-        for bucket, rate in demands(service.workload, service.rate_requests_per_s)
-    )
-    return join(
+def _selected(request: Request, catalog: Catalog, account: Account | None, now: datetime) -> Selection:
+    """The offers in scope, and what the account holds in it."""
+    listed = catalog.snapshot.offers
+    selected = select(listed, catalog.facts, _criteria(request))
+    if account is None or not account.reservations:
+        return selected
+    held = held_by(account.reservations, listed, now)
+    places = frozenset(selected.regions)
+    here = [offer for offer in held.offers if f"{offer.provider}:{offer.region}" in places]
+    reserved, refused = within_limits(here, catalog.facts, replace(_criteria(request), max_usd_per_hour=None))
+    return replace(
         selected,
-        wanted,
-        ThroughputTable(service, wanted, catalog.facts, catalog.profiles, request.evidence),
-        _Screen(request, catalog.facts, account),
-        lambda offer: draws_for(offer, catalog.facts.quota_pools),
+        offers=(*selected.offers, *reserved),
+        exclusions=(*selected.exclusions, *refused),
+        notes=(*selected.notes, *held.notes),
     )
+
+
+def demands_of(services: tuple[Service, ...]) -> tuple[Demand, ...]:
+    """Every bucket's stream of every service; labelled with the service's name where there are several."""
+    several = len(services) > 1
+    return tuple(
+        Demand(
+            f"{service.name}: {bucket.label}" if several else bucket.label,
+            bucket.input_tokens,
+            bucket.output_tokens,
+            rate,
+            index,
+            place,
+        )
+        for index, service in enumerate(services)
+        for place, (bucket, rate) in enumerate(demands(service.workload, service.rate_requests_per_s))
+    )
+
+
+def _join(found: Findings) -> Joined:
+    request, catalog = found.request, found.catalog
+    wanted = demands_of(request.services)
+    tables = []
+    for index, service in enumerate(request.services):
+        mine = [demand for demand in wanted if demand.service == index]
+        first = next((i for i, demand in enumerate(wanted) if demand.service == index), 0)
+        tables.append(
+            ThroughputTable(service, mine, catalog.facts, catalog.profiles, request.evidence, index, first)
+        )
+    screening = Screening(request, catalog.facts, found.account, frozenset(found.holding.instances))
+    return join(
+        found.selected,
+        wanted,
+        tables,
+        screening,
+        lambda offer: () if offer.market is Market.RESERVED else draws_for(offer, catalog.facts.quota_pools),
+        found.siting if found.siting.binds else None,
+        _most(found, screening),
+    )
+
+
+def _most(found: Findings, screening: Screening) -> dict[str, int]:
+    """Instances of what the account holds, and of what runs though nobody may buy more of it."""
+    most: dict[str, int] = {}
+    if found.account is not None:
+        most = {reservation.id: reservation.instances for reservation in found.account.reservations}
+    return most | {
+        offer.id: found.holding.instances[offer.id]
+        for offer in found.selected.offers
+        if offer.id in found.holding.instances and screening.only_held(offer)
+    }
 
 
 def _criteria(request: Request) -> Criteria:
@@ -97,44 +178,3 @@ def _criteria(request: Request) -> Criteria:
         exclude_accelerators=request.exclude_accelerators,
         max_usd_per_hour=request.max_usd_per_hour,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Screen:
-    """Why an offer may not be bought, the account's limits included."""
-
-    request: Request
-    facts: Facts
-    account: Account | None
-
-    def __call__(self, offer: Offer) -> Exclusion | None:
-        refused = screen(
-            offer,
-            include=self.request.include,
-            allow_unknown_availability=self.request.allow_unknown_availability,
-        )
-        return refused or self._draw_unknown(offer)
-
-    def lifted(self, offer: Offer, reason: str) -> bool:
-        """Whether nothing but that reason stands in the way; a reservation makes any stock available."""
-        include, unknown = self.request.include, self.request.allow_unknown_availability
-        if reason == "not_sold_this_way":
-            flags = tuple(flag for flag in offer.flags if flag != reason)
-            offer = replace(offer, flags=flags, availability=Availability.AVAILABLE)
-        elif reason == "availability_unknown":
-            unknown = True
-        else:
-            include = include | {word for word, lifts in INCLUDABLE.items() if lifts == reason}
-        refused = screen(offer, include=include, allow_unknown_availability=unknown)
-        return refused is None and self._draw_unknown(offer) is None
-
-    def _draw_unknown(self, offer: Offer) -> Exclusion | None:
-        """A limit is held, but nobody states how much of it one instance takes: the limit could be broken."""
-        if self.account is None:
-            return None
-        limited = {(limit.provider, limit.pool) for limit in self.account.limits}
-        for pool in undetermined_pools(offer, self.facts.quota_pools):
-            if (pool.provider, pool.pool) in limited:
-                detail = f"how much of quota {pool.pool} one instance takes is not known"
-                return Exclusion("quota_draw_unknown", offer.id, detail)
-        return None

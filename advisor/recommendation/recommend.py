@@ -1,26 +1,36 @@
-"""Answer a request: prepare, solve, compare, assemble. Reads nothing from a network and no clock."""
+"""Answer a request: prepare, decide, compare, assemble. Reads nothing from a network and no clock."""
 
 from __future__ import annotations
 
 import time
+from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from advisor.errors import Infeasible, NoCandidates, StaleSnapshot
+from advisor.errors import Infeasible, NoCandidates, SolverFailed, StaleSnapshot
 from advisor.optimize.solve import solve
-from advisor.recommendation.assemble import assemble, refuse
-from advisor.recommendation.comparison import compare
+from advisor.plan.plan import Baseline
+from advisor.recommendation.assemble import Outcome, assemble, refuse
+from advisor.recommendation.comparison import compare, saving_against
+from advisor.recommendation.deciding import Decision, decide
+from advisor.recommendation.migrating import Moving, migration_of
 from advisor.recommendation.prepare import prepare
 from advisor.recommendation.refusal import why_nobody_serves
+from advisor.recommendation.rule_lines import priced, rules_of
 from advisor.recommendation.wording import stale_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from advisor.catalog.account import Account
+    from advisor.plan.migration import Migration
     from advisor.plan.plan import Plan
     from advisor.recommendation.findings import Catalog
+    from advisor.recommendation.prepare import Prepared
     from advisor.recommendation.request import Request
+
+_SECONDS_PER_STEP = 5.0  # of a migration; a step that takes longer to prove is not taken
 
 
 def recommend(request: Request, catalog: Catalog, account: Account | None, now: datetime) -> Plan:
@@ -33,24 +43,103 @@ def recommend(request: Request, catalog: Catalog, account: Account | None, now: 
     """
     time_left = _countdown(request.time_limit_s)
     prepared = prepare(request, catalog, account, now)
-    joined, problem, service = prepared.joined, prepared.problem, prepared.request.service
     try:
-        if not joined.candidates or joined.unserved:
-            raise NoCandidates(
-                why_nobody_serves(joined, service.workload, service.slo, prepared.serves_all_at)
-            )
-        solution = solve(problem, time_limit_s=time_left(), pool_units=prepared.pool_units)
+        _refuse_unserved(prepared)
+        decision = decide(prepared, time_left)
     except (NoCandidates, Infeasible) as no:
         return refuse(prepared.findings, str(no))
-    ceiling = problem.services[0].utilisation_ceiling
-    baselines = compare(problem, joined, solution, dict(problem.free_units), ceiling, time_left)
-    plan = assemble(prepared.findings, solution, baselines)
+    policy = prepared.request.policy
+    rules = priced(policy, decision, prepared.problem, rules_of(policy, decision), time_left)
+    baselines = [*compare(prepared, decision.solution, time_left), *rules.baselines]
+    baselines += _fleet_held(prepared, decision)
+    migration = _migration(prepared, decision, time_left)
+    outcome = Outcome(decision.solution, baselines, rules.lines, migration)
+    plan = assemble(prepared.findings, outcome)
     if request.refuse_stale and (stale := stale_lines(plan.catalog, plan.purchase)):
         raise StaleSnapshot(
             f"the cheapest fleet rests on stale prices ({'; '.join(stale)}); run `advisor refresh`, "
             "or set on_stale: warn (ADVISOR_ON_STALE=warn)"
         )
     return plan
+
+
+def _refuse_unserved(prepared: Prepared) -> None:
+    """Raise NoCandidates with every service that no candidate can serve."""
+    joined, services = prepared.joined, prepared.request.services
+    said = []
+    for index, service in enumerate(services):
+        mine = joined.of_service(index)
+        if joined.candidates and not mine.unserved:
+            continue
+        why = why_nobody_serves(
+            mine,
+            service.workload,
+            service.slo,
+            lambda ms, s=index: prepared.serves_all_at(ms, s),  # type: ignore[misc]
+        )
+        said.append(f"{service.name}: {why}" if len(services) > 1 else why)
+    if said:
+        raise NoCandidates("; ".join(said))
+
+
+def _fleet_held(prepared: Prepared, decision: Decision) -> list[Baseline]:
+    """What runs now as a yardstick, where all of it has a price."""
+    leaving, held = decision.leaving, prepared.findings.holding
+    if leaving is None or not leaving.held_usd_per_hour:
+        return []
+    ranked = sorted(held.instances.items(), key=lambda item: (-held.usd_per_hour[item[0]] * item[1], item[0]))
+    return [
+        Baseline(
+            name="the fleet held",
+            kind="held",
+            usd_per_hour=leaving.held_usd_per_hour,
+            status="feasible",
+            instances=sum(held.instances.values()),
+            saving_fraction=saving_against(decision.solution, leaving.held_usd_per_hour),
+            fleet=[f"{count} × {offer_id}" for offer_id, count in ranked],
+            detail="" if leaving.serves else "does not serve within every rule",
+        )
+    ]
+
+
+def _migration(prepared: Prepared, decision: Decision, time_left: Callable[[], float]) -> Migration | None:
+    holding, leaving, held = prepared.request.policy.holding, decision.leaving, prepared.findings.holding
+    if holding is None or leaving is None:
+        return None
+    planned = decision.solution.instances
+    steps = []
+    if leaving.change:
+        columns = {column.id: column for column in prepared.problem.columns}
+        prices = dict(held.usd_per_hour) | {key: column.usd_per_hour for key, column in columns.items()}
+        steps = Moving(
+            running=Counter(dict(held.instances)),
+            target=planned,
+            usd_per_hour=prices,
+            draws={key: column.draws for key, column in columns.items()},
+            free=prepared.problem.free_units,
+            serves=_serves(prepared, time_left),
+        ).go()
+    return migration_of(holding, held, leaving, planned, steps)
+
+
+def _serves(prepared: Prepared, time_left: Callable[[], float]) -> Callable[[Mapping[str, int]], bool]:
+    """Whether instances on the way serve within every rule; no time left to find out counts as no."""
+    problem = replace(prepared.problem, change=None, budget_usd_per_hour=None, most_distinct=())
+
+    def serves(running: Mapping[str, int]) -> bool:
+        columns = tuple(
+            replace(c, max_instances=running[c.id]) for c in problem.columns if running.get(c.id, 0) > 0
+        )
+        seconds = min(time_left(), _SECONDS_PER_STEP)
+        if not columns or not seconds:
+            return False
+        try:
+            solve(replace(problem, columns=columns), time_limit_s=seconds, diagnose=False)
+        except (NoCandidates, Infeasible, SolverFailed):
+            return False
+        return True
+
+    return serves
 
 
 def _countdown(seconds: float) -> Callable[[], float]:

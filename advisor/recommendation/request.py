@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from advisor.catalog.freshness import ON_DEMAND_LIMIT, SPOT_LIMIT
 from advisor.domain import EvidenceKind, Market, Service
 from advisor.errors import UsageError
+from advisor.recommendation.policy import Policy
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -35,7 +36,7 @@ DEFAULT_TIME_LIMIT_S: Final = 60.0
 class Request:
     """One question to the advisor; everything in it is resolved to canonical names."""
 
-    service: Service
+    services: tuple[Service, ...]  #: one or more, with names of their own
     regions: tuple[str, ...] = ()  #: patterns as given; empty is every region
     near: tuple[str, ...] = ()  #: ``REGION`` or ``REGION=KM``
     providers: tuple[str, ...] = ()
@@ -52,6 +53,13 @@ class Request:
     spot_limit: timedelta = SPOT_LIMIT  #: older spot prices are stale
     refuse_stale: bool = False  #: whether a fleet at stale prices is no answer
     command: str = ""  #: the command line that asked
+    policy: Policy = field(default_factory=Policy)  #: what the fleet obeys besides
+    notes: tuple[str, ...] = ()  #: sentences on how the question was understood
+
+    @property
+    def service(self) -> Service:
+        """The first service, for questions that are about one alone."""
+        return self.services[0]
 
 
 def checked_number(

@@ -1,122 +1,107 @@
-"""What the plan says in sentences: what it assumes, and what its reader should be warned of."""
+"""What the reader of a plan should be warned of, in sentences."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from advisor.domain import EvidenceKind, Market
-from advisor.units import HOURS_PER_MONTH, usd_text
+from advisor.recommendation.risks import egress_unknown
+from advisor.units import usd_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from advisor.domain import Workload
-    from advisor.plan.plan import Allocation, Baseline, CatalogState, Purchase
+    from advisor.plan.plan import Allocation, Baseline, Carbon, CatalogState, Migration, Purchase, ServiceLine
     from advisor.recommendation.findings import Findings
-
-
-def assumptions(found: Findings, purchase: Sequence[Purchase]) -> list[str]:
-    """Everything the plan takes for granted, one sentence each."""
-    service = found.request.service
-    said = [
-        _prices(),
-        _adding_up(),
-        _headroom(service.headroom),
-        _size_basis(found),
-        _workload(service.workload),
-        *_quotas(purchase),
-        *found.selected.notes,
-    ]
-    if found.left_out:
-        labels = ", ".join(bucket.label for bucket in found.left_out[:3])
-        said.append(
-            f"{found.left_out_share:.3%} of requests are not planned for (--coverage "
-            f"{found.request.coverage_percent:g}): {labels}{' …' if len(found.left_out) > 3 else ''}."
-        )
-    return said
-
-
-def _prices() -> str:
-    return (
-        f"Prices are list prices before tax, {HOURS_PER_MONTH} hours a month; disk, egress, load balancers, "
-        "licences and negotiated discounts are not included."
-    )
-
-
-def _adding_up() -> str:
-    return (
-        "A router splits each request size freely by weight and knows the output length it routes on; "
-        "loads of different sizes add up linearly on a replica."
-    )
-
-
-def _headroom(headroom: float) -> str:
-    return (
-        f"{headroom:.0%} of every replica's capacity is kept free (--headroom); "
-        "replicas of one instance do not slow each other down."
-    )
-
-
-def _workload(workload: Workload) -> str:
-    licence = f" ({workload.licence})" if workload.licence else ""
-    rate = workload.rate_requests_per_s
-    parts = [
-        f"Workload {workload.name}: {workload.source}{licence}",
-        workload.note.rstrip("."),
-        f"Scaled from the trace's {rate:.2f} requests/s" if rate else "",
-    ]
-    return ". ".join(part for part in parts if part) + "."
-
-
-def _size_basis(found: Findings) -> str:
-    bases = {bucket.size_basis for bucket in found.request.service.workload.buckets}
-    if bases == {"mean"}:
-        return "Each request-size bucket stands at the mean of the requests in it."
-    if bases == {"upper_edge"}:
-        return "Each request-size bucket stands at its upper edge: requests are at most that large."
-    return "Buckets stand at the mean of their requests where known, else at their upper edge."
-
-
-def _quotas(purchase: Sequence[Purchase]) -> list[str]:
-    unknown: dict[tuple[str, str, str], Decimal] = {}
-    units: dict[tuple[str, str, str], str] = {}
-    for line in purchase:
-        for draw in line.quota_draw:
-            if draw.free_units is None:
-                key = (line.provider, draw.region, draw.pool)
-                unknown[key] = unknown.get(key, Decimal(0)) + draw.units
-                units[key] = draw.unit.value
-    said = []
-    if unknown:
-        needs = "; ".join(
-            f"{provider} {region} {pool}: {amount.normalize():f} {units[provider, region, pool]}"
-            for (provider, region, pool), amount in sorted(unknown.items())
-        )
-        said.append(f"Quotas not given are assumed sufficient (--quota FILE): {needs}.")
-    undocumented = sorted(
-        {f"{line.provider} {line.instance_type}" for line in purchase if not line.quota_draw}
-    )
-    if undocumented:
-        said.append(f"No quota is documented for {', '.join(undocumented)}: assumed sufficient.")
-    return said
 
 
 def warnings(
     found: Findings,
     states: Sequence[CatalogState],
-    purchase: Sequence[Purchase],
-    allocations: Sequence[Allocation],
-    baselines: Sequence[Baseline],
+    services: Sequence[ServiceLine],
+    answer: Mapping[str, Any],
 ) -> list[str]:
-    """What should make a reader pause, most important first."""
+    """What should make a reader pause, most important first.
+
+    Args:
+        answer: the rest of the plan, by field.
+    """
+    purchase, allocations = answer["purchase"], answer["allocations"]
     return [
+        *_unserved(services),
+        *_kept(answer.get("migration")),
         *_stale(states, purchase),
-        *_spot(purchase, baselines),
+        *_spot(purchase, answer["baselines"]),
         *_evidence(allocations),
+        *_doubt(found, allocations),
+        *_standby(purchase),
         *_flags(purchase),
-        *_ties(allocations, baselines),
+        *_uncounted(found, purchase, answer.get("carbon")),
+        *_ties(allocations, answer["baselines"]),
     ]
+
+
+def _unserved(services: Sequence[ServiceLine]) -> list[str]:
+    """What the budget leaves unserved."""
+    short = [line for line in services if line.served_share < 1]
+    if not short:
+        return []
+    said = "; ".join(f"{line.name} {line.served_share:.1%} of its requests" for line in short)
+    return [f"The budget does not pay for all: served are {said}."]
+
+
+def _kept(migration: Migration | None) -> list[str]:
+    """That a cheaper fleet exists, where what runs is kept; and what of it nobody knows."""
+    if migration is None:
+        return []
+    said = []
+    if migration.decision == "keep" and migration.saving_usd_per_hour:
+        said.append(
+            f"The fleet held is kept: the cheapest costs ${usd_text(migration.best_usd_per_hour)}/h, which "
+            f"saves less than {migration.threshold:.1%} once the change is paid for."
+        )
+    if migration.unknown:
+        said.append(
+            f"Of the fleet held, {len(migration.unknown)} not in the catalog and not counted on, for "
+            f"example {migration.unknown[0]}."
+        )
+    return said
+
+
+def _standby(purchase: Sequence[Purchase]) -> list[str]:
+    """What is paid for and serves nothing on an ordinary day."""
+    idle = [line for line in purchase if not line.utilization]
+    if not idle:
+        return []
+    said = ", ".join(f"{line.instances} × {line.offer_id}" for line in idle)
+    return [f"On an ordinary day nothing is served by {said}: kept for the rules, or held before."]
+
+
+def _doubt(found: Findings, allocations: Sequence[Allocation]) -> list[str]:
+    """That a rule on doubt cannot doubt what has no known error."""
+    if not found.request.policy.doubted:
+        return []
+    blind = [load for a in allocations for load in a.load if load.capacity_low_requests_per_s is None]
+    rate = sum(load.requests_per_s for load in blind)
+    total = sum(load.requests_per_s for a in allocations for load in a.load)
+    if not rate or not total:
+        return []
+    return [
+        f"The throughput behind {rate / total:.0%} of the requests has no known error and was not doubted."
+    ]
+
+
+def _uncounted(found: Findings, purchase: Sequence[Purchase], carbon: Carbon | None) -> list[str]:
+    """Costs and emissions nobody could count."""
+    said = []
+    places = egress_unknown(found, purchase)
+    if places:
+        said.append(f"Egress from {', '.join(places)} is not known and not in the figures.")
+    if carbon is not None and carbon.kg_co2e_per_hour is None:
+        unknown = [line.offer for line in carbon.lines if line.kg_co2e_per_hour is None]
+        said.append(f"Emissions of {', '.join(unknown)} are not known: the total is not stated.")
+    return said
 
 
 def _stale(states: Sequence[CatalogState], purchase: Sequence[Purchase]) -> list[str]:
@@ -147,7 +132,7 @@ def _spot(purchase: Sequence[Purchase], baselines: Sequence[Baseline]) -> list[s
         return []
     whole = sum((line.usd_per_hour for line in purchase), Decimal(0))
     bands = sorted({line.interruption or "unknown" for line in purchase if line.market is Market.SPOT})
-    fallback = next((b for b in baselines if b.kind == "market" and b.usd_per_hour is not None), None)
+    fallback = next((b for b in baselines if b.kind == "market" and b.saving_fraction is not None), None)
     instead = (
         f"; on-demand only costs ${usd_text(fallback.usd_per_hour)}/h"
         if fallback and fallback.usd_per_hour
@@ -193,6 +178,8 @@ def _flags(purchase: Sequence[Purchase]) -> list[str]:
 
 def _ties(allocations: Sequence[Allocation], baselines: Sequence[Baseline]) -> list[str]:
     error = planned_error(allocations)
+    if error is None:
+        return []
     near = [
         b.name
         for b in baselines
@@ -204,10 +191,14 @@ def _ties(allocations: Sequence[Allocation], baselines: Sequence[Baseline]) -> l
     return [f"{tie}: a simpler fleet costs about the same."]
 
 
-def planned_error(allocations: Sequence[Allocation]) -> float:
-    """Largest stated throughput error of the plan, as a share; 0.0 where none is stated."""
-    errors = [load.profile.error_pct or 0.0 for a in allocations for load in a.load]
-    return max(errors, default=0.0) / 100
+def planned_error(allocations: Sequence[Allocation]) -> float | None:
+    """Largest throughput error of the plan, as a share; None where nobody states one.
+
+    A figure without a stated error is not one without error: it leaves the others to speak.
+    """
+    errors = [load.profile.error_pct for a in allocations for load in a.load]
+    stated = [error for error in errors if error is not None]
+    return max(stated) / 100 if stated else None
 
 
 def saving_if_admitted(admitted: Baseline) -> str:

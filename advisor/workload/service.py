@@ -1,134 +1,50 @@
-"""The service file: one model, its stream of requests, its SLO, and what may be bought for it.
+"""The service file: what is served, to whom, and what may be bought for it under which rules.
 
-Required are ``name``, ``model``, ``workload``, ``rate_requests_per_s`` and ``slo``; what else is absent is
+A service needs ``name``, ``model``, ``workload``, ``rate_requests_per_s`` and ``slo``; what else is absent is
 None here, and whoever plans fills in a default and shows it. Model, engine, region, provider and accelerator
 names are resolved by the rooms that know them.
 """
 
 from __future__ import annotations
 
-import math
-import re
-from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
+from pydantic import Field, model_validator
 
 from advisor.documents import read_document
 from advisor.documents.records import check
-from advisor.domain import Slo, SloStatistic, Workload
-from advisor.units import MAX_LATENCY_MS, MAX_USD_PER_HOUR
 from advisor.workload.named import load_workload
-from advisor.workload.workload_file import Name, Rate, StrictRecord, WorkloadRecord
+from advisor.workload.service_fields import MAX_SERVICES, Names, ShareAbove0, UsdPerHour
+from advisor.workload.service_record import ServiceRecord, SloRecord
+from advisor.workload.service_rules import (
+    AtMostRecord,
+    CarbonRecord,
+    CurrentRecord,
+    DoubtRecord,
+    PreferRecord,
+    SurviveRecord,
+)
+from advisor.workload.workload_file import Name, StrictRecord, WorkloadRecord
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-MAX_NAMES: Final = 1000
+    from advisor.domain import Workload
 
-_DOLLARS: Final = r"^([0-9]{1,6}(\.[0-9]{1,8})?|1000000)$"
-
-
-def _money(value: object) -> object:
-    """Numbers and plain decimal strings become Decimal, as written; anything else is refused later."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return Decimal(value)
-    if isinstance(value, float) and math.isfinite(value):
-        return Decimal(str(value))
-    if isinstance(value, str) and re.match(_DOLLARS, value, re.ASCII):
-        return Decimal(value)
-    return value
-
-
-Milliseconds = Annotated[
-    float,
-    Field(
-        gt=0,
-        le=MAX_LATENCY_MS,
-        allow_inf_nan=False,
-        description=f"milliseconds, a number above 0 and at most {MAX_LATENCY_MS:,.0f}",
-    ),
-]
-UsdPerHour = Annotated[
-    Decimal,
-    BeforeValidator(_money),
-    Field(
-        gt=0,
-        le=MAX_USD_PER_HOUR,
-        allow_inf_nan=False,
-        description=f"dollars per hour, a number above 0 and at most {MAX_USD_PER_HOUR:,}",
-    ),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_USD_PER_HOUR},
-                {"type": "string", "pattern": _DOLLARS},
-            ],
-            "description": f"dollars per hour, above 0 and at most {MAX_USD_PER_HOUR:,}",
-        }
-    ),
-]
-Names = Annotated[
-    list[Name], Field(min_length=1, max_length=MAX_NAMES, description=f"a list of 1 to {MAX_NAMES:,} names")
-]
-
-
-class SloRecord(StrictRecord):
-    """At least one limit."""
-
-    tpot_ms: Milliseconds | None = None
-    ttft_ms: Milliseconds | None = None
-    statistic: Literal["mean", "p50", "p90", "p99"] = Field(
-        default="mean", description="mean, p50, p90 or p99: which statistic of the latencies is limited"
-    )
-
-    @model_validator(mode="after")
-    def _limits_something(self) -> SloRecord:
-        if self.tpot_ms is None and self.ttft_ms is None:
-            raise ValueError("at least one of tpot_ms and ttft_ms is required")
-        return self
-
-    def slo(self) -> Slo:
-        """As the domain has it."""
-        return Slo(self.tpot_ms, self.ttft_ms, SloStatistic(self.statistic))
-
-
-def _workload_kind(value: object) -> str:
-    return "(inline)" if isinstance(value, dict | WorkloadRecord) else "(name)"
-
-
-class ServiceRecord(StrictRecord):
-    """One service. None where the file leaves the choice to the planner's documented default."""
-
-    name: Name
-    model: Name
-    precision: Literal["bf16", "fp16", "fp8", "fp4", "int8", "int4"] | None = Field(
-        default=None, description="precision of the weights: bf16, fp16, fp8, fp4, int8 or int4"
-    )
-    engine: Name | None = None
-    workload: Annotated[
-        Annotated[Name, Tag("(name)")] | Annotated[WorkloadRecord, Tag("(inline)")],
-        Discriminator(_workload_kind),
-    ] = Field(
-        description="a workload's name, the path of a workload file or trace, or a mapping with buckets"
-    )
-    rate_requests_per_s: Rate
-    slo: SloRecord = Field(description="a mapping with tpot_ms, ttft_ms or both, and optionally statistic")
-    headroom: float | None = Field(
-        default=None,
-        ge=0,
-        le=0.99,
-        allow_inf_nan=False,
-        description="share of capacity kept free, a number from 0 to 0.99",
-    )
+_MAX_RULES = 20
 
 
 class ServiceFile(StrictRecord):
-    """A service file: ``service``, or ``services`` with exactly one of them."""
+    """A service file: ``service``, or ``services`` with one or more of them; and the rules of their fleet."""
 
     schema_version: Literal[1] = Field(description="1, the only version there is")
     service: ServiceRecord | None = Field(default=None, description="a mapping that describes the service")
-    services: list[ServiceRecord] | None = Field(default=None, description="a list of exactly one service")
+    services: list[ServiceRecord] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_SERVICES,
+        description=f"a list of 1 to {MAX_SERVICES} services that share the fleet",
+    )
     regions: Names | None = None
     near: Name | None = None
     providers: Names | None = None
@@ -141,33 +57,74 @@ class ServiceFile(StrictRecord):
         default=None, description="measured, simulated or estimated: the weakest evidence accepted"
     )
     max_usd_per_hour: UsdPerHour | None = None
+    survive: list[SurviveRecord] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=_MAX_RULES,
+        description=f"a list of 1 to {_MAX_RULES} losses with lose, and optionally count, keeps, services, "
+        "headroom and demand_factor",
+    )
+    on_demand_floor: ShareAbove0 | None = None
+    demand_error: float | None = Field(
+        default=None,
+        gt=0,
+        le=10,
+        allow_inf_nan=False,
+        description="by what share demand may be higher than planned, a number above 0 and at most 10",
+    )
+    throughput_doubt: DoubtRecord | None = Field(default=None, description="a mapping with accelerators")
+    budget_usd_per_hour: UsdPerHour | None = None
+    budget_usd_per_month: UsdPerHour | None = Field(
+        default=None, description="dollars per month of 730 hours, a number above 0 and at most 1,000,000"
+    )
+    at_most: AtMostRecord | None = Field(
+        default=None,
+        description="a mapping with accelerators, instance_types, providers, regions or zones",
+    )
+    prefer: PreferRecord | None = Field(default=None, description="a mapping with regions and percent_dearer")
+    current: CurrentRecord | None = Field(
+        default=None,
+        description="a mapping with fleet, and optionally usd_per_instance_started, "
+        "usd_per_instance_stopped, horizon_hours and change_only_if_saving_percent",
+    )
+    latency: Name | None = Field(
+        default=None, description="the path of a CSV file with from, to and round_trip_ms"
+    )
+    carbon: CarbonRecord | None = Field(
+        default=None, description="a mapping, empty or with most_kg_co2e_per_hour"
+    )
 
     @model_validator(mode="before")
     @classmethod
-    def _one_service(cls, data: Any) -> Any:
+    def _some_service(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
         if ("service" in data) == ("services" in data):
             raise ValueError("exactly one of service and services is required")
-        several = data.get("services")
-        if isinstance(several, list) and len(several) != 1:
-            raise ValueError(
-                f"services must hold exactly one service, not {len(several)}; planning several together "
-                "comes in a later version, so plan each with a file of its own"
-            )
-        if data.get("service") is None and several is None:
+        if data.get("service") is None and not data.get("services"):
             raise ValueError(
                 "the service is empty; it needs name, model, workload, rate_requests_per_s and slo"
             )
         return data
 
+    @model_validator(mode="after")
+    def _hangs_together(self) -> ServiceFile:
+        names = [record.name for record in self.records]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"services: every service has a name of its own; {twice[0]!r} is there twice")
+        if self.budget_usd_per_hour is not None and self.budget_usd_per_month is not None:
+            raise ValueError("one of budget_usd_per_hour and budget_usd_per_month, not both")
+        for rule in self.survive or ():
+            strangers = sorted(set(rule.services or ()) - set(names))
+            if strangers:
+                raise ValueError(f"survive: services: {strangers[0]!r} is none of {', '.join(names)}")
+        return self
+
     @property
-    def only(self) -> ServiceRecord:
-        """The one service."""
-        if self.service is not None:
-            return self.service
-        assert self.services is not None  # one of both, by validation
-        return self.services[0]
+    def records(self) -> tuple[ServiceRecord, ...]:
+        """The services, in the order of the file."""
+        return (self.service,) if self.service is not None else tuple(self.services or ())
 
 
 def load_service(path: Path) -> ServiceFile:
@@ -179,14 +136,14 @@ def load_service(path: Path) -> ServiceFile:
     return check(ServiceFile, read_document(path, "a service file"), str(path))
 
 
-def service_workload(service_file: ServiceFile, path: Path, root: Path | None = None) -> Workload:
-    """The workload of a service file's service; a relative path is relative to the service file.
+def service_workload(record: ServiceRecord, path: Path, root: Path | None = None) -> Workload:
+    """The workload of a service of the file at ``path``; a relative path is relative to that file.
 
     Raises:
         UnknownName: no such workload.
         InputFileError: the workload's own file is bad.
     """
-    workload = service_file.only.workload
+    workload = record.workload
     if isinstance(workload, WorkloadRecord):
         return workload.workload()
     return load_workload(workload, root, base=path.parent)
@@ -198,5 +155,14 @@ def service_json_schema() -> dict[str, Any]:
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "advisor service file"
     schema["oneOf"] = [{"required": ["service"]}, {"required": ["services"]}]
-    schema["properties"]["services"] |= {"minItems": 1, "maxItems": 1}
     return schema
+
+
+__all__ = [
+    "ServiceFile",
+    "ServiceRecord",
+    "SloRecord",
+    "load_service",
+    "service_json_schema",
+    "service_workload",
+]

@@ -13,12 +13,16 @@ from advisor.errors import AdvisorError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PARTS: Final = ("offers", "facts", "quota", "docs", "profiles", "estimator", "workloads", "history")
+PARTS: Final = (
+    "offers", "facts", "quota", "docs", "profiles", "estimator", "workloads", "history", "hosted", "places"
+)  # fmt: skip
 _MODULE_OF_PART: Final = {
     "profiles": "catalogs.build.profiles",
     "estimator": "catalogs.build.estimator",
     "workloads": "catalogs.build.traces",
     "history": "catalogs.build.history",
+    "hosted": "catalogs.build.hosted",
+    "places": "catalogs.build.places",
 }
 
 

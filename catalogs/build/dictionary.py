@@ -8,6 +8,9 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from advisor import domain
+from advisor.catalog.carbon import GridIntensity
+from advisor.catalog.egress import EgressRate
+from advisor.catalog.hosted_api import HostedPrice
 from advisor.catalog.snapshot import COLUMNS
 from catalogs.build.facts import INSTANCE_TYPE_COLUMNS
 from catalogs.build.source import write_text
@@ -33,6 +36,13 @@ _TABLES: Final = (
         domain.QuotaPool,
         "One row per pool. Lists are `;`-joined; a blank market counts both.",
     ),
+    (
+        "hosted_api_prices.csv",
+        HostedPrice,
+        "One row per hosted model and host; blank is not known or does not apply.",
+    ),
+    ("egress.csv", EgressRate, "One row per region and tier; a place without a row is not known, not free."),
+    ("carbon_intensity.csv", GridIntensity, "One row per country."),
 )
 
 _UNIT_OF_FIELD: Final = {
@@ -55,6 +65,13 @@ _UNIT_OF_FIELD: Final = {
     "longitude": "degrees",
     "collected_at": "UTC instant",
     "default_limit": "the pool's unit",
+    "input_usd_per_million_tokens": "USD/10⁶ tokens",
+    "output_usd_per_million_tokens": "USD/10⁶ tokens",
+    "observed_on": "day",
+    "tier_start_gb": "GB/month",
+    "usd_per_gb": "USD/GB",
+    "g_co2e_per_kwh": "g CO₂e/kWh",
+    "year": "year",
 }
 _UNIT_OF_TYPE: Final = {"int": "count", "Decimal": "count", "bool": "true/false", "str": "text"}
 

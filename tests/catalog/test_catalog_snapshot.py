@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from advisor.catalog.evidence import evidence_path, read_evidence
 from advisor.catalog.snapshot import COLUMNS, read_created_at, read_snapshot, write_snapshot
-from advisor.domain import Availability, Market, Offer
+from advisor.domain import LISTED_MARKETS, Availability, Market, Offer
 from advisor.errors import CorruptSnapshot, DataError
 
 TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
@@ -29,7 +29,7 @@ OFFERS = st.builds(
     region=TEXT,
     zone=st.none() | TEXT,
     instance_type=TEXT,
-    market=st.sampled_from(Market),
+    market=st.sampled_from(LISTED_MARKETS),
     usd_per_hour=st.decimals(min_value="0.00000001", max_value="9999999999", places=8),
     accelerator=TEXT,
     accelerators=st.decimals(min_value="0.000001", max_value="999", places=6),

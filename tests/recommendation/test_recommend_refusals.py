@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from recommendation_builders import a_price, ask, with_offers
 
-from advisor.domain import Market
+from advisor.domain import LISTED_MARKETS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,7 +114,7 @@ def test_the_example_is_of_the_commonest_reason_why_the_model_is_not_served(cata
             *(
                 a_price(instance_type=f"g6e.{size}", market=market)
                 for size in ("x", "y", "z")
-                for market in Market
+                for market in LISTED_MARKETS
             ),
         ],
     )

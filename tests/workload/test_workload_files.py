@@ -188,7 +188,7 @@ def test_a_bad_workload_file_is_refused_by_field(tmp_path: Path, document: objec
 
 def test_a_service_file_says_what_it_says() -> None:
     file = load_service(FIXTURES / "service.yaml")
-    service = file.only
+    service = file.records[0]
     assert (service.name, service.model, service.precision, service.engine) == (
         "chat",
         "Llama-3.1-8B",
@@ -199,44 +199,49 @@ def test_a_service_file_says_what_it_says() -> None:
     assert service.slo.slo() == Slo(tpot_ms=60, ttft_ms=None, statistic=SloStatistic.MEAN)
     assert (file.regions, file.markets, file.providers) == (["us-east-1"], ["on-demand"], None)
     assert file.max_usd_per_hour == Decimal("12.50")
-    assert service_workload(file, FIXTURES / "service.yaml").name == "azure-2023-conv"
+    assert service_workload(service, FIXTURES / "service.yaml").name == "azure-2023-conv"
 
 
 def test_what_is_left_out_stays_unknown(tmp_path: Path) -> None:
-    service = load_service(written(tmp_path, a_service_document())).only
+    service = load_service(written(tmp_path, a_service_document())).records[0]
     assert (service.precision, service.engine, service.headroom) == (None, None, None)
 
 
 def test_a_list_of_one_service_is_that_service(tmp_path: Path) -> None:
     document = a_service_document()
     document["services"] = [document.pop("service")]
-    assert load_service(written(tmp_path, document)).only.name == "chat"
+    assert load_service(written(tmp_path, document)).records[0].name == "chat"
 
 
-def test_several_services_are_refused_with_the_way_out(tmp_path: Path) -> None:
+def test_several_services_stand_in_the_order_of_the_file(tmp_path: Path) -> None:
+    document = a_service_document()
+    first = document.pop("service")
+    document["services"] = [first, first | {"name": "batch"}]
+    assert [one.name for one in load_service(written(tmp_path, document)).records] == ["chat", "batch"]
+
+
+def test_two_services_of_one_name_are_refused(tmp_path: Path) -> None:
     document = a_service_document()
     document["services"] = [document["service"], document.pop("service")]
-    error = refusal(written(tmp_path, document))
-    assert "exactly one service, not 2" in error.allowed
-    assert "plan each with a file of its own" in error.allowed
+    assert "'chat' is there twice" in refusal(written(tmp_path, document)).allowed
 
 
 def test_a_workload_beside_the_service_file_is_found_from_anywhere(tmp_path: Path) -> None:
     written(tmp_path, {"name": "mine", "buckets": [a_bucket()]}, "mine.json")
     path = written(tmp_path, a_service_document(service__workload="mine.json"))
-    assert service_workload(load_service(path), path).name == "mine"
+    assert service_workload(load_service(path).records[0], path).name == "mine"
 
 
 def test_a_workload_may_stand_in_the_service_file(tmp_path: Path) -> None:
     path = written(tmp_path, a_service_document(service__workload={"buckets": [a_bucket()]}))
-    workload = service_workload(load_service(path), path)
+    workload = service_workload(load_service(path).records[0], path)
     assert (workload.name, workload.buckets[0].share) == ("inline", 1.0)
 
 
 def test_an_unknown_workload_name_gets_its_nearest(tmp_path: Path) -> None:
     path = written(tmp_path, a_service_document(service__workload="azure-conv-2023"))
     with pytest.raises(UnknownName, match="did you mean azure-2023-conv"):
-        service_workload(load_service(path), path)
+        service_workload(load_service(path).records[0], path)
 
 
 RATE = "above 0 and at most 10,000,000"

@@ -1,0 +1,173 @@
+"""One service of a service file: what is asked of it, who uses it, where it may run."""
+
+from __future__ import annotations
+
+from math import fsum
+from typing import Annotated, Final, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from advisor.domain import LatencyLimit, Slo, SloStatistic, Traffic
+from advisor.workload.service_fields import CountOr0, Milliseconds, Places, ShareAbove0, ShareBelow1
+from advisor.workload.workload_file import Name, Rate, StrictRecord, WorkloadRecord
+
+MAX_USERS: Final = 100
+SHARE_TOLERANCE: Final = 1e-6
+_STATISTIC = Literal["mean", "p50", "p90", "p99"]
+
+
+class LimitRecord(StrictRecord):
+    """A limit at another statistic than the others."""
+
+    metric: Literal["tpot", "ttft", "e2e"] = Field(description="tpot, ttft or e2e: which latency")
+    ms: Milliseconds
+    statistic: _STATISTIC = Field(description="mean, p50, p90 or p99: which statistic of it is limited")
+
+
+class SloRecord(StrictRecord):
+    """At least one limit."""
+
+    tpot_ms: Milliseconds | None = None
+    ttft_ms: Milliseconds | None = None
+    statistic: _STATISTIC = Field(
+        default="mean", description="mean, p50, p90 or p99: which statistic of the latencies is limited"
+    )
+    e2e_ms: Milliseconds | None = None
+    further: list[LimitRecord] = Field(
+        default_factory=list, max_length=20, description="a list of limits with metric, ms and statistic"
+    )
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> SloRecord:
+        if self.tpot_ms is None and self.ttft_ms is None and self.e2e_ms is None and not self.further:
+            raise ValueError("at least one of tpot_ms and ttft_ms, or e2e_ms or further, is required")
+        return self
+
+    def slo(self) -> Slo:
+        """As the domain has it."""
+        further = tuple(LatencyLimit(one.metric, one.ms, SloStatistic(one.statistic)) for one in self.further)
+        return Slo(self.tpot_ms, self.ttft_ms, SloStatistic(self.statistic), self.e2e_ms, further)
+
+
+class TrafficRecord(StrictRecord):
+    """What requests are besides their lengths; what is absent is not stated."""
+
+    prefix_cache_hit_rate: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        allow_inf_nan=False,
+        description="share of input tokens served from cache, a number from 0 to below 1",
+    )
+    reasoning_tokens: float = Field(
+        default=0.0,
+        ge=0,
+        le=1_000_000,
+        allow_inf_nan=False,
+        description="hidden output tokens per request, a number from 0 to 1,000,000",
+    )
+    lora_adapters: CountOr0 = 0
+    lora_rank: CountOr0 = 0
+    arrival_cv: float = Field(
+        default=1.0,
+        ge=0,
+        le=100,
+        allow_inf_nan=False,
+        description="coefficient of variation of the gaps between arrivals, a number from 0 to 100",
+    )
+
+    @model_validator(mode="after")
+    def _go_together(self) -> TrafficRecord:
+        self.traffic()
+        return self
+
+    def traffic(self) -> Traffic:
+        """As the domain has it."""
+        return Traffic(
+            self.prefix_cache_hit_rate,
+            self.reasoning_tokens,
+            self.lora_adapters,
+            self.lora_rank,
+            self.arrival_cv,
+        )
+
+
+class UsersRecord(StrictRecord):
+    """Where a share of the users is."""
+
+    at: Name = Field(description="a region near them, e.g. aws:eu-west-1")
+    share: ShareAbove0
+
+
+def _workload_kind(value: object) -> str:
+    return "(inline)" if isinstance(value, dict | WorkloadRecord) else "(name)"
+
+
+def _headroom_kind(value: object) -> str:
+    return "(auto)" if isinstance(value, str) else "(number)"
+
+
+class ServiceRecord(StrictRecord):
+    """One service. None where the file leaves the choice to the planner's documented default."""
+
+    name: Name
+    model: Name
+    precision: Literal["bf16", "fp16", "fp8", "fp4", "int8", "int4", "mxfp4"] | None = Field(
+        default=None, description="precision of the weights: bf16, fp16, fp8, fp4, int8 or int4; mxfp4"
+    )
+    engine: Name | None = None
+    workload: Annotated[
+        Annotated[Name, Tag("(name)")] | Annotated[WorkloadRecord, Tag("(inline)")],
+        Discriminator(_workload_kind),
+    ] = Field(
+        description="a workload's name, the path of a workload file or trace, or a mapping with buckets"
+    )
+    rate_requests_per_s: Rate
+    slo: SloRecord = Field(
+        description="a mapping with tpot_ms, ttft_ms, e2e_ms or several, and optionally statistic and further"
+    )
+    headroom: (
+        Annotated[
+            Annotated[ShareBelow1, Tag("(number)")] | Annotated[Literal["auto"], Tag("(auto)")],
+            Discriminator(_headroom_kind),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="share of capacity kept free, a number from 0 to 0.99, or auto: from the bursts of the "
+        "workload's trace",
+    )
+    min_replicas: CountOr0 | None = None
+    weight: float | None = Field(
+        default=None,
+        gt=0,
+        le=1_000_000,
+        allow_inf_nan=False,
+        description="what a request counts when a budget cannot pay for all, above 0 and at most 1,000,000",
+    )
+    traffic: TrafficRecord | None = Field(
+        default=None,
+        description="a mapping with prefix_cache_hit_rate, reasoning_tokens, lora_adapters and lora_rank, or "
+        "arrival_cv",
+    )
+    users: list[UsersRecord] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_USERS,
+        description=f"a list of 1 to {MAX_USERS} places with at and share; the shares sum to 1",
+    )
+    network_ms: Milliseconds | None = None
+    residency: Places | None = None
+
+    @model_validator(mode="after")
+    def _users_make_sense(self) -> ServiceRecord:
+        if self.users is None:
+            if self.network_ms is not None:
+                raise ValueError("network_ms is a round trip to users: say where they are with users")
+            return self
+        total = fsum(one.share for one in self.users)
+        if abs(total - 1) > SHARE_TOLERANCE:
+            raise ValueError(f"the shares of users must sum to 1; they sum to {total:g}")
+        if len({one.at for one in self.users}) < len(self.users):
+            raise ValueError("users: one entry per place")
+        return self
