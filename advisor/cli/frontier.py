@@ -33,6 +33,7 @@ class Over(StrEnum):
     ACCELERATORS = "accelerators"
     REGIONS = "regions"
     BUDGET = "budget"
+    CARBON = "carbon"
     DEMAND_ERROR = "demand-error"
     COVERAGE = "coverage"
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from advisor.domain import Market
 from advisor.errors import Infeasible, NoCandidates, SolverFailed, UsageError
+from advisor.optimize.posing import EMISSIONS
 from advisor.optimize.solve import solve
 from advisor.optimize.whatif import fleet_words
 from advisor.recommendation.policy import Survive
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from advisor.catalog.account import Account
+    from advisor.optimize.problem import Problem, Solution
     from advisor.recommendation.findings import Catalog
     from advisor.recommendation.request import Request
 
@@ -120,6 +122,10 @@ def _budget(request: Request, value: float) -> Request:
     return replace(request, policy=replace(request.policy, budget_usd_per_hour=usd))
 
 
+def _carbon(request: Request, value: float) -> Request:
+    return replace(request, policy=replace(request.policy, most_kg_co2e_per_hour=value))
+
+
 def _demand_error(request: Request, value: float) -> Request:
     return replace(request, policy=replace(request.policy, demand_error=value))
 
@@ -173,6 +179,9 @@ AXES: Final[dict[str, Axis]] = {
         ),
         Axis("budget", "most dollars an hour", "$/h", False, 1e-4, 1e6, _budget, lambda _: ()),
         Axis(
+            "carbon", "most emissions, estimated", "kg CO2e/h", False, 1e-6, 1e6, _carbon, lambda _: ()
+        ),
+        Axis(
             "demand-error", "demand above plan that is still served", "", False, 0, 10, _demand_error,
             lambda _: (0.0, 0.1, 0.2, 0.3, 0.5),
         ),
@@ -218,13 +227,24 @@ def frontier(
 def _usual(
     request: Request, catalog: Catalog, account: Account | None, now: datetime, axis: Axis
 ) -> list[float]:
-    """The axis's own values; for a budget, shares of what everything costs."""
-    if axis.name != "budget":
+    """The axis's own values; for budgets and emissions, shares of those of the fleet without a cap."""
+    if axis.name not in ("budget", "carbon"):
         return sorted(map(float, axis.usual(request)))
-    whole = _point(0.0, prepare(request, catalog, account, now), request.time_limit_s)
-    if whole.usd_per_hour is None:
-        raise UsageError(f"a frontier of budgets needs a fleet to start from: {whole.reason}")
-    return [round(float(whole.usd_per_hour) * share, 4) for share in (0.25, 0.5, 0.75, 0.9, 1.0)]
+    asked = _carbon(request, axis.most) if axis.name == "carbon" else request
+    prepared = prepare(asked, catalog, account, now)
+    try:
+        free = solve(prepared.problem, time_limit_s=request.time_limit_s, diagnose=False)
+    except (Infeasible, NoCandidates) as no:
+        raise UsageError(f"a frontier of {axis.name} needs a fleet to start from: {no}") from None
+    whole = _emitted(prepared.problem, free) if axis.name == "carbon" else float(free.usd_per_hour)
+    return [round(whole * share, 4) for share in (0.25, 0.5, 0.75, 0.9, 1.0)]
+
+
+def _emitted(problem: Problem, solution: Solution) -> float:
+    """Kilograms an hour, rounded up by the places of the axis so that the fleet itself is within."""
+    draws = {column.id: dict(column.draws).get(EMISSIONS, Decimal(0)) for column in problem.columns}
+    kg = sum((draws[column] * count for column, count in solution.instances.items()), Decimal(0))
+    return float(kg) + 1e-4
 
 
 def _check(axis: Axis, values: Sequence[float]) -> None:
