@@ -7,13 +7,14 @@ nowhere below.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 
 from advisor.catalog.buyable import parse_include
 from advisor.catalog.selection import parse_markets
 from advisor.domain import EvidenceKind, SloStatistic
-from advisor.errors import UsageError
+from advisor.errors import DataError, UnknownName, UsageError
 from advisor.recommendation import recommend as _recommendation
 from advisor.recommendation import request as _request
 from advisor.recommendation.asking import first, services_of
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 
     from advisor.catalog.account import Account
     from advisor.catalog.facts import Facts
+    from advisor.catalog.snapshot import Snapshot
     from advisor.plan.plan import Plan
+    from advisor.recommendation.drift import Drift
     from advisor.recommendation.explain import Explainer
     from advisor.recommendation.frontier import Frontier
     from advisor.workload.service import ServiceFile
@@ -273,3 +276,62 @@ def frontier(
     account = open_account(quota, catalog.facts) if used_account else None
     request = request_of(plan) if plan is not None else make_request(catalog.facts, **question)
     return _frontier.frontier(request, catalog, account, now_utc(), _frontier.AXES[over], values)
+
+
+def drift(
+    plan: Plan,
+    *,
+    snapshot: str | Path | None = None,
+    quota: Path | None = None,
+    threshold_percent: float | None = None,
+    command: str | None = None,
+) -> Drift:
+    """Whether a plan's decision still holds on the newest prices, and what to do if it does not.
+
+    Args:
+        plan: one with a fleet.
+        snapshot: id or file; None is the newest.
+        quota: account file; None is the default account where there is one.
+        threshold_percent: what a change must save of what keeping costs; None is the documented default.
+        command: the command line that asked, for the plan proposed; None is the plan's own.
+
+    Raises:
+        UsageError: the plan is infeasible, or the threshold is out of range.
+        DataError: the snapshot is unreadable or not what its name says.
+    """
+    from advisor.catalog.store import advisor_home
+    from advisor.recommendation import drift as _drift
+    from advisor.recommendation.replan import request_of
+    from advisor.settings import load_settings
+
+    percent = 100 * _drift.DEFAULT_THRESHOLD if threshold_percent is None else threshold_percent
+    checked_number("--threshold-percent", percent, above=0, at_most=100, inclusive=True)
+    catalog = load_catalog(snapshot)
+    settings = load_settings(advisor_home())
+    asked = replace(
+        request_of(plan),
+        on_demand_limit=settings.on_demand_limit,
+        spot_limit=settings.spot_limit,
+        command=plan.command if command is None else command,
+    )
+    return _drift.drift(
+        plan,
+        catalog,
+        open_account(quota, catalog.facts),
+        now_utc(),
+        threshold=percent / 100,
+        before=_prices_of(plan, catalog),
+        asked=asked,
+    )
+
+
+def _prices_of(plan: Plan, catalog: Catalog) -> Snapshot | None:
+    """The snapshot a plan was made on; None where it is no longer at hand."""
+    from advisor.catalog.store import open_snapshot
+
+    if plan.inputs.snapshot_id == catalog.snapshot.info.snapshot_id:
+        return catalog.snapshot
+    try:
+        return open_snapshot(plan.inputs.snapshot_id)
+    except (UnknownName, DataError):
+        return None

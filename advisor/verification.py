@@ -86,6 +86,7 @@ def inputs_of(
         names_accelerator=_names_accelerator(facts),
         refusal=_refusal(plan.inputs, facts, frozenset(limits or ())),
         stale_after={Market.ON_DEMAND: ON_DEMAND_LIMIT, Market.SPOT: SPOT_LIMIT},
+        reserved=_reserved(plan, prices, account),
         low=_low(profiles),
         zones=lambda provider, region: _zones(facts, provider, region),
         in_places=_in_places(facts),
@@ -124,6 +125,15 @@ def _capacities(plan: Plan, facts: Facts, profiles: ProfileStore) -> Capacities:
         )  # fmt: skip
 
     return ask
+
+
+def _reserved(plan: Plan, prices: Snapshot, account: Account | None) -> dict[str, tuple[Offer, int]] | None:
+    from advisor.catalog.reservations import held_by
+
+    if account is None:
+        return None
+    held = held_by(account.reservations, prices.offers, plan.created_at)
+    return {offer.id: (offer, held.instances[offer.id]) for offer in held.offers}
 
 
 def _traffic(service: ServiceLine) -> Traffic:
@@ -266,6 +276,8 @@ def _skipped(plan: Plan, against: Against, account: Account | None) -> list[str]
         )
     elif not against.account_is_the_plans:
         said.append("Free units the plan states: the account file is not the one the plan was made with.")
+    if account is None and any(line.market is Market.RESERVED for line in plan.purchase):
+        said.append("Reserved lines: name the account file that holds them with --quota.")
     if plan.inputs.latency_sha256 is not None:
         said.append("Who may be served from where: the plan rests on a measured latency matrix.")
     if against.workload_shares is None:

@@ -89,12 +89,12 @@ def _found(
 
 
 def _market(text: str | None) -> Market | None:
-    from advisor.domain import Market
+    from advisor.domain import LISTED_MARKETS, Market
 
     name = (text or "any").strip().casefold().replace("-", "_")
     if name == "any":
         return None
-    if name not in list(Market):
+    if name not in LISTED_MARKETS:
         raise UsageError(f"--market: '{text}' is not allowed; on-demand, spot or any")
     return Market(name)
 

@@ -22,7 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.errors import UsageError
-from advisor.text import printable
+from advisor.text import markdown_cell as markdown_cell
+from advisor.text import markdown_table as markdown_table
+from advisor.text import no_formula, printable
 from advisor.units import decimal_text
 
 if TYPE_CHECKING:
@@ -272,28 +274,7 @@ def csv_cell(value: object) -> str:
     if value is None:
         return ""
     text = printable(_plain(value))
-    if isinstance(value, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{text}"
-    return text
-
-
-def markdown_cell(text: str) -> str:
-    """Text that cannot break out of a Markdown table cell."""
-    return (
-        printable(" ".join(text.split()))
-        .replace("\\", "\\\\")
-        .replace("|", "\\|")
-        .replace("<", "&lt;")
-        .replace("`", "\\`")
-    )
-
-
-def markdown_table(headers: Sequence[str], numeric: Sequence[bool], rows: Sequence[Sequence[str]]) -> str:
-    """A GitHub-flavoured table."""
-    lines = ["| " + " | ".join(markdown_cell(header) for header in headers) + " |"]
-    lines.append("| " + " | ".join("---:" if right else "---" for right in numeric) + " |")
-    lines.extend("| " + " | ".join(markdown_cell(cell) for cell in row) + " |" for row in rows)
-    return "\n".join(lines)
+    return no_formula(text) if isinstance(value, str) else text
 
 
 def listing_markdown(listing: Listing) -> str:

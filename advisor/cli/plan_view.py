@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from advisor.cli.output import Col, Listing, listing_csv, listing_markdown, listing_table, markdown_cell
-from advisor.cli.plan_text import Paragraph, percent, usd
+from advisor.cli.output import Col, Listing, listing_csv
+from advisor.cli.plan_text import percent, short, usd
+from advisor.cli.plan_view_baselines import single_types, yardsticks
 from advisor.cli.plan_view_rules import situation
-from advisor.text import printable
+from advisor.cli.sections import Paragraph, Section, markdown, renderables
 from advisor.units import usd_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from advisor.plan.plan import Baseline, Plan, Purchase
+    from advisor.plan.plan import Plan, Purchase, Simulation
 
 _NARROW = 118  # below this, place and instance share a column
 _HOURS_PER_DAY = 24
-
-
-def _signed_percent(value: Any) -> str:
-    return "–" if value is None else f"{value:+.1%}"
 
 
 def _day(moment: Any) -> str:
     return "–" if moment is None else str(moment.date().isoformat())
 
 
-def sections(plan: Plan, width: int) -> Iterator[Paragraph | Listing]:
+def sections(plan: Plan, width: int) -> Iterator[Section]:
     """The plan's content in reading order."""
     yield _headline(plan)
     if plan.purchase:
@@ -37,10 +33,12 @@ def sections(plan: Plan, width: int) -> Iterator[Paragraph | Listing]:
         yield _total(plan)
     if plan.warnings:
         yield Paragraph("Read before you buy", tuple(plan.warnings), emphasis=True)
+    if plan.simulation is not None:
+        yield _replay(plan.simulation)
     yield from situation(plan)
     if plan.baselines:
-        yield _single_types(plan)
-        yield _yardsticks(plan)
+        yield single_types(plan)
+        yield yardsticks(plan)
     if plan.allocations:
         yield _evidence(plan)
     yield _prices(plan)
@@ -52,6 +50,32 @@ def sections(plan: Plan, width: int) -> Iterator[Paragraph | Listing]:
         (f"Plan {plan.plan_id} · snapshot {plan.inputs.snapshot_id} · advisor {plan.advisor_version}",),
         bulleted=False,
     )
+
+
+def _replay(found: Simulation) -> Paragraph:
+    """The verdict of the replay, in words."""
+    attained = "–" if found.attained_percent is None else f"{found.attained_percent:.2f}%"
+    verdict = "passes" if found.verdict == "pass" else "FAILS"
+    said = (
+        f"{verdict}: {attained} of {found.requests:,} requests within their limits, "
+        f"{found.target_percent:g}% asked ({'; '.join(found.arrivals)}; {found.duration_s:,.0f} s, "
+        f"seed {found.seed})"
+    )
+    lines = [said, found.evidence]
+    if found.verdict == "fail":
+        needed = found.headroom_needed
+        lines.append(
+            f"First to run out: {found.bottleneck}. "
+            + ("No headroom was found to help." if needed is None else f"Try --headroom {needed:.2f}.")
+        )
+    if len(found.trials) > 1:
+        tried = ", ".join(
+            f"{one.headroom:.0%} {'passes' if one.passes else 'fails'}"
+            + ("" if one.usd_per_hour is None else f" at ${usd_text(one.usd_per_hour)}/h")
+            for one in found.trials
+        )
+        lines.append(f"Headrooms tried: {tried}.")
+    return Paragraph("Replayed", tuple(lines))
 
 
 def _headline(plan: Plan) -> Paragraph:
@@ -142,58 +166,6 @@ def _besides(plan: Plan) -> str:
     return f", {' and '.join(parts)} included" if parts else ""
 
 
-_BASELINE_COLUMNS = (
-    Col("name", "Fleet"),
-    Col("instances", "Instances", numeric=True, importance=3),
-    Col("usd_per_hour", "$/h", numeric=True, text=usd(2)),
-    Col("usd_per_month", "$/month", numeric=True, text=usd(0), importance=2),
-    Col("saving_fraction", "Plan saves", numeric=True, text=percent),
-    Col("buys", "Buys", importance=4, wrap=True),
-)
-
-
-def _baseline_record(baseline: Baseline, hours: int) -> dict[str, Any]:
-    record = baseline.model_dump(mode="python")
-    record["buys"] = ", ".join(baseline.fleet)
-    record["usd_per_month"] = None if baseline.usd_per_hour is None else baseline.usd_per_hour * hours
-    return record
-
-
-def _single_types(plan: Plan) -> Listing:
-    singles = [b for b in plan.baselines if b.kind == "single_accelerator"]
-    priced = sorted(
-        (b for b in singles if b.usd_per_hour is not None),
-        key=lambda b: (b.usd_per_hour or Decimal(0), b.name),
-    )
-    footer = [f"{b.name} alone: {_short(b.detail)}." for b in singles if b.usd_per_hour is None]
-    return Listing(
-        "Against the cheapest fleet of one accelerator type",
-        _BASELINE_COLUMNS,
-        [_baseline_record(b, plan.hours_per_month) for b in priced],
-        footer=tuple(footer),
-        empty="no single accelerator type can serve it",
-    )
-
-
-def _yardsticks(plan: Plan) -> Listing:
-    others = [b for b in plan.baselines if b.kind != "single_accelerator"]
-    records = [_baseline_record(b, plan.hours_per_month) for b in others]
-    for record in records:
-        if record["kind"] == "admitting":
-            record["name"] = f"admitting {record['name'].replace('_', ' ')}"
-    columns = (
-        Col("name", "Fleet"),
-        *_BASELINE_COLUMNS[1:4],
-        Col("saving_fraction", "Plan saves", numeric=True, text=_signed_percent),
-        _BASELINE_COLUMNS[-1],
-    )
-    return Listing("Against other fleets", columns, records)
-
-
-def _short(detail: str, limit: int = 160) -> str:
-    return detail if len(detail) <= limit else detail[: limit - 1].rstrip() + "…"
-
-
 def _evidence(plan: Plan) -> Listing:
     rows: dict[tuple[str, int, str, str, float | None], float] = {}
     accelerator = {
@@ -256,7 +228,7 @@ def _exclusions(plan: Plan) -> Listing:
         {
             "reason": reason.replace("_", " "),
             **group.model_dump(mode="python"),
-            "example": _short(group.examples[0], 110),
+            "example": short(group.examples[0], 110),
         }
         for reason, group in plan.exclusions.items()
     ]
@@ -276,49 +248,12 @@ def _exclusions(plan: Plan) -> Listing:
 
 def plan_renderables(plan: Plan, width: int) -> list[RenderableType]:
     """The plan for a terminal of that width."""
-    from rich.text import Text
-
-    parts: list[RenderableType] = []
-    for section in sections(plan, width):
-        if parts:
-            parts.append(Text(""))
-        if isinstance(section, Listing):
-            parts.append(listing_table(section, width))
-        else:
-            parts.extend(_paragraph(section))
-    return parts
-
-
-def _paragraph(paragraph: Paragraph) -> Iterator[RenderableType]:
-    from rich.table import Table
-    from rich.text import Text
-
-    if paragraph.title:
-        yield Text(printable(paragraph.title), style="bold")
-    for line in paragraph.lines:
-        if paragraph.bulleted:
-            grid = Table.grid(padding=(0, 1, 0, 0))
-            grid.add_row(
-                Text("!" if paragraph.emphasis else "·", style="bold" if paragraph.emphasis else ""),
-                Text(printable(line)),
-            )
-            yield grid
-        else:
-            yield Text(printable(line))
+    return renderables(sections(plan, width), width)
 
 
 def plan_markdown(plan: Plan) -> str:
     """The plan as Markdown."""
-    parts = []
-    for section in sections(plan, width=10_000):
-        if isinstance(section, Listing):
-            parts.append(listing_markdown(section))
-            continue
-        if section.title:
-            parts.append(f"### {markdown_cell(section.title)}")
-        mark = "- " if section.bulleted else ""
-        parts.append("\n".join(mark + markdown_cell(line) for line in section.lines))
-    return "\n\n".join(part for part in parts if part)
+    return markdown(sections(plan, width=10_000))
 
 
 _CSV_COLUMNS = (

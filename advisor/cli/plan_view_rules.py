@@ -6,13 +6,14 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from advisor.cli.output import Col, Listing
-from advisor.cli.plan_text import Paragraph, percent, usd
+from advisor.cli.plan_text import percent, usd
+from advisor.cli.sections import Paragraph
 from advisor.units import usd_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from advisor.plan.plan import Allocation, Plan, RuleLine
+    from advisor.plan.plan import Allocation, Plan, Purchase, RuleLine
 
 
 def situation(plan: Plan) -> Iterator[Paragraph | Listing]:
@@ -99,7 +100,7 @@ def _holds(plan: Plan, rule: RuleLine) -> str:
 
 
 def _distinct(plan: Plan, kind: str) -> set[str]:
-    names = {
+    names: dict[str, Callable[[Purchase], str]] = {
         "accelerator": lambda line: line.accelerator,
         "instance_type": lambda line: line.instance_type,
         "provider": lambda line: line.provider,

@@ -360,7 +360,14 @@ _CELL_COLUMNS: Final = tuple(
 
 def _register() -> None:
     """The commands that bring figures in live in a file of their own."""
-    from advisor.cli import profile_compare, profile_estimate, profile_fit, profile_import, profile_next, profile_simulate
+    from advisor.cli import (
+        profile_compare,
+        profile_estimate,
+        profile_fit,
+        profile_import,
+        profile_next,
+        profile_simulate,
+    )
 
     app.command("import")(profile_import.import_)
     app.command("measure")(profile_import.measure)

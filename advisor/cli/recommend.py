@@ -14,7 +14,12 @@ from advisor.domain import EvidenceKind, SloStatistic
 from advisor.text import printable
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from advisor.catalog.account import Account
     from advisor.plan.plan import Plan
+    from advisor.recommendation.findings import Catalog
+    from advisor.recommendation.request import Request
 
 _WHERE = "Where"
 _WHAT = "What is served"
@@ -267,6 +272,23 @@ def recommend(
     carbon: Annotated[
         bool, typer.Option("--carbon", help="Estimate emissions.", rich_help_panel=_ANSWER)
     ] = False,
+    simulate: Annotated[
+        bool,
+        typer.Option(
+            "--simulate",
+            help="Replay requests against the fleet and add the verdict (see advisor simulate).",
+            rich_help_panel=_ANSWER,
+        ),
+    ] = False,
+    attain: Annotated[
+        float | None,
+        typer.Option(
+            "--attain",
+            help="Percent of each service's requests that a replay must find within their limits: plans "
+            "with the least headroom that does. Implies --simulate.",
+            rich_help_panel=_ANSWER,
+        ),
+    ] = None,
     snapshot: Annotated[
         str | None,
         typer.Option(
@@ -293,7 +315,6 @@ def recommend(
     import sys
 
     from advisor.api import load_catalog, make_request, now_utc, open_account
-    from advisor.recommendation.recommend import recommend as answer
 
     catalog = load_catalog(snapshot)
     account = open_account(quota, catalog.facts)
@@ -338,12 +359,37 @@ def recommend(
     )
     for warning in account.warnings if account else ():
         note(f"advisor: {warning}")
-    plan = answer(request, catalog, account, now_utc())
+    plan = _answer(request, catalog, account, now_utc(), simulate=simulate, attain=attain)
     _write(plan, form, output)
+    failed = plan.simulation is not None and plan.simulation.verdict == "fail"
+    if attain is not None and failed:
+        note("advisor: no headroom was found with which the replay reaches the target")
+        raise typer.Exit(3)
     if plan.status == "infeasible":
         if form is not Format.TABLE or output is not None:
             note(f"advisor: no fleet: {plan.reason}")
         raise typer.Exit(3)
+
+
+def _answer(
+    request: Request,
+    catalog: Catalog,
+    account: Account | None,
+    now: datetime,
+    *,
+    simulate: bool,
+    attain: float | None,
+) -> Plan:
+    from advisor.recommendation.recommend import recommend as answer
+
+    if attain is None and not simulate:
+        return answer(request, catalog, account, now)
+    from advisor.recommendation.attaining import attaining, replayed
+    from advisor.simulate import Options
+
+    if attain is not None:
+        return attaining(request, catalog, account, now, Options(attain_percent=attain))
+    return replayed(answer(request, catalog, account, now), catalog, Options())
 
 
 def _write(plan: Plan, form: Format, output: Path | None) -> None:

@@ -86,10 +86,11 @@ def _least(values: NDArray[np.float64], weight: NDArray[np.float64], most: int) 
     total = np.concatenate([[0.0], np.cumsum(weight)])
     size = len(values)
     best = np.concatenate([[0.0], values * total[1:]])
+    within = np.maximum(total[None, 1:] - total[:-1, None], 0.0) * values[None, :]
+    within[np.tril_indices(size, -1)] = np.inf  # a group that starts at i ends at j >= i
     choice = []
     for _ in range(most - 1):
-        cost = best[:-1, None] + np.maximum(total[None, 1:] - total[:-1, None], 0.0) * values[None, :]
-        cost[np.tril_indices(size, -1)] = np.inf  # a group that starts at i ends at j >= i
+        cost = best[:-1, None] + within
         first = cost.argmin(axis=0)
         choice.append(first)
         best = np.concatenate([[0.0], cost[first, np.arange(size)]])

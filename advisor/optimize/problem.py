@@ -11,11 +11,13 @@ Variables   instances[c] integer   replicas[c,s,k] integer   load_requests_per_s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from decimal import Decimal
 
 SECONDS_PER_HOUR: Final = 3600.0
 
@@ -37,7 +39,7 @@ class ServiceTerms:
 
     name: str = "default"
     utilisation_ceiling: float = 1.0  #: share of a replica's capacity that may be planned on, above 0 to 1
-    min_replicas: int = 0  #: of this service, over the whole fleet
+    min_replicas: int = 0  #: of this service, over the whole fleet, where somebody may be served by them
     weight: float = 1.0  #: what one of its requests counts when a budget cannot pay for all
 
 
@@ -65,7 +67,8 @@ class Column:
     usd_per_request: tuple[float, ...] = ()  #: side cost (egress) per demand; empty is none
     groups: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """What it shares its fate with: (kind, names), e.g. ``("zone", ("us-east-1a",))``. Several names of one
-    kind: the instances are spread evenly over them, so the loss of one takes the n-th part, rounded up."""
+    kind: the instances are spread evenly over them, so the loss of each takes the n-th part, rounded up; the
+    loss of all of them takes everything."""
     held: int = 0  #: instances of the current fleet
 
     def group(self, kind: str) -> tuple[str, ...]:
@@ -88,7 +91,10 @@ class Contingency:
 
     Its cases are every choice of ``count`` things to lose, combined with every choice of up to ``doubted``
     groups of ``doubted_kind`` whose replicas run at the low end of their error bands. After a loss the
-    router may send everything elsewhere, so each case has a routing of its own.
+    router may send everything elsewhere, so each case has a routing of its own, and replicas may be started
+    anew on the instances left. ``keeps`` holds for every demand from every stream of origins alike; where a
+    budget leaves some of a demand unserved, for what is served of it. A fleet that has fewer things than
+    ``count`` loses all of them.
     """
 
     label: str
@@ -125,7 +131,8 @@ class Problem:
     routing: Routing | None = None  #: None: every location serves everybody
     contingencies: tuple[Contingency, ...] = ()
     most_distinct: tuple[tuple[str, int], ...] = ()  #: (kind of group, how many different ones at most)
-    budget_usd_per_hour: Decimal | None = None  #: serve the most (by weight) this pays for, then the cheapest
+    budget_usd_per_hour: Decimal | None = None
+    """For the fleet and its side costs: serve the most (by weight) this pays for, then the cheapest."""
     change: ChangeCost | None = None  #: None: the fleet held does not matter
 
     def service_of(self, demand: int) -> int:

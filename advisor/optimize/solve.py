@@ -3,54 +3,34 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from advisor.errors import NoCandidates, SolverFailed
+from advisor.errors import NoCandidates
 from advisor.optimize import formulation
-from advisor.optimize.ascending import cheapest_first
 from advisor.optimize.certify import certify
-from advisor.optimize.contingencies import Tried, all_tried, proofs, worst_failed
+from advisor.optimize.contingencies import proofs
 from advisor.optimize.fleet import (
     SLACK,
-    Fleet,
     change_usd_per_hour,
     flows_between,
-    hold,
-    integer,
     loads,
     placed,
-    replicas_of,
     side_usd_per_hour,
 )
-from advisor.optimize.formulation import Answer, Case, Outcome
 from advisor.optimize.presolve import Reduced, is_plain, reduce, unservable
 from advisor.optimize.problem import Solution, SolveStatus
+from advisor.optimize.rounds import cheapest_under_rules
+from advisor.optimize.search import Found, cheapest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from advisor.optimize.presolve import Kind
     from advisor.optimize.problem import Problem
 
 _FLOAT_NOISE: Final = 1e-12  # relative; a bound this near the cost differs by the order of a sum
 _CONTINUOUS_NOISE: Final = 1e-7  # relative; of an optimum whose cost is not counts alone
-_MARGIN: Final = (
-    1e-6  # by which replicas shrink in the second attempt, if the first fleet does not hold exactly
-)
-_OUT_OF_TIME: Final = "no fleet was found in the time allowed; allow more with --time-limit-s"
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A fleet that holds, what is proved about it, and the cases it was put through."""
-
-    fleet: Fleet
-    bound: float
-    proved_most_served: bool = True
-    tried: Sequence[Tried] = ()
-    enforced: Sequence[Case] = ()
 
 
 def solve(
@@ -91,9 +71,9 @@ def solve(
     found = None
     if reduced.servable() or problem.budget_usd_per_hour is not None:
         if plain:
-            found = _cheapest(reduced, deadline, relative_gap, slices)
+            found = cheapest(reduced, deadline, relative_gap, slices)
         else:
-            found = _cheapest_under_rules(reduced, deadline, relative_gap)
+            found = cheapest_under_rules(reduced, deadline, relative_gap)
     if found is None:
         raise _infeasible(problem, pool_units or {}, diagnose=diagnose)
     return _solution(problem, reduced, found, relative_gap, started)
@@ -177,111 +157,11 @@ def _empty(seconds: float) -> Solution:
     return Solution(SolveStatus.OPTIMAL, {}, {}, {}, Decimal(0), 0.0, formulation.solver_name(), seconds)
 
 
-# --- a plain problem ------------------------------------------------------------------------------
-
-
-def _cheapest(reduced: Reduced, deadline: float, relative_gap: float, slices: int | None) -> _Found | None:
-    """A fleet that holds and a bound on the cost of any; None if there is none."""
-    answer = cheapest_first(reduced, deadline) or _run(reduced, deadline, relative_gap)
-    bound = answer.bound
-    if slices is not None and answer.outcome is Outcome.OPTIMAL:
-        answer, bound = _sliced(reduced, answer, deadline, relative_gap, slices)
-    if answer.outcome is Outcome.INFEASIBLE:
-        return None
-    if not answer.instances or (slices is not None and not answer.sliced):
-        raise SolverFailed(_OUT_OF_TIME)
-    fleet = hold(reduced, answer, slices) or _with_margin(reduced, deadline, slices=slices)
-    return _Found(fleet, bound)
-
-
-def _run(reduced: Reduced, deadline: float, relative_gap: float, **options: Any) -> Answer:
-    programme = formulation.cheapest_fleet(reduced, **options)
-    left = deadline - time.perf_counter()
-    return formulation.run(programme, time_limit_s=left, relative_gap=relative_gap)
-
-
-def _sliced(
-    reduced: Reduced, fluid: Answer, deadline: float, relative_gap: float, slices: int
-) -> tuple[Answer, float]:
-    """The answer for slices, from that for a free split of the same demands, and a bound.  Slices cost no
-    less than a free split, so if its counts carry the slices as well, they are the cheapest. A basic
-    routing splits few demands, so the slices are looked for next to one that leaves every pool some room,
-    then anywhere, and only then among other counts, with the free split's bound as a row.
-    """
-    counts = tuple(integer(count) for count in fluid.instances)
-    replicas = replicas_of(reduced, fluid, counts)
-    routed = formulation.run(formulation.balanced_routing(reduced, counts, replicas), time_limit_s=60.0)
-    for options in ({"near": routed.shares}, {}):
-        answer = _run(reduced, deadline, relative_gap, slices=slices, counts=counts, **options)
-        if answer.outcome is Outcome.OPTIMAL:
-            return answer, fluid.bound
-    answer = _run(
-        reduced, deadline, relative_gap, slices=slices, at_least_usd_per_hour=fluid.bound * (1 - SLACK)
-    )
-    return answer, max(fluid.bound, answer.bound)
-
-
-def _with_margin(reduced: Reduced, deadline: float, **options: Any) -> Fleet:
-    """A second attempt on slightly smaller replicas, for a fleet that held only within tolerance."""
-    answer = _run(_shrunk(reduced), deadline, 0.0, **options)
-    fleet = hold(reduced, answer, options.get("slices")) if answer.has_values else None
-    if fleet is None:
-        raise SolverFailed("the solver's fleet does not carry the load exactly, nor with a margin")
-    return fleet
-
-
-def _shrunk(reduced: Reduced) -> Reduced:
-    def smaller(kind: Kind) -> Kind:
-        more = 1 + _MARGIN
-        uses = (replace(u, needed=u.needed * more, needed_low=u.needed_low * more) for u in kind.uses)
-        return replace(kind, uses=tuple(uses))
-
-    return replace(reduced, kinds=tuple(smaller(kind) for kind in reduced.kinds))
-
-
-# --- rules ----------------------------------------------------------------------------------------
-
-
-def _cheapest_under_rules(reduced: Reduced, deadline: float, relative_gap: float) -> _Found | None:
-    """The same with every rule: cases are added until the fleet found gets through all of them."""
-    cases: list[Case] = []
-    while True:
-        found = _round(reduced, cases, deadline, relative_gap)
-        if found is None or not reduced.problem.contingencies:
-            return found
-        results = all_tried(reduced, found.fleet)
-        failed = worst_failed(reduced, results, cases)
-        if not failed:
-            return replace(found, tried=results, enforced=cases)
-        cases += failed
-
-
-def _round(reduced: Reduced, cases: Sequence[Case], deadline: float, relative_gap: float) -> _Found | None:
-    """The cheapest fleet that gets through these cases; with a budget, of those that serve the most."""
-    options: dict[str, Any] = {"cases": tuple(cases)}
-    most = None
-    if reduced.problem.budget_usd_per_hour is not None:
-        left = deadline - time.perf_counter()
-        most = formulation.run(formulation.most_served(reduced, cases=cases), time_limit_s=left)
-        if most.outcome is Outcome.INFEASIBLE:
-            return None
-        if not most.has_values:
-            raise SolverFailed(_OUT_OF_TIME)
-        options["at_least_served"] = -most.objective * (1 - SLACK)
-    answer = _run(reduced, deadline, relative_gap, **options)
-    if answer.outcome is Outcome.INFEASIBLE:
-        return None
-    if not answer.has_values:
-        raise SolverFailed(_OUT_OF_TIME)
-    fleet = hold(reduced, answer) or _with_margin(reduced, deadline, **options)
-    return _Found(fleet, answer.bound, most is None or most.outcome is Outcome.OPTIMAL)
-
-
 # --- the answer -----------------------------------------------------------------------------------
 
 
 def _solution(
-    problem: Problem, reduced: Reduced, found: _Found, relative_gap: float, started: float
+    problem: Problem, reduced: Reduced, found: Found, relative_gap: float, started: float
 ) -> Solution:
     fleet = found.fleet
     bought = {x.id: count for x, count in zip(reduced.candidates, fleet.instances, strict=True) if count}

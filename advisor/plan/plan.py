@@ -17,6 +17,7 @@ from advisor.plan.migration import FleetChange, Migration, MigrationStep
 from advisor.plan.record import DECIMAL_PATTERN, Amount, Rate, Record, Share, Usd
 from advisor.plan.risk import Carbon, CarbonLine, Fallback, Risk, SideCost
 from advisor.plan.rules import CaseLine, RuleLine
+from advisor.plan.simulation import Simulation
 from advisor.units import HOURS_PER_MONTH
 
 SCHEMA_VERSION: Final = 1
@@ -269,6 +270,9 @@ class Plan(Record):
     migration: Migration | None = Field(
         default=None, description="from the fleet held; null where none was given"
     )
+    simulation: Simulation | None = Field(
+        default=None, description="verdict of replaying requests against it; null was not replayed"
+    )
     reason: str | None = Field(default=None, description="why there is no plan, when infeasible")
 
 
@@ -300,6 +304,7 @@ __all__ = [
     "RuleLine",
     "ServiceLine",
     "SideCost",
+    "Simulation",
     "TrafficLine",
     "UsersLine",
     "datetime",

@@ -103,7 +103,7 @@ def _service(
         rate_requests_per_s=rate,
         slo=_at_the_server(slo, network_ms, filed),
         headroom=headroom,
-        traffic=_traffic(question, filed),
+        traffic=_traffic(question, filed, workload),
         users=_users(facts, filed, path),
         network_ms=network_ms,
         residency=tuple(filed.residency or ()) if filed is not None else (),
@@ -203,8 +203,10 @@ def _headroom(
     return share, [note]
 
 
-def _traffic(question: Mapping[str, Any], filed: ServiceRecord | None) -> Traffic:
-    base = filed.traffic.traffic() if filed is not None and filed.traffic is not None else Traffic()
+def _traffic(question: Mapping[str, Any], filed: ServiceRecord | None, workload: Workload) -> Traffic:
+    """The option, else the service file, else what the workload itself states."""
+    stated = filed.traffic if filed is not None else None
+    base = stated.traffic() if stated is not None else workload.traffic
     hits, hidden = question.get("prefix_cache_hit_rate"), question.get("reasoning_tokens")
     if hits is not None:
         checked_number("--prefix-cache-hit-rate", hits, above=0, at_most=0.99, inclusive=True)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from advisor.catalog.freshness import freshness
-from advisor.domain import EXCLUSION_REASONS, Bucket, Exclusion, Throughput
+from advisor.domain import Bucket, Throughput
 from advisor.optimize.problem import Solution, SolveStatus
 from advisor.plan.identity import identified
 from advisor.plan.plan import (
     Allocation,
     Baseline,
-    CatalogState,
-    ExclusionCount,
-    Inputs,
     Load,
     Optimality,
     OriginRate,
@@ -26,13 +21,13 @@ from advisor.plan.plan import (
 )
 from advisor.profiles.interval import interval_of
 from advisor.recommendation import assuming, risks, wording
+from advisor.recommendation.foundations import catalog_states, exclusion_counts, inputs_of
 from advisor.recommendation.service_lines import service_lines
 from advisor.recommendation.situation import free_units
 from advisor.units import usd_per_month
 from advisor.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from decimal import Decimal
 
     from advisor.optimize.candidates import Candidate, Degree
@@ -41,7 +36,6 @@ if TYPE_CHECKING:
     from advisor.profiles.interval import Interval
     from advisor.recommendation.findings import Findings
 
-_EXAMPLES = 3
 _NEGLIGIBLE_SHARE = 1e-9  # of a bucket's demand; a smaller split is the solver's dust, not a route
 
 
@@ -111,7 +105,7 @@ def refuse(found: Findings, reason: str) -> Plan:
 
 def _plan(found: Findings, solution: Solution | None, **answer: Any) -> Plan:
     request = found.request
-    states = _catalog_states(found)
+    states = catalog_states(found)
     services = service_lines(found, solution.served_share if solution is not None else {})
     draft = Plan(
         plan_id="",
@@ -119,11 +113,11 @@ def _plan(found: Findings, solution: Solution | None, **answer: Any) -> Plan:
         advisor_version=__version__,
         command=request.command,
         services=services,
-        exclusions=_exclusions(found.joined.exclusions, answer["baselines"]),
+        exclusions=exclusion_counts(found.joined.exclusions, answer["baselines"]),
         assumptions=assuming.assumptions(found, answer["purchase"]),
         warnings=wording.warnings(found, states, services, answer),
         catalog=states,
-        inputs=_inputs(found),
+        inputs=inputs_of(found),
         **answer,
     )
     return identified(draft)
@@ -279,75 +273,3 @@ def _load(
 
 def _weakness(profile: ProfileReference) -> tuple[int, float]:
     return profile.kind.rank, profile.error_pct if profile.error_pct is not None else float("inf")
-
-
-def _exclusions(exclusions: Iterable[Exclusion], baselines: list[Baseline]) -> dict[str, ExclusionCount]:
-    groups: dict[str, list[Exclusion]] = defaultdict(list)
-    for exclusion in exclusions:
-        groups[exclusion.reason].append(exclusion)
-    admitting = {b.name: b for b in baselines if b.kind == "admitting"}
-    return {
-        reason: ExclusionCount(
-            count=len(group),
-            meaning=EXCLUSION_REASONS[reason],
-            examples=[f"{e.subject}: {e.detail}" for e in _varied(group)],
-            saving_if_admitted=wording.saving_if_admitted(admitting[reason]) if reason in admitting else None,
-        )
-        for reason, group in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
-    }
-
-
-def _varied(group: list[Exclusion]) -> list[Exclusion]:
-    """A few examples whose details differ, so that each says something new."""
-    by_detail: dict[str, Exclusion] = {}
-    for exclusion in group:
-        by_detail.setdefault(exclusion.detail, exclusion)
-    return list(by_detail.values())[:_EXAMPLES]
-
-
-def _catalog_states(found: Findings) -> list[CatalogState]:
-    """Ages of the prices in scope; an estimate counts as a price only where the user asked for it."""
-    admitted = "estimated-spot" in found.request.include
-    priced = [o for o in found.selected.offers if admitted or "estimated_price" not in o.flags]
-    snapshot_id = found.catalog.snapshot.info.snapshot_id
-    return [
-        CatalogState(
-            provider=state.provider,
-            market=state.market,
-            snapshot_id=snapshot_id,
-            offers=state.offers,
-            collected_at=state.oldest,
-            newest_collected_at=state.newest,
-            age_hours=None if state.age_hours is None else round(state.age_hours, 1),
-            state=state.state,
-        )
-        for state in freshness(
-            priced,
-            found.now,
-            providers={offer.provider for offer in priced},
-            markets=found.request.markets,
-            on_demand_limit=found.request.on_demand_limit,
-            spot_limit=found.request.spot_limit,
-        )
-    ]
-
-
-def _inputs(found: Findings) -> Inputs:
-    request = found.request
-    return Inputs(
-        snapshot_id=found.catalog.snapshot.info.snapshot_id,
-        facts_sha256=found.catalog.facts.sha256,
-        profiles_sha256=found.catalog.profiles.profiles_sha256,
-        account_sha256=found.account.sha256 if found.account else None,
-        regions=list(found.selected.regions),
-        providers=list(found.selected.providers),
-        markets=list(request.markets),
-        evidence=request.evidence,
-        allow_unknown_availability=request.allow_unknown_availability,
-        include=sorted(request.include),
-        accelerators=list(request.accelerators),
-        exclude_accelerators=list(request.exclude_accelerators),
-        max_usd_per_hour=request.max_usd_per_hour,
-        fleet_sha256=holding.fleet.sha256 if (holding := request.policy.holding) is not None else None,
-        latency_sha256=request.policy.latency.sha256 if request.policy.latency is not None else None,
-    )

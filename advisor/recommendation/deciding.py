@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from advisor.catalog.residency import allowed_places
 from advisor.errors import Infeasible, NoCandidates, SolverFailed
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from advisor.optimize.problem import Problem, Solution
     from advisor.recommendation.prepare import Prepared
+
+_SAME_SHARE: Final = 1e-6  # of requests; below it two fleets serve alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,10 @@ def _holding(prepared: Prepared, best: Decision, time_left: Callable[[], float])
     priced = None if held.unknown else cost
     if best.solution.instances == dict(held.instances):
         return replace(best, leaving=Leaving(False, True, priced, best.solution, best.solution))
-    kept = as_held(prepared.problem, dict(held.instances), time_left)
+    problem = prepared.problem
+    kept = as_held(problem, dict(held.instances), time_left)
+    if kept is not None and served_share(problem, kept) < served_share(problem, best.solution) - _SAME_SHARE:
+        kept = None  # the budget pays for a fleet that serves more
     change = kept is None
     if kept is not None:
         saving = kept.objective_usd_per_hour - best.solution.objective_usd_per_hour
@@ -104,11 +109,11 @@ def _holding(prepared: Prepared, best: Decision, time_left: Callable[[], float])
     leaving = Leaving(change, kept is not None, priced, best.solution, kept)
     if change or kept is None:
         return replace(best, leaving=leaving)
-    return Decision(_not_cheapest(kept, best.solution), prepared.problem, best.staying, leaving)
+    return Decision(_not_cheapest(kept, best.solution), problem, best.staying, leaving)
 
 
 def as_held(problem: Problem, held: dict[str, int], time_left: Callable[[], float]) -> Solution | None:
-    """What runs now, serving within every rule; None if it cannot."""
+    """What runs now, serving within every rule, as much as it can under a budget; None if it cannot."""
     columns = tuple(replace(c, max_instances=c.held) for c in problem.columns if c.held)
     if not held or {column.id for column in columns} != held.keys():
         return None
@@ -116,7 +121,7 @@ def as_held(problem: Problem, held: dict[str, int], time_left: Callable[[], floa
     if problem.budget_usd_per_hour is not None and cost > problem.budget_usd_per_hour:
         return None
     dearer_than_keeping = ChangeCost(Decimal(0), 2 * max(c.usd_per_hour for c in columns) + 1, 1.0)
-    fixed = replace(problem, columns=columns, change=dearer_than_keeping, budget_usd_per_hour=None)
+    fixed = replace(problem, columns=columns, change=dearer_than_keeping)
     try:
         answer = solve(fixed, time_limit_s=time_left(), diagnose=False)
     except (NoCandidates, Infeasible, SolverFailed):

@@ -71,12 +71,20 @@ _NOT_FOR_SALE: Final = frozenset({"retired", "not_offered", "not_sold_this_way",
 
 def reasons_of(plan: Plan, prepared: Prepared, leaving: Leaving) -> tuple[Reason, ...]:
     """Every reason, the gravest first; none where the plan holds."""
-    found = [*_lines(prepared), *_quotas(prepared)]
+    found = impeded(plan, prepared)
     if leaving.kept is None and not found:
-        found += _unserved(plan, prepared)
+        found = _unserved(plan, prepared)
     if leaving.kept is not None and leaving.change and not prepared.findings.holding.unknown:
-        found.append(_regret(leaving, _threshold(prepared)))
-    found += _stale(prepared)
+        found = [*found, _regret(leaving, _threshold(prepared))]
+    return _by_gravity([*found, *_stale(prepared)])
+
+
+def impeded(plan: Plan, prepared: Prepared) -> list[Reason]:
+    """What stands in the way of the plan's lines, whatever else there is to buy."""
+    return [*_by_gravity([*_lines(plan, prepared), *_quotas(prepared)])]
+
+
+def _by_gravity(found: list[Reason]) -> tuple[Reason, ...]:
     order = list(Kind)
     return tuple(sorted(found, key=lambda reason: order.index(reason.kind)))
 
@@ -116,14 +124,16 @@ def _held(prepared: Prepared) -> dict[str, Offer]:
     return {offer.id: offer for offer in live if offer.id in held}
 
 
-def _lines(prepared: Prepared) -> Iterator[Reason]:
+def _lines(plan: Plan, prepared: Prepared) -> Iterator[Reason]:
     """What became of every line."""
     found = prepared.findings
     holding = prepared.request.policy.holding
     assert holding is not None
     yield from gone(holding.fleet.lines, listed_in(prepared), found.catalog.snapshot.info.snapshot_id)
     refused = {exclusion.subject: exclusion for exclusion in found.joined.exclusions}
-    anew = Screening(prepared.request, found.catalog.facts, found.account)
+    ran = plan.migration.changes if plan.migration is not None else ()
+    ran_before = frozenset(change.offer for change in ran if change.before)
+    anew = Screening(prepared.request, found.catalog.facts, found.account, ran_before)
     for key, offer in _held(prepared).items():
         exclusion = anew(offer) or refused.get(key)
         if exclusion is not None:
@@ -155,6 +165,11 @@ def _quotas(prepared: Prepared) -> Iterator[Reason]:
 
 def _unserved(plan: Plan, prepared: Prepared) -> list[Reason]:
     """Which rule the fleet kept breaks; none: it serves too little even without any."""
+    problem = prepared.problem
+    if problem.budget_usd_per_hour is not None:
+        over = _over_budget(prepared, problem.budget_usd_per_hour)
+        if over or any(service.served_share < 1 for service in plan.services):
+            return over or [_budget_serves_more(problem.budget_usd_per_hour)]
     held = dict(prepared.findings.holding.instances)
     limit = prepared.request.time_limit_s
     rules = [rule for rule in plan.rules if rule.kind not in ("budget", "prefer")]
@@ -162,14 +177,11 @@ def _unserved(plan: Plan, prepared: Prepared) -> list[Reason]:
     def serves(problem: Problem) -> bool:
         return as_held(replace(problem, budget_usd_per_hour=None), held, lambda: limit) is not None
 
-    problem = prepared.problem
     if not serves(without(problem, rules)):
         return [_slower(plan, prepared)]
     broken = [
         _broken(rule) for rule in rules if not serves(without(problem, [r for r in rules if r is not rule]))
     ]
-    if problem.budget_usd_per_hour is not None:
-        broken += _over_budget(prepared, problem.budget_usd_per_hour)
     if broken:
         return broken
     together = "; ".join(rule.text for rule in rules)
@@ -191,6 +203,13 @@ def _over_budget(prepared: Prepared, budget: Decimal) -> list[Reason]:
     return [
         Reason(Kind.RULE_BROKEN, "budget", text, {"kept_usd_per_hour": cost, "budget_usd_per_hour": budget})
     ]
+
+
+def _budget_serves_more(budget: Decimal) -> Reason:
+    text = (
+        f"At today's prices the budget of ${usd_text(budget)}/h pays for a fleet that serves more requests."
+    )
+    return Reason(Kind.RULE_BROKEN, "budget", text, {"budget_usd_per_hour": budget})
 
 
 def _slower(plan: Plan, prepared: Prepared) -> Reason:

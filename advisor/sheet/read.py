@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from advisor.domain import Market
+from advisor.domain import LISTED_MARKETS, Market
 from advisor.errors import InputFileError
 from advisor.sheet.prices import ANY, Adjustment, PriceSheet, SheetPrice, rounded
 from advisor.sheet.rows import csv_rows, listed, sheet_text, yaml_document
@@ -196,8 +196,8 @@ def _price(cells: _Cells) -> SheetPrice:
 
 def _market(cells: _Cells) -> Market:
     said = cells.text("market")
-    if said not in tuple(Market):
-        raise cells.refused("market", said, f"one of {', '.join(market.value for market in Market)}")
+    if said not in LISTED_MARKETS:
+        raise cells.refused("market", said, f"one of {', '.join(market.value for market in LISTED_MARKETS)}")
     return Market(said)
 
 

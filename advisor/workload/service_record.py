@@ -7,9 +7,9 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from advisor.domain import LatencyLimit, Slo, SloStatistic, Traffic
+from advisor.domain import LatencyLimit, Slo, SloStatistic
 from advisor.workload.service_fields import CountOr0, Milliseconds, Places, ShareAbove0, ShareBelow1
-from advisor.workload.workload_file import Name, Rate, StrictRecord, WorkloadRecord
+from advisor.workload.workload_file import Name, Rate, StrictRecord, TrafficRecord, WorkloadRecord
 
 MAX_USERS: Final = 100
 SHARE_TOLERANCE: Final = 1e-6
@@ -47,49 +47,6 @@ class SloRecord(StrictRecord):
         """As the domain has it."""
         further = tuple(LatencyLimit(one.metric, one.ms, SloStatistic(one.statistic)) for one in self.further)
         return Slo(self.tpot_ms, self.ttft_ms, SloStatistic(self.statistic), self.e2e_ms, further)
-
-
-class TrafficRecord(StrictRecord):
-    """What requests are besides their lengths; what is absent is not stated."""
-
-    prefix_cache_hit_rate: float = Field(
-        default=0.0,
-        ge=0,
-        lt=1,
-        allow_inf_nan=False,
-        description="share of input tokens served from cache, a number from 0 to below 1",
-    )
-    reasoning_tokens: float = Field(
-        default=0.0,
-        ge=0,
-        le=1_000_000,
-        allow_inf_nan=False,
-        description="hidden output tokens per request, a number from 0 to 1,000,000",
-    )
-    lora_adapters: CountOr0 = 0
-    lora_rank: CountOr0 = 0
-    arrival_cv: float = Field(
-        default=1.0,
-        ge=0,
-        le=100,
-        allow_inf_nan=False,
-        description="coefficient of variation of the gaps between arrivals, a number from 0 to 100",
-    )
-
-    @model_validator(mode="after")
-    def _go_together(self) -> TrafficRecord:
-        self.traffic()
-        return self
-
-    def traffic(self) -> Traffic:
-        """As the domain has it."""
-        return Traffic(
-            self.prefix_cache_hit_rate,
-            self.reasoning_tokens,
-            self.lora_adapters,
-            self.lora_rank,
-            self.arrival_cv,
-        )
 
 
 class UsersRecord(StrictRecord):
@@ -148,7 +105,7 @@ class ServiceRecord(StrictRecord):
     traffic: TrafficRecord | None = Field(
         default=None,
         description="a mapping with prefix_cache_hit_rate, reasoning_tokens, lora_adapters and lora_rank, or "
-        "arrival_cv",
+        "arrival_cv; absent, what the workload states",
     )
     users: list[UsersRecord] | None = Field(
         default=None,

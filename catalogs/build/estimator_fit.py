@@ -117,8 +117,8 @@ class _Design:
                         sizes.append(deviation)
         self.deviations = np.array(sizes)
         member = np.array([[mine[what] == which for what, which, _ in self._columns] for mine in each])
-        target = np.array([target for _, _, target in self._columns])
-        self._time, self._overhead = member * (target == 0), member * (target == 1)
+        moved = np.array([target for _, _, target in self._columns])
+        self._time, self._overhead = member * (moved == 0), member * (moved == 1)
 
     def effect(self, x: Floats) -> Effect:
         """Of every row: arrays in the place of numbers."""

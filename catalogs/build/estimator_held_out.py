@@ -173,8 +173,8 @@ def _ratios(part: Part, of: str) -> Floats:
         return np.array(list(_slo_ratios(part)))
     table = Table(part.runs)
     equation = {"rate": table.rate_ratio, "tpot": table.tpot_ratio, "ttft": table.ttft_ratio}[of]
-    found = equation(table.constants(part.fitted))
-    return found[~np.isnan(found)]
+    found: Floats = equation(table.constants(part.fitted))
+    return np.asarray(found[~np.isnan(found)])
 
 
 def _slo_ratios(part: Part) -> Iterator[float]:

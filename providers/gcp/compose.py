@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from advisor.domain import Availability, Market, Offer
+from advisor.domain import LISTED_MARKETS, Availability, Market, Offer
 from providers._payload import price
 from providers.gcp.shapes import ALIASES, DOCUMENTED, NAME, SOURCE, Shape, parts_of, sold
 from providers.gcp.skus import PriceBook, Rate, Trouble
@@ -69,7 +69,7 @@ def compose(ledger: Ledger, place: Place, book: PriceBook, scope: Scope, said_at
     if not scope.covers_region(NAME, place.region):
         return
     parts = parts_of(place.shape)
-    for market in Market:
+    for market in LISTED_MARKETS:
         if not scope.covers_market(market):
             continue
         if parts is None:

@@ -50,8 +50,10 @@ NEEDS_MORE_THAN_THE_CHECKOUT = {
     ("refresh",): "a network",
     ("profile", "measure"): "a running endpoint",
     ("profile", "forget"): "a profile of one's own",
+    ("profile", "simulate"): "the package aiconfigurator",
     ("catalog", "evidence"): "a refreshed snapshot",
     ("catalog", "diff"): "two snapshots",
+    ("drift",): "fresh prices",
 }
 RUNS_ANYWHERE = [words for words in EVERY if words not in NEEDS_MORE_THAN_THE_CHECKOUT]
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advisor.catalog.snapshot import write_snapshot
-from advisor.domain import Market
+from advisor.domain import LISTED_MARKETS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ offers = st.builds(
     region=st.sampled_from(["a", "b", "c", "cn-north-1"]),
     zone=st.sampled_from([None, "z1", "z2"]),
     instance_type=st.sampled_from(["p5.48xlarge", "a3-highgpu-1g", "g6.xlarge"]),
-    market=st.sampled_from(list(Market)),
+    market=st.sampled_from(LISTED_MARKETS),
     usd_per_hour=st.one_of(prices, st.sampled_from(["55.04", "20", "0.8048"])),
     accelerator=st.sampled_from(["h100-sxm-80gb", "l4-24gb", "l4-22gb", "None"]),
     accelerators=st.sampled_from([1, 8, "0.125", "2.5"]),

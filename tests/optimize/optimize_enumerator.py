@@ -117,8 +117,10 @@ def _ways(accelerators: int, sizes: tuple[int, ...], instances: int) -> tuple[tu
     chosen = itertools.combinations_with_replacement(one, instances)
     totals = {tuple(map(sum, zip(*x, strict=True))) if x else (0,) * len(sizes) for x in chosen}
     return tuple(
-        t for t in sorted(totals) if not any(o != t and all(a >= b for a, b in zip(o, t, strict=True)) for o in totals)
-    )  # fmt: skip
+        t
+        for t in sorted(totals)
+        if not any(o != t and all(a >= b for a, b in zip(o, t, strict=True)) for o in totals)
+    )
 
 
 def _fillings(problem: Problem, fleet: Counts) -> Iterator[Filling]:
@@ -137,6 +139,7 @@ def _enough_replicas(problem: Problem, filling: Filling) -> bool:
             n
             for (i, j), n in filling.items()
             if problem.columns[i].options[j].service == s
+            and any(_admitted(problem, s, o, problem.columns[i]) for o, _ in _origins(problem, s))
             and max(problem.columns[i].options[j].requests_per_s) > 0
         )
         if running < terms.min_replicas:
@@ -170,7 +173,7 @@ class _Rows:
 
     def solve(self) -> float | None:
         if not self.cost:
-            bad = any(0 > r + EPS for _, r in self.at_most) or any(abs(r) > EPS for _, r in self.equal)
+            bad = any(r + EPS < 0 for _, r in self.at_most) or any(abs(r) > EPS for _, r in self.equal)
             return None if bad else 0.0
 
         def dense(
@@ -341,7 +344,7 @@ def _with_budget(
         again = _day(rows, problem, left, factor=day.demand_factor, ceiling=day.utilisation_ceiling,
                      doubted=(day.doubted_kind, doubted), services=day.services)  # fmt: skip
         for key, into in again.items():
-            rows.equal.append(({**into, **{x: -day.keeps for x in serving[key]}}, 0.0))
+            rows.equal.append(({**into, **dict.fromkeys(serving[key], -day.keeps)}, 0.0))
     total = {x: weights[b] for (b, _), into in serving.items() for x in into}
     if served is None:
         rows.cost = [-total.get(x, 0.0) for x in range(len(rows.cost))]
@@ -351,9 +354,6 @@ def _with_budget(
 
 
 # --- problems -------------------------------------------------------------------------------------
-
-FAMILIES = ("services", "routing", "side", "instance", "zone", "spread", "doubt", "surge", "distinct", "min", "change",
-            "quota", "budget")  # fmt: skip
 
 
 @st.composite
@@ -421,10 +421,15 @@ def ruled_problems(draw: st.DrawFn, *families: str, most_columns: int = 3) -> Pr
         tuple(_contingencies(draw, has, services)),
         tuple([("zone", draw(st.integers(1, 2)))] if "distinct" in has else []),
         Decimal(draw(st.sampled_from(["0.9", "1.5", "2.4", "4"]))) if "budget" in has else None,
-        ChangeCost(Decimal(draw(st.sampled_from(["0", "10", "80"]))), Decimal(draw(st.sampled_from(["0", "25", "120"]))), 100.0)
-        if "change" in has
-        else None,
-    )  # fmt: skip
+        _change(draw) if "change" in has else None,
+    )
+
+
+def _change(draw: st.DrawFn) -> ChangeCost:
+    added, removed = (
+        Decimal(draw(st.sampled_from(each))) for each in (["0", "10", "80"], ["0", "25", "120"])
+    )
+    return ChangeCost(added, removed, 100.0)
 
 
 def _routing(draw: st.DrawFn, services: int) -> Routing:

@@ -1,8 +1,9 @@
-"""Every constraint family, alone and together, against an enumerator that shares no code with the optimiser."""
+"""Every constraint family, alone and together, against an enumerator that shares no code with it."""
 
 from __future__ import annotations
 
 import dataclasses
+import time
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,15 @@ from hypothesis import strategies as st
 from optimize_enumerator import cheapest, least_kept, ruled_problems, shuffled
 
 from advisor.errors import PlanningError
+from advisor.optimize import formulation
+from advisor.optimize.contingencies import cases_of
+from advisor.optimize.presolve import reduce
 from advisor.optimize.problem import Problem, Solution, SolveStatus
+from advisor.optimize.rounds import cheapest_under_rules
 from advisor.optimize.solve import solve
+
+if TYPE_CHECKING:
+    import random
 
 COMBINATIONS = {
     "services": ("services",),
@@ -35,7 +43,8 @@ COMBINATIONS = {
     "loss and routing": ("zone", "routing", "services"),
     "loss, doubt and change": ("instance", "doubt", "change"),
     "everything but a budget": (
-        "services", "routing", "side", "instance", "spread", "doubt", "surge", "distinct", "min", "change", "quota"),
+        "services", "routing", "side", "instance", "spread", "doubt", "surge", "distinct", "min", "change",
+        "quota"),
     "everything": (
         "services", "routing", "side", "zone", "surge", "distinct", "min", "change", "quota", "budget"),
 }  # fmt: skip
@@ -79,3 +88,112 @@ def test_equals_trying_every_fleet(families: tuple[str, ...]) -> None:
             assert found.objective_usd_per_hour <= objective + 1e-7
 
     check()
+
+
+ALL = COMBINATIONS["everything but a budget"]
+_FEW = settings(max_examples=40, deadline=None, derandomize=True, database=None)
+
+
+def objective(problem: Problem) -> float:
+    found = outcome(problem)
+    return float("inf") if found is None else found.objective_usd_per_hour
+
+
+def no_less(dearer: float, than: float) -> bool:
+    return dearer >= than * (1 - 1e-9) - 1e-9
+
+
+@given(ruled_problems(*ALL), st.data())
+@_FEW
+def test_raising_a_price_never_makes_the_plan_cheaper(problem: Problem, data: st.DataObject) -> None:
+    which = data.draw(st.integers(0, len(problem.columns) - 1))
+    dearer = tuple(
+        dataclasses.replace(c, usd_per_hour=c.usd_per_hour + Decimal("0.37")) if i == which else c
+        for i, c in enumerate(problem.columns)
+    )
+    assert no_less(objective(dataclasses.replace(problem, columns=dearer)), objective(problem))
+
+
+@given(ruled_problems(*(set(ALL) - {"change"})))
+@_FEW
+def test_an_extra_column_never_makes_the_plan_dearer(problem: Problem) -> None:
+    fewer = dataclasses.replace(problem, columns=problem.columns[:-1])
+    assert no_less(objective(fewer), objective(problem))
+
+
+@given(ruled_problems(*ALL))
+@_FEW
+def test_a_tighter_rule_never_makes_the_plan_cheaper(problem: Problem) -> None:
+    cost = objective(problem)
+    harder = tuple(dataclasses.replace(day, keeps=min(1.0, day.keeps + 0.1)) for day in problem.contingencies)
+    assert no_less(objective(dataclasses.replace(problem, contingencies=harder)), cost)
+    fewer = tuple((kind, most - 1) for kind, most in problem.most_distinct)
+    assert no_less(objective(dataclasses.replace(problem, most_distinct=fewer)), cost)
+    more = tuple(dataclasses.replace(s, min_replicas=s.min_replicas + 1) for s in problem.services)
+    assert no_less(objective(dataclasses.replace(problem, services=more)), cost)
+    less = {pool: max(units - 1, Decimal(0)) for pool, units in problem.free_units.items()}
+    assert no_less(objective(dataclasses.replace(problem, free_units=less)), cost)
+
+
+@given(ruled_problems(*ALL), st.randoms(use_true_random=False))
+@_FEW
+def test_the_order_of_columns_is_irrelevant(problem: Problem, chance: random.Random) -> None:
+    order = list(range(len(problem.columns)))
+    chance.shuffle(order)
+    one, other = outcome(problem), outcome(shuffled(problem, order))
+    if one is None or other is None:
+        assert one is other
+        return
+    assert dataclasses.replace(one, solve_seconds=0.0) == dataclasses.replace(other, solve_seconds=0.0)
+
+
+@given(ruled_problems(*ALL))
+@_FEW
+def test_presolve_keeps_the_optimum_with_rules_active(problem: Problem) -> None:
+    whole = reduce(problem, dominance=False, merge=False)
+    cost = objective(problem)
+    if cost == float("inf") or not whole.servable():
+        return
+    found = cheapest_under_rules(whole, time.perf_counter() + 30, 0.0)
+    assert found is not None
+    assert found.bound == pytest.approx(cost, rel=1e-6, abs=1e-7)
+
+
+@given(ruled_problems("zone", "spread", "instance", "doubt"))
+@_FEW
+def test_cases_made_when_needed_give_the_optimum_of_all_cases_at_once(problem: Problem) -> None:
+    """All cases that any fleet could meet: every zone, every single instance, every group in doubt."""
+    problem = dataclasses.replace(
+        problem, contingencies=tuple(dataclasses.replace(d, count=1) for d in problem.contingencies)
+    )
+    reduced = reduce(problem)
+    if not reduced.servable():
+        return
+    everything = [
+        case
+        for number in range(len(problem.contingencies))
+        for case in cases_of(reduced, [max(x.max_instances, 1) for x in reduced.candidates], number)
+    ]
+    answer = formulation.run(formulation.cheapest_fleet(reduced, cases=everything), time_limit_s=30)
+    cost = objective(problem)
+    if answer.has_values:
+        assert answer.objective == pytest.approx(cost, rel=1e-6)
+    else:
+        assert cost == float("inf")
+
+
+@given(ruled_problems("zone", "spread", "instance", "doubt", "surge"))
+@_FEW
+def test_the_least_share_of_a_case_is_what_the_enumerator_finds(problem: Problem) -> None:
+    found = outcome(problem)
+    if found is None:
+        return
+    fleet = tuple(found.instances.get(column.id, 0) for column in problem.columns)
+    least: dict[str, float] = {}
+    for day, kept in least_kept(problem, fleet):
+        least[day.label] = min(least.get(day.label, 1.0), kept)
+    told: dict[str, float] = {}
+    for proof in found.cases:
+        told[proof.contingency] = min(told.get(proof.contingency, 1.0), proof.least_served_share)
+        assert all(count <= found.instances[column] for column, count in proof.lost_instances.items())
+    assert told == pytest.approx(least, abs=1e-7)

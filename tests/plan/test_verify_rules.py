@@ -23,15 +23,17 @@ gcp lost                 8 L40S: 8 / 10.125 = 0.7901
 from __future__ import annotations
 
 import copy
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plan_builder import A100, a_plan_document, stamped, the_inputs
+from plan_builder import A100, a_plan_document, an_offer, stamped, the_inputs
 from scipy.optimize import linprog
 
+from advisor.domain import Market
 from advisor.plan.plan import Plan
 from advisor.plan.verify import MEANINGS, check
 from advisor.plan.verify.rerouting import least_served
@@ -242,6 +244,28 @@ def test_what_keeps_its_rules_holds(change: Callable[[dict[str, Any]], None], in
     assert [violation.message for violation in found] == []
 
 
+def reserved(document: dict[str, Any]) -> None:
+    """Line A is held, not bought: no draw on a quota, and nothing about the age of its price."""
+    line = document["purchase"][0]
+    line["market"], line["quota_draw"] = "reserved", []
+    document["catalog"] = document["catalog"][1:]
+    document["risk"] = None
+    for allocation in document["allocations"][:2]:
+        allocation["market"] = "reserved"
+
+
+HELD = {"aws:us-east-1/us-east-1a:g6e.12xlarge:reserved": (an_offer(market=Market.RESERVED), 2)}
+FEWER = {offer: (held, 1) for offer, (held, _) in HELD.items()}
+DEARER = {offer: (an_offer(market=Market.RESERVED, usd_per_hour=Decimal(5)), 2) for offer in HELD}
+
+
+def test_what_the_account_holds_may_run_and_without_an_account_nobody_can_say() -> None:
+    document = a_plan_document()
+    reserved(document)
+    assert codes(stamped(document), reserved=HELD) == []
+    assert codes(stamped(document), reserved=None) == []
+
+
 BROKEN: list[tuple[str, list[Callable[[dict[str, Any]], None]], dict[str, Any], str]] = [
     # rules that are read off
     ("a budget below the cost", [rule(kind="budget", usd_per_hour="11.69")], {}, "over_budget"),
@@ -265,6 +289,13 @@ BROKEN: list[tuple[str, list[Callable[[dict[str, Any]], None]], dict[str, Any], 
     ("a cap on emissions nobody knows", [rule(kind="carbon", kg_co2e_per_hour=9.0)],
      {"kg_co2e_per_hour": lambda line: None}, "emissions"),
     ("a cap without a figure", [rule(kind="carbon")], {}, "rule"),
+    # reservations
+    ("more than is held", [reserved], {"reserved": FEWER}, "reservation"),
+    ("what nobody holds", [reserved], {"reserved": {}}, "reservation"),
+    ("held at another price", [reserved], {"reserved": DEARER}, "price"),
+    ("a reservation that draws on a quota", [reserved, put("purchase.0.quota_draw", [
+        {"pool": "L-3819A6DF", "region": "us-east-1", "unit": "vcpu", "units": "96", "free_units": "112"}])],
+     {"reserved": HELD}, "quota_draw"),
     # services
     ("too few replicas", [put("services.0.min_replicas", 8)], {}, "min_replicas"),
     ("a bucket dropped without a budget", [partly, put("rules", [])], {}, "served"),

@@ -122,3 +122,12 @@ def test_every_service_that_cannot_be_served_is_named(catalog: Catalog, tmp_path
     assert plan.status == "infeasible"
     assert (plan.reason or "").startswith("large: ")
     assert "chat: " not in (plan.reason or "")
+
+
+def test_traffic_of_the_workload_stands_unless_the_service_says_otherwise(tmp_path: Path) -> None:
+    workload = a_service()["workload"] | {"traffic": {"reasoning_tokens": 30}}
+    plain = make_request(FACTS, service_file=a_file(tmp_path, a_service(workload=workload)))
+    assert plain.services[0].traffic.reasoning_tokens == 30
+    stated = a_service(workload=workload, traffic={"prefix_cache_hit_rate": 0.2})
+    (service,) = make_request(FACTS, service_file=a_file(tmp_path, stated)).services
+    assert (service.traffic.reasoning_tokens, service.traffic.prefix_cache_hit_rate) == (0, 0.2)

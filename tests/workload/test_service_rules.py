@@ -112,10 +112,10 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("service__weight", 0, "service.weight", "above 0"),
     ("service__network_ms", 50, "service", "say where they are with users"),
     ("service__users", [{"at": "aws:eu-west-1", "share": 0.6}], "service", "they sum to 0.6"),
-    ("service__users", [{"at": "a", "share": share} for share in (0.4, 0.6)], "service", "one entry per place"),
+    ("service__users", [{"at": "a", "share": share} for share in (0.4, 0.6)], "service", "one entry per"),
     ("service__users", [{"at": "a", "share": 0}], "service.users[0].share", "above 0 and at most 1"),
     ("service__traffic", {"lora_adapters": 4}, "service.traffic", "go together"),
-    ("service__traffic", {"prefix_cache_hit_rate": 1}, "service.traffic.prefix_cache_hit_rate", "below 1"),
+    ("service__traffic", {"prefix_cache_hit_rate": 1}, "service.traffic.prefix_cache_hit_rate", "to 0.99"),
     ("service__slo__further", [{"metric": "speed", "ms": 1, "statistic": "p99"}],
      "service.slo.further[0].metric", "tpot, ttft or e2e"),
 ]  # fmt: skip

@@ -53,6 +53,7 @@ from __future__ import annotations
 from advisor.optimize.formulation.case import Case, lost_share, survivors
 from advisor.optimize.formulation.day import SMALLEST_COEFFICIENT
 from advisor.optimize.formulation.families import stock_label
+from advisor.optimize.formulation.guided import LARGE, Relaxed, purchase_bound, slot_prices, solve_guided
 from advisor.optimize.formulation.highs import Answer, Outcome, as_pulp, run, solver_name
 from advisor.optimize.formulation.programme import (
     Programme,
@@ -65,11 +66,13 @@ from advisor.optimize.formulation.programme import (
 from advisor.optimize.formulation.warm import Routed, WarmRouting
 
 __all__ = [
+    "LARGE",
     "SMALLEST_COEFFICIENT",
     "Answer",
     "Case",
     "Outcome",
     "Programme",
+    "Relaxed",
     "Routed",
     "WarmRouting",
     "as_pulp",
@@ -79,7 +82,10 @@ __all__ = [
     "lost_share",
     "most_kept",
     "most_served",
+    "purchase_bound",
     "run",
+    "slot_prices",
+    "solve_guided",
     "solver_name",
     "stock_label",
     "survivors",

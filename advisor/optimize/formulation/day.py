@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from advisor.optimize.formulation.model import INFINITY, Sum, total
+from advisor.optimize.formulation.model import INFINITY, Sum
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -70,6 +70,7 @@ def add_pools(
     prefix: str = "",
     slices: int | None = None,
     replicas: Mapping[tuple[int, int], int] | None = None,
+    whole: bool = True,
 ) -> None:
     """Replica and share columns of every kind that stands.
 
@@ -83,6 +84,7 @@ def add_pools(
         prefix: of column names.
         slices: shares are whole numbers of this many slices.
         replicas: if they are no longer a question; a pool without any has no columns.
+        whole: replicas are whole numbers.
     """
     for p, standing in day.standing.items():
         kind = reduced.kinds[p]
@@ -97,7 +99,7 @@ def add_pools(
             elif len(kind.uses) == 1:
                 held = standing.times(use.slots)
             else:
-                column = model.add(f"{prefix}r{p}_{s}_{k}", integer=True)
+                column = model.add(f"{prefix}r{p}_{s}_{k}", integer=whole)
                 held = Sum(np.array([column]), np.ones(1))
             work = needed(p, u)
             can = np.isfinite(work)
@@ -141,13 +143,19 @@ def shares_by_demand(day: Day, reduced: Reduced) -> Iterator[tuple[int, Indices,
         yield b, column[mine], place[mine]
 
 
-def served(day: Day, reduced: Reduced, demand: int, stream: int | None) -> Sum:
-    """What a day serves of a demand, or of one of its streams, as a sum of its columns."""
-    if stream is not None:
-        columns = [c for (b, j, _), c in sorted(day.flows.items()) if (b, j) == (demand, stream)]
-        return Sum(np.array(columns, dtype=np.intp), np.ones(len(columns)))
-    return total(
-        Sum(pool.shares + np.flatnonzero(pool.demands == demand), np.ones(1))
-        for pool in day.pools
-        if (pool.demands == demand).any()
-    )
+def served(day: Day, reduced: Reduced) -> dict[tuple[int, int | None], Sum]:
+    """What a day serves of every demand with one stream, and of each stream of the others, in its columns."""
+    found: dict[tuple[int, int | None], Sum] = {
+        (b, None): Sum(columns, np.ones(len(columns)))
+        for b, columns, _ in shares_by_demand(day, reduced)
+        if len(reduced.streams(b)) == 1
+    }
+    flows: dict[tuple[int, int], list[int]] = {}
+    for (b, j, _), column in day.flows.items():
+        flows.setdefault((b, j), []).append(column)
+    for b in demands_of(day, reduced):
+        streams = reduced.streams(b)
+        for j in range(len(streams) if len(streams) > 1 else 0):
+            columns = flows.get((b, j), [])
+            found[b, j] = Sum(np.array(columns, dtype=np.intp), np.ones(len(columns)))
+    return found

@@ -29,18 +29,12 @@ def serve_demand(reduced: Reduced, day: Day) -> Iterator[Row]:
     On a plain day with a budget at most 1; on a case of such a problem that part of what that day serves.
     Demands with several streams are served by :func:`serve_stream` instead.
     """
-    for b, columns, _ in shares_by_demand(day, reduced):
-        if len(reduced.streams(b)) == 1:
-            yield _kept(f"serve_demand_{day.label}{b}", Sum(columns, np.ones(len(columns))), reduced, day, b)
+    yield from (row for (_, j), row in _kept("serve_demand", reduced, day) if j is None)
 
 
 def serve_stream(reduced: Reduced, day: Day) -> Iterator[Row]:
     """Every stream of a demand is served from places it may be served from: sum of flow = its share."""
-    for b, _, _ in shares_by_demand(day, reduced):
-        streams = reduced.streams(b)
-        for j in range(len(streams) if len(streams) > 1 else 0):
-            name = f"serve_stream_{day.label}{b}_{j}"
-            yield _kept(name, served(day, reduced, b, j), reduced, day, b, j)
+    yield from (row for (_, j), row in _kept("serve_stream", reduced, day) if j is not None)
 
 
 def route(reduced: Reduced, day: Day) -> Iterator[Row]:
@@ -57,17 +51,22 @@ def route(reduced: Reduced, day: Day) -> Iterator[Row]:
                 yield Row(f"route_{day.label}{b}_{place}", index, value, 0.0, 0.0)
 
 
-def _kept(name: str, shares: Sum, reduced: Reduced, day: Day, b: int, j: int | None = None) -> Row:
-    whole = 1.0 if j is None else reduced.streams(b)[j].share
-    if day.of is not None:
-        both = total([shares, served(day.of, reduced, b, j).times(-day.keeps)])
-        return Row(name, both.index, both.value, 0.0, 0.0)
-    if day.least is not None:
-        whole = whole if day.parts is None else day.parts.get((b, j), 0.0)
-        both = total([shares, Sum(np.array([day.least]), np.array([-whole]))])
-        return Row(name, both.index, both.value, 0.0, INFINITY)
-    low = -INFINITY if day.at_most else whole * day.keeps
-    return Row(name, shares.index, shares.value, low, whole * day.keeps)
+def _kept(family: str, reduced: Reduced, day: Day) -> Iterator[tuple[tuple[int, int | None], Row]]:
+    """What is served of every (demand, stream) is what the day keeps of it."""
+    plainly = served(day.of, reduced) if day.of is not None else {}
+    for (b, j), shares in served(day, reduced).items():
+        name = f"{family}_{day.label}{b}" if j is None else f"{family}_{day.label}{b}_{j}"
+        whole = 1.0 if j is None else reduced.streams(b)[j].share
+        low, high = whole * day.keeps, whole * day.keeps
+        if day.of is not None:
+            shares, low, high = total([shares, plainly[b, j].times(-day.keeps)]), 0.0, 0.0
+        elif day.least is not None:
+            whole = whole if day.parts is None else day.parts.get((b, j), 0.0)
+            shares = total([shares, Sum(np.array([day.least]), np.array([-whole]))])
+            low, high = 0.0, INFINITY
+        elif day.at_most:
+            low = -INFINITY
+        yield (b, j), Row(name, shares.index, shares.value, low, high)
 
 
 def replica_capacity(reduced: Reduced, day: Day) -> Iterator[Row]:

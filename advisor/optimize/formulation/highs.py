@@ -99,12 +99,12 @@ def run(programme: Programme, *, time_limit_s: float, relative_gap: float = 0.0)
     options = {
         "mip_rel_gap": relative_gap,
         "time_limit": max(time_limit_s, 0.0),
-        **(_QUICK if shares <= SMALL and not programme.sliced and not programme.cases else {}),
+        **(_QUICK if shares <= SMALL and not programme.sliced else {}),
     }
     if not model.size:
-        return _answer(programme, _without_columns(model))
+        return answer_of(programme, _without_columns(model))
     raw = (_through_pulp if model.nonzeros <= READABLE else solve_arrays)(model, options)
-    return _answer(programme, raw)
+    return answer_of(programme, raw)
 
 
 def _without_columns(model: Model) -> Raw:
@@ -112,7 +112,7 @@ def _without_columns(model: Model) -> Raw:
     return Raw(Outcome.OPTIMAL, 0.0, 0.0, np.zeros(0)) if holds else Raw(Outcome.INFEASIBLE, 0.0)
 
 
-def _answer(programme: Programme, raw: Raw) -> Answer:
+def answer_of(programme: Programme, raw: Raw) -> Answer:
     """The values of a raw answer by what they mean."""
     values = raw.values
     if values is None:
@@ -177,28 +177,44 @@ def _merged(
     return columns, summed
 
 
-def solve_arrays(model: Model, options: Mapping[str, Any], start: NDArray[np.float64] | None = None) -> Raw:
-    """Hand the arrays to HiGHS directly.
+def solve_arrays(model: Model, options: Mapping[str, Any]) -> Raw:
+    """Hand the arrays to HiGHS directly."""
+    return run_highs(as_highs(model), options, mixed=bool(model.integer.any()))
+
+
+def run_highs(
+    lp: Any, options: Mapping[str, Any], *, mixed: bool, start: NDArray[np.float64] | None = None
+) -> Raw:
+    """Solve a model as HiGHS takes it.
 
     Args:
-        model: to solve.
+        lp: from :func:`as_highs`.
         options: besides those every solve has.
+        mixed: whether it has whole-number columns.
         start: a feasible point to begin with, if one is known.
+
+    Raises:
+        SolverFailed: HiGHS refused it.
     """
     highs = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy is untyped
-    for name, value in _OPTIONS.items() | options.items():
-        highs.setOptionValue(name, value)
-    if highs.passModel(as_highs(model)) == highspy.HighsStatus.kError:
+    configure(highs, options)
+    if highs.passModel(lp) == highspy.HighsStatus.kError:
         raise SolverFailed("HiGHS refused the model")
     if start is not None:
         solution = highspy.HighsSolution()
         solution.col_value = start.tolist()
         highs.setSolution(solution)
     highs.run()
-    return raw_answer(highs, mixed=bool(model.integer.any()))
+    return raw_answer(highs, mixed=mixed)
 
 
-_OPTIONS: Final = {
+def configure(highs: Any, options: Mapping[str, Any]) -> None:
+    """Set options on top of those every solve has: one thread, fixed seed, silent, tight."""
+    for name, value in (_OPTIONS | dict(options)).items():
+        highs.setOptionValue(name, value)
+
+
+_OPTIONS: Final[dict[str, Any]] = {
     "output_flag": False,
     "threads": 1,
     "random_seed": SEED,

@@ -32,7 +32,7 @@ from advisor.optimize.formulation.rules import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -56,6 +56,13 @@ class Programme:
     extras: dict[str, int] = field(default_factory=dict)  #: column per limit that may grow
     cost: Sum | None = None  #: in dollars per hour
     sliced: bool = False
+
+    def keep(self, counts: Sequence[int]) -> None:
+        """Look only at fleets that hold so many instances of every candidate or more."""
+        assert self.instances is not None
+        for c, count in enumerate(counts):
+            if count:
+                self.model.narrow(self.instances + c, count, self.reduced.candidates[c].max_instances)
 
 
 # --- objective ------------------------------------------------------------------------------------
@@ -110,6 +117,7 @@ def cheapest_fleet(
     reduced: Reduced,
     *,
     cases: Sequence[Case] = (),
+    eased: Collection[Case] = (),
     slices: int | None = None,
     counts: tuple[int, ...] | None = None,
     near: Mapping[tuple[int, int, int], float] | None = None,
@@ -121,6 +129,7 @@ def cheapest_fleet(
     Args:
         reduced: from presolve.
         cases: of contingencies, to get through.
+        eased: those of them in which replicas may be fractions. No fleet is lost by that, some are gained.
         slices: cut each demand into so many equal indivisible slices; shares become whole numbers of them.
             Slices of one demand are alike, so counting them is the same problem as one binary per slice.
         counts: instances per candidate, if they are no longer a question.
@@ -128,7 +137,7 @@ def cheapest_fleet(
         at_least_usd_per_hour: a proved bound on the cost, as a row.
         at_least_served: with a budget, the weighted requests per second to serve.
     """
-    programme = _fleet("cheapest_fleet", reduced, cases, slices=slices, counts=counts)
+    programme = _fleet("cheapest_fleet", reduced, cases, eased=eased, slices=slices, counts=counts)
     if near is not None:
         _keep_near(programme, near, float(slices or 1))
     assert programme.cost is not None
@@ -140,9 +149,9 @@ def cheapest_fleet(
     return programme
 
 
-def most_served(reduced: Reduced, *, cases: Sequence[Case] = ()) -> Programme:
+def most_served(reduced: Reduced, *, cases: Sequence[Case] = (), eased: Collection[Case] = ()) -> Programme:
     """How much can be served within the limits and the budget, by weight; demands may be served in part."""
-    programme = _fleet("most_served", reduced, cases, partly=True)
+    programme = _fleet("most_served", reduced, cases, eased=eased, partly=True)
     programme.model.minimise(weighted_served(reduced, programme.day).times(-1.0))
     return programme
 
@@ -208,6 +217,7 @@ def _fleet(
     reduced: Reduced,
     cases: Sequence[Case],
     *,
+    eased: Collection[Case] = (),
     slices: int | None = None,
     counts: tuple[int, ...] | None = None,
     partly: bool = False,
@@ -232,7 +242,7 @@ def _fleet(
     model.add_rows(quota(reduced, instances, extras))
     _add_rules(programme)
     for number, case in enumerate(cases, 1):
-        _add_case_day(programme, case, number, partly=partly)
+        _add_case_day(programme, case, number, partly=partly, whole=case not in eased)
     return programme
 
 
@@ -255,13 +265,13 @@ def _add_rules(programme: Programme) -> None:
     programme.cost = total([spent, change_cost(reduced, instances, change)])
 
 
-def _add_case_day(programme: Programme, case: Case, number: int, *, partly: bool) -> None:
+def _add_case_day(programme: Programme, case: Case, number: int, *, partly: bool, whole: bool) -> None:
     model, reduced = programme.model, programme.reduced
     assert programme.instances is not None
     day = add_case(model, reduced, case, number, programme.instances)
     if partly:
         day.of = programme.day
-    add_pools(model, day, reduced, needed_on(reduced, case), prefix=f"e{number}")
+    add_pools(model, day, reduced, needed_on(reduced, case), prefix=f"e{number}", whole=whole)
     add_flows(model, day, reduced, prefix=f"e{number}")
     _add_day(model, reduced, day)
     programme.cases.append(day)

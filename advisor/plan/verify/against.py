@@ -43,6 +43,8 @@ class Against:
     refusal: Callable[[Offer], str | None] | None = (
         None  #: why an offer cannot be bought under the plan's rules
     )
+    reserved: Mapping[str, tuple[Offer, int]] | None = None
+    """What the account holds reserved: offer and how many, by offer id; None: no account is at hand."""
     low: Callable[[Throughput, str], float] | None = None  #: low end of a figure on an accelerator
     zones: Callable[[str, str], Sequence[str]] | None = None  #: (provider, region) -> its zones
     in_places: Callable[[Sequence[str], str], bool] | None = None  #: do patterns allow a provider:region?

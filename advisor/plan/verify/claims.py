@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from advisor.domain import EXCLUSION_REASONS
+from advisor.domain import EXCLUSION_REASONS, Market
 from advisor.plan.identity import plan_id
 from advisor.plan.verify.against import live_offers
 from advisor.plan.verify.books import EXACT
@@ -167,6 +167,8 @@ def _catalog(plan: Plan, against: Against) -> Iterator[Violation]:
         yield from _age(plan, state, f"catalog[{index}]")
         yield from _as_snapshot(plan, state, against, f"catalog[{index}]")
     for index, line in enumerate(plan.purchase):
+        if line.market is Market.RESERVED:
+            continue  # its price is the account's own, of no age
         found = states.get((line.provider, line.market))
         at = f"purchase[{index}]"
         if found is None or found.state == "missing":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from advisor.domain import Availability
+from advisor.domain import Availability, Market
 from advisor.plan.verify.against import live_offers
 from advisor.plan.verify.violation import Violation
 from advisor.units import decimal_text
@@ -36,6 +36,9 @@ def check_offers(plan: Plan, against: Against) -> Iterator[Violation]:
     offers = None if against.offers is None else live_offers(against.offers)
     for index, line in enumerate(plan.purchase):
         at = f"purchase[{index}]"
+        if line.market is Market.RESERVED:
+            yield from _reserved(line, against, at)
+            continue
         yield from _buyable(line.flags, line.availability, plan.inputs, at)
         if offers is None:
             continue
@@ -48,6 +51,21 @@ def check_offers(plan: Plan, against: Against) -> Iterator[Violation]:
         refusal = against.refusal(offer) if against.refusal else None
         if refusal is not None:
             yield Violation("not_buyable", at, "an offer that can be bought", refusal)
+
+
+def _reserved(line: Purchase, against: Against, at: str) -> Iterator[Violation]:
+    """Against what the account holds; without an account nothing can be said."""
+    if against.reserved is None:
+        return
+    offer, held = against.reserved.get(line.offer_id, (None, 0))
+    if offer is None or line.instances > held:
+        expected = f"at most {held} held"
+        yield Violation("reservation", f"{at}.instances", expected, f"{line.instances} × {line.offer_id}")
+    elif line.usd_per_hour_each != offer.usd_per_hour:
+        where = f"{at}.usd_per_hour_each"
+        yield Violation(
+            "price", where, decimal_text(offer.usd_per_hour), decimal_text(line.usd_per_hour_each)
+        )
 
 
 def _as_offered(line: Purchase, offer: Offer, at: str) -> Iterator[Violation]:

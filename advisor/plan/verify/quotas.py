@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from advisor.domain import Market
 from advisor.plan.verify.against import live_offers
 from advisor.plan.verify.books import EXACT
 from advisor.plan.verify.violation import Violation
@@ -40,6 +41,12 @@ def check_quotas(plan: Plan, against: Against) -> Iterator[Violation]:
 
 def _as_facts_say(line: Purchase, offer: Offer | None, against: Against, at: str) -> Iterator[Violation]:
     """Compare with what the instance type draws; a pool left out is as wrong as one made up."""
+    if line.market is Market.RESERVED:
+        for draw in line.quota_draw:  # what is held already draws on no quota
+            yield Violation(
+                "quota_draw", f"{at}.quota_draw ({draw.pool} in {draw.region})", "nothing", "a draw"
+            )
+        return
     if against.draws is None or offer is None:
         return
     expected = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from advisor.domain import Market
 from advisor.plan.verify.violation import Violation
 from advisor.units import decimal_text
 
@@ -25,11 +26,12 @@ def check_selection(plan: Plan, against: Against) -> Iterator[Violation]:
             yield _outside("region", at, wanted.regions, qualified)
         if not matches(wanted.providers, line.provider):
             yield _outside("provider", at, wanted.providers, line.provider)
-        if wanted.markets and line.market not in wanted.markets:
+        asked = line.market in wanted.markets or line.market is Market.RESERVED  # held, so never asked for
+        if wanted.markets and not asked:
             yield _outside("market", at, [market.value for market in wanted.markets], line.market.value)
         yield from _accelerator(line, at, wanted, against)
         limit = wanted.max_usd_per_hour
-        if limit is not None and line.usd_per_hour_each > limit:
+        if limit is not None and line.market is not Market.RESERVED and line.usd_per_hour_each > limit:
             where = f"{at}.usd_per_hour_each"
             yield Violation(
                 "over_price_limit",

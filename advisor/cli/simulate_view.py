@@ -1,0 +1,153 @@
+"""A replay as tables and charts for a terminal, as CSV and as Markdown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from advisor.cli.output import Col, Listing, listing_csv, listing_markdown, listing_table
+from advisor.cli.simulate_charts import distribution, over_time
+from advisor.cli.simulate_words import attained_text, findings, loss_words, percent, verdict, worth
+from advisor.simulate.latencies import METRICS
+from advisor.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+
+    from advisor.simulate import Headroom, Replay
+    from advisor.simulate.attainment import Quantiles, Slice
+
+_WORST_BUCKETS = 5
+
+
+def replay_renderables(
+    replay: Replay, headroom: Headroom | None, repeated: dict[str, Any] | None, width: int
+) -> Sequence[RenderableType]:
+    """Verdict, latencies, attainment, the fleet over time, distributions, and what it is worth."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    def heading(words: str) -> RenderableType:
+        return Padding(Text(words, style="bold"), (1, 0, 0, 0))
+
+    def lines(said: Sequence[str]) -> list[RenderableType]:
+        return [Text(line) for line in said]
+
+    parts: list[RenderableType] = [
+        Text(verdict(replay), style="bold green" if replay.passes else "bold red"), Text(_asked(replay)),
+        *lines(findings(replay, headroom)),
+    ]  # fmt: skip
+    if repeated is not None:
+        low, high = repeated["interval_percent"]
+        parts.append(
+            Text(
+                f"{repeated['passed']} of {repeated['replications']} seeds pass; attainment over seeds "
+                f"{percent(repeated['percent'])} ({percent(low)} to {percent(high)})."
+            )
+        )
+    if replay.aftermath is not None:
+        parts += [heading("The loss"), *lines(loss_words(replay.aftermath))]
+    parts += [heading("Latencies"), listing_table(_latencies(replay), width)]
+    parts += [heading("Within limits"), listing_table(attainment_listing(replay, worst=True), width)]
+    parts += [heading("Over time"), *lines(over_time(replay.timeline, width))]
+    for metric in METRICS[:2]:
+        limit = next((item.limit_ms for item in replay.limits if item.metric == metric), None)
+        parts += [heading(f"Distribution of {metric.upper()}")]
+        parts += lines(distribution(replay.histograms[metric], limit, width))
+    parts += [heading("What this is worth"), *lines(worth(replay))]
+    return parts
+
+
+def _asked(replay: Replay) -> str:
+    arrivals = ", ".join(dict.fromkeys(replay.arrivals))
+    return (
+        f"Plan {printable(replay.plan_id)} · {replay.requests:,} requests ({arrivals} arrivals) in "
+        f"{replay.duration_s:,.0f} s, {replay.rate_requests_per_s:.4g}/s · "
+        f"{replay.fleet.replicas:,} replicas · seed {replay.options.seed}"
+    )
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.1f}"
+
+
+def _latencies(replay: Replay) -> Listing:
+    overall = replay.breakdown.overall
+    names = {"ttft": "TTFT", "tpot": "TPOT", "e2e": "E2E"}
+    records = []
+    for metric in METRICS:
+        found: Quantiles = getattr(overall, f"{metric}_ms")
+        record: dict[str, Any] = {"metric": names[metric]}
+        record |= {name: getattr(found, name) for name in ("mean", "p50", "p90", "p99")}
+        records.append(record)
+    columns = [Col("metric", "")]
+    columns += [Col(name, f"{name} ms", numeric=True, text=_number) for name in ("mean", "p50", "p90", "p99")]
+    return Listing("", tuple(columns), records)
+
+
+def attainment_listing(replay: Replay, *, worst: bool = False) -> Listing:
+    """Every slice of the requests; ``worst``: of buckets, only those with the most misses."""
+    cut = replay.breakdown
+    buckets = list(cut.per_bucket)
+    footer: tuple[str, ...] = ()
+    if worst and len(buckets) > _WORST_BUCKETS:
+        buckets.sort(key=lambda part: (part.attained.percent or 0.0, -part.attained.requests))
+        footer = (f"Buckets: the {_WORST_BUCKETS} worst of {len(buckets)}; --format csv has all.",)
+        buckets = buckets[:_WORST_BUCKETS]
+    slices = [("all", cut.overall)] if len(cut.per_service) > 1 else []
+    slices += [("service", part) for part in cut.per_service]
+    slices += [("region", part) for part in cut.per_region]
+    slices += [("accelerator", part) for part in cut.per_accelerator]
+    slices += [("bucket", part) for part in buckets]
+    return Listing("", _SLICE_COLUMNS, [_record(kind, part) for kind, part in slices], footer)
+
+
+_SLICE_COLUMNS = (
+    Col("of", "Of"),
+    Col("name", "", wrap=False),
+    Col("requests", "Requests", numeric=True, text=lambda value: f"{value:,}"),
+    Col("attained_percent", "Within", numeric=True, text=percent),
+    Col("interval_low_percent", "from", numeric=True, text=percent, importance=3),
+    Col("interval_high_percent", "to", numeric=True, text=percent, importance=3),
+    Col("ttft_p99_ms", "TTFT p99", numeric=True, text=_number, importance=2),
+    Col("tpot_p99_ms", "TPOT p99", numeric=True, text=_number, importance=2),
+    Col("e2e_p99_ms", "E2E p99", numeric=True, text=_number, importance=4),
+)
+
+
+def _record(kind: str, part: Slice) -> dict[str, Any]:
+    return {
+        "of": kind,
+        "name": part.name,
+        "requests": part.attained.requests,
+        "attained_percent": part.attained.percent,
+        "interval_low_percent": part.attained.low_percent,
+        "interval_high_percent": part.attained.high_percent,
+        "ttft_p99_ms": part.ttft_ms.p99,
+        "tpot_p99_ms": part.tpot_ms.p99,
+        "e2e_p99_ms": part.e2e_ms.p99,
+    }
+
+
+def replay_csv(replay: Replay) -> str:
+    """One row per slice of the requests."""
+    return listing_csv(attainment_listing(replay))
+
+
+def replay_markdown(replay: Replay, headroom: Headroom | None) -> str:
+    """Verdict, findings and tables."""
+    said = [*findings(replay, headroom)]
+    if replay.aftermath is not None:
+        said += loss_words(replay.aftermath)
+    said += worth(replay)
+    listing = attainment_listing(replay)
+    tables = [
+        listing_markdown(Listing("Latencies", _latencies(replay).columns, _latencies(replay).records)),
+        listing_markdown(Listing("Within limits", listing.columns, listing.records)),
+    ]
+    points = "\n".join(f"- {line}" for line in [_asked(replay), *said])
+    return "\n\n".join([f"## {verdict(replay)}", points, *tables])
+
+
+__all__ = ["attained_text", "attainment_listing", "replay_csv", "replay_markdown", "replay_renderables"]

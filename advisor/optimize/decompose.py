@@ -1,0 +1,126 @@
+"""What several services cost at least, when each is solved alone at prices for what they share.
+
+One programme of ten services and ten thousand offers has an LP relaxation that is quick and weak: it runs
+fractions of replicas. At its prices for slots on instances every service is a small problem of its own,
+solved as any other, in whole replicas. Their bounds, with what the purchase costs net of the slots it sells,
+bound every fleet (:mod:`~advisor.optimize.formulation.guided`).
+"""
+
+from __future__ import annotations
+
+import time
+from decimal import ROUND_FLOOR, Decimal
+from typing import TYPE_CHECKING, Final
+
+from advisor.optimize.formulation import (
+    LARGE,
+    Outcome,
+    Relaxed,
+    cheapest_fleet,
+    purchase_bound,
+    run,
+    slot_prices,
+    solve_guided,
+)
+from advisor.optimize.presolve import reduce
+from advisor.optimize.problem import SECONDS_PER_HOUR, Column, Problem, Routing, ServiceTerms, ServingOption
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from advisor.optimize.formulation import Programme
+    from advisor.optimize.presolve import Reduced
+
+_SHARE: Final = 0.5  # of the time that is left
+_GAP: Final = 1e-3  # of each service's own problem
+_QUANTUM: Final = Decimal("1e-9")
+
+
+def separable(reduced: Reduced) -> bool:
+    """Whether services share instances, quotas, stock and the cost of change only, and there are several."""
+    problem = reduced.problem
+    return (
+        len(set(reduced.demand_service)) > 1
+        and not problem.contingencies
+        and not problem.most_distinct
+        and problem.budget_usd_per_hour is None
+    )
+
+
+def priced_bound(programme: Programme, relaxed: Relaxed, time_limit_s: float) -> float:
+    """A lower bound on the cost of every fleet, never below the relaxation's.
+
+    Args:
+        programme: of the cheapest fleet for a separable problem.
+        relaxed: its relaxation.
+        time_limit_s: half of it is used at most.
+    """
+    reduced = programme.reduced
+    slots = slot_prices(programme, relaxed)
+    bound = purchase_bound(programme, relaxed, slots)
+    services = sorted(set(reduced.demand_service))
+    until = time.perf_counter() + _SHARE * time_limit_s
+    for position, s in enumerate(services):
+        share = (until - time.perf_counter()) / (len(services) - position)
+        least = _least_cost(_alone(reduced, s, slots), share)
+        if least is None:
+            return relaxed.objective
+        bound += least
+    return max(bound, relaxed.objective)
+
+
+def _least_cost(problem: Problem, time_limit_s: float) -> float | None:
+    """A bound on what one service costs; None if the time shows none."""
+    reduced = reduce(problem)
+    if not reduced.servable():
+        return None
+    programme = cheapest_fleet(reduced)
+    search = solve_guided if programme.model.nonzeros > LARGE else run
+    answer = search(programme, time_limit_s=time_limit_s, relative_gap=_GAP)
+    return None if answer.outcome is Outcome.INFEASIBLE or answer.bound < 0 else answer.bound
+
+
+def _alone(reduced: Reduced, service: int, slots: Mapping[tuple[int, int], float]) -> Problem:
+    """One service's problem: each use of a kind is a column of one replica at the price of its slots."""
+    own = [b for b, s in enumerate(reduced.demand_service) if s == service]
+    streams = reduced.places.streams[service]
+    routing = Routing(
+        tuple(str(j) for j in range(len(streams))),
+        (tuple(stream.share for stream in streams),),
+        frozenset((0, j, str(place)) for j, stream in enumerate(streams) for place in stream.places),
+    )
+    return Problem(
+        tuple(reduced.demand_requests_per_s[b] for b in own),
+        tuple(f"{b:05}" for b in own),
+        tuple(
+            _replica(reduced, p, u, own, slots)
+            for p, kind in enumerate(reduced.kinds)
+            for u, use in enumerate(kind.uses)
+            if use.service == service
+        ),
+        services=(ServiceTerms(min_replicas=reduced.problem.services[service].min_replicas),),
+        routing=routing if len(streams) > 1 else None,
+    )
+
+
+def _replica(
+    reduced: Reduced, p: int, u: int, own: list[int], slots: Mapping[tuple[int, int], float]
+) -> Column:
+    kind, k = reduced.kinds[p], reduced.kinds[p].uses[u].tensor_parallel
+    usd = sum(price * (k // small) for (q, small), price in slots.items() if q == p and small <= k)
+    place_of = {b: i for i, b in enumerate(own)}
+    rates, side = [0.0] * len(own), [0.0] * len(own)
+    use = kind.uses[u]
+    for b, needed in zip(use.demands.tolist(), use.needed.tolist(), strict=True):
+        rates[place_of[b]] = reduced.demand_requests_per_s[b] / needed
+        if kind.usd_per_hour_of is not None:
+            per_hour = reduced.demand_requests_per_s[b] * SECONDS_PER_HOUR
+            side[place_of[b]] = float(kind.usd_per_hour_of[b]) / per_hour
+    return Column(
+        f"{p} {u}",
+        Decimal(usd).quantize(_QUANTUM, rounding=ROUND_FLOOR),
+        1,
+        (ServingOption(1, tuple(rates)),),
+        location=str(kind.place),
+        usd_per_request=tuple(side) if any(side) else (),
+    )

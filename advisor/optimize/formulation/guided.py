@@ -1,0 +1,206 @@
+"""Programmes too large to solve head on: the LP relaxation says which columns are worth a thought.
+
+A restricted programme keeps the whole-number columns that the relaxation uses and those with the least
+reduced cost. It is solved in seconds and its answer is a fleet of the whole problem, though not proved: what
+it leaves out has been judged by the LP alone. So its own bound is worth nothing, and the proof comes from
+elsewhere: from the whole programme, started at that fleet, or from prices for what services share. For any
+prices >= 0 of slots on instances, and of quotas, the least each service can pay for its replicas plus the
+least the purchase costs net of them is no more than any fleet costs (Lagrange). It counts the services' whole
+replicas, so that at the relaxation's own prices it is no worse than the relaxation, and mostly much better.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import highspy
+import numpy as np
+
+from advisor.optimize.formulation.families import needed_packing_rows, quota
+from advisor.optimize.formulation.highs import (
+    Answer,
+    Outcome,
+    Raw,
+    answer_of,
+    as_highs,
+    configure,
+    raw_answer,
+    run_highs,
+)
+from advisor.optimize.formulation.programme import fleet_cost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from advisor.optimize.formulation.model import Model
+    from advisor.optimize.formulation.programme import Programme
+    from advisor.optimize.presolve import Reduced
+
+    Floats = NDArray[np.float64]
+
+LARGE: Final = 40_000
+"""Nonzeros above which a programme is solved this way (benchmarks/README.md)."""
+
+_FEW, _MORE = 150, 600  # whole-number columns kept beside those the relaxation uses
+_RELAX_SHARE, _FEW_SHARE = 0.4, 0.35  # of the time, at most
+_USED: Final = 1e-7
+
+Slots = tuple[int, int]
+"""(kind, degree): what a price is for."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Relaxed:
+    """An optimum of the LP relaxation."""
+
+    objective: float
+    values: Floats  #: per column
+    reduced_cost: Floats  #: per column
+    dual: Floats  #: per row
+
+
+def solve_guided(
+    programme: Programme,
+    *,
+    time_limit_s: float,
+    relative_gap: float,
+    priced_bound: Callable[[Relaxed, float], float] | None = None,
+) -> Answer:
+    """A fleet, and what is proved about it.
+
+    Args:
+        programme: a large one.
+        time_limit_s: for everything.
+        relative_gap: at which to stop.
+        priced_bound: a bound from the relaxation's prices within so many seconds, where services share.
+    """
+    started = time.perf_counter()
+    model = programme.model
+
+    def left(share: float = 1.0) -> float:
+        return max(0.0, min(share * time_limit_s, started + time_limit_s - time.perf_counter()))
+
+    relaxed = relax(model, left(_RELAX_SHARE))
+    if relaxed is None:
+        return answer_of(programme, run_highs(as_highs(model), _options(left(), relative_gap), mixed=True))
+    bound = relaxed.objective
+    few = _restricted(model, relaxed, _FEW, _options(left(_FEW_SHARE), relative_gap / 2))
+    if priced_bound is not None:
+        bound = max(bound, priced_bound(relaxed, left()))
+        if few.values is None or few.objective - bound > relative_gap * abs(few.objective):
+            few = _better(
+                _restricted(model, relaxed, _MORE, _options(left(), relative_gap / 4), few.values), few
+            )
+    if priced_bound is None or few.values is None:
+        whole = run_highs(as_highs(model), _options(left(), relative_gap), mixed=True, start=few.values)
+        if whole.outcome is Outcome.INFEASIBLE:
+            return answer_of(programme, whole)
+        bound, few = max(bound, whole.bound), _better(whole, few)
+    if few.values is None:
+        return Answer(Outcome.NOTHING, bound)
+    done = few.objective - bound <= max(relative_gap, 1e-9) * abs(few.objective)
+    outcome = Outcome.OPTIMAL if done else Outcome.FEASIBLE
+    return answer_of(programme, Raw(outcome, bound, few.objective, few.values))
+
+
+def _options(time_limit_s: float, relative_gap: float) -> dict[str, float]:
+    return {"time_limit": time_limit_s, "mip_rel_gap": relative_gap}
+
+
+def _better(one: Raw, other: Raw) -> Raw:
+    if one.values is None or other.values is None:
+        return other if one.values is None else one
+    return one if one.objective <= other.objective else other
+
+
+def relax(model: Model, time_limit_s: float) -> Relaxed | None:
+    """The LP relaxation; None if the time does not suffice or it has no solution."""
+    lp = as_highs(model)
+    lp.integrality_ = []
+    highs = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy is untyped
+    configure(highs, {"time_limit": time_limit_s})
+    highs.passModel(lp)
+    highs.run()
+    raw = raw_answer(highs, mixed=False)
+    if raw.outcome is not Outcome.OPTIMAL or raw.values is None:
+        return None
+    solution = highs.getSolution()
+    return Relaxed(raw.objective, raw.values, np.array(solution.col_dual), np.array(solution.row_dual))
+
+
+def _restricted(
+    model: Model, relaxed: Relaxed, more: int, options: Mapping[str, float], start: Floats | None = None
+) -> Raw:
+    """The programme with only the most promising whole-number columns; an infeasible one says nothing."""
+    whole = np.flatnonzero(model.integer)
+    rank = np.where(relaxed.values[whole] > _USED, -1.0, np.abs(relaxed.reduced_cost[whole]))
+    used = int((rank < 0).sum())
+    dropped = whole[np.argsort(rank, kind="stable")[used + more :]]
+    if start is not None:
+        dropped = dropped[start[dropped] < 0.5]
+    high = model.high
+    high[dropped] = model.low[dropped]
+    lp = as_highs(model)
+    lp.col_upper_ = high
+    raw = run_highs(lp, dict(options), mixed=True, start=start)
+    return Raw(Outcome.NOTHING, raw.bound) if raw.values is None else raw
+
+
+# --- prices ---------------------------------------------------------------------------------------
+
+
+def slot_prices(programme: Programme, relaxed: Relaxed) -> dict[Slots, float]:
+    """What the relaxation would pay for one more replica's slot, per kind and degree."""
+    prices: dict[Slots, float] = {}
+    capacity = []
+    for i, row in enumerate(programme.model.rows):
+        if row.name.startswith("accelerator_packing_"):
+            p, k = row.name.removeprefix("accelerator_packing_").split("_")
+            prices[int(p), int(k)] = max(0.0, -float(relaxed.dual[i]))
+        elif row.name.startswith("replica_capacity_"):
+            capacity.append(i)
+    for pool, i in zip(programme.day.pools, capacity, strict=True):
+        if len(programme.reduced.kinds[pool.kind].uses) == 1:
+            prices[pool.kind, pool.tensor_parallel] = max(0.0, -float(relaxed.dual[i]))
+    return prices
+
+
+def purchase_bound(programme: Programme, relaxed: Relaxed, slots: Mapping[Slots, float]) -> float:
+    """The least that any purchase within stock and quotas costs net of its slots, by weak duality."""
+    reduced = programme.reduced
+    quotas = {
+        row.name: max(0.0, -float(relaxed.dual[i]))
+        for i, row in enumerate(programme.model.rows)
+        if row.name.startswith("quota_")
+    }
+    net = fleet_cost(reduced, 0).value.copy()
+    constant = 0.0
+    for row in quota(reduced, 0, {}):
+        net[row.index] += quotas[row.name] * row.value
+        constant -= quotas[row.name] * row.high
+    for p, kind in enumerate(reduced.kinds):
+        net[list(kind.members)] -= sum(slots.get((p, k), 0.0) * count for k, count in _slots_of(reduced, p))
+    return constant + sum(_least(reduced, c, float(usd)) for c, usd in enumerate(net))
+
+
+def _slots_of(reduced: Reduced, p: int) -> list[tuple[int, int]]:
+    kind = reduced.kinds[p]
+    if len(kind.uses) == 1:
+        return [(kind.uses[0].tensor_parallel, kind.uses[0].slots)]
+    return needed_packing_rows(kind)
+
+
+def _least(reduced: Reduced, c: int, net: float) -> float:
+    """The least over 0 to max_instances of net · n and the cost of changing to n, which is convex."""
+    x, change = reduced.candidates[c], reduced.problem.change
+    start = stop = 0.0
+    if change is not None:
+        start, stop = (
+            float(usd) / change.horizon_hours for usd in (change.usd_per_added, change.usd_per_removed)
+        )
+    points = {0, min(x.held, x.max_instances), x.max_instances}
+    return min(net * n + start * max(0, n - x.held) + stop * max(0, x.held - n) for n in points)

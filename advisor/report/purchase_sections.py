@@ -1,0 +1,212 @@
+"""What is decided and bought: the decision, the lines, side costs, prices and their evidence, quotas."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from advisor.catalog.freshness import ON_DEMAND_LIMIT, SPOT_LIMIT
+from advisor.domain import Market
+from advisor.report.blocks import (
+    Bar,
+    Bars,
+    Block,
+    Column,
+    Fact,
+    Facts,
+    Figure,
+    Kind,
+    Section,
+    Sentences,
+    Table,
+)
+from advisor.report.spell import spell
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from advisor.plan.plan import Plan
+    from advisor.report.beside import Beside
+    from advisor.report.blocks import Line, SideLine, Totals, Value
+
+MONTHS_PER_YEAR: Final = 12
+_MARKET_WORDS: Final = {Market.ON_DEMAND: "on demand", Market.SPOT: "spot", Market.RESERVED: "reserved"}
+_OPTIONAL_COSTS: Final = ("egress", "disk", "load balancers", "public IP addresses", "licences", "support")
+
+
+def market_words(market: Market) -> str:
+    """How people write a market."""
+    return _MARKET_WORDS[market]
+
+
+def valid_until(plan: Plan, beside: Beside) -> date:
+    """The last day of the decision: as asked, else as long as its shortest-lived price may count as fresh."""
+    days = beside.valid_days
+    if days is None:
+        spot = any(line.market is Market.SPOT for line in plan.purchase)
+        return (beside.now + (SPOT_LIMIT if spot else ON_DEMAND_LIMIT)).date()
+    return (beside.now + timedelta(days=days)).date()
+
+
+def decision(plan: Plan, beside: Beside, lines: tuple[Line, ...], totals: Totals) -> Section:
+    """What is to be approved, on one screen."""
+    noun = "instance" if totals.instances == 1 else "instances"
+    facts = [
+        Fact("Decision asked for", f"rent {totals.instances} {noun}, listed below"),
+        Fact("Cost, USD per hour", totals.usd_per_hour, Kind.USD_RATE),
+        Fact(f"Cost, USD per month of {plan.hours_per_month} hours", totals.usd_per_month, Kind.USD),
+        Fact(f"Cost, USD per year of {_hours_per_year(plan):,} hours", totals.usd_per_year, Kind.USD),
+        Fact("Proof", _proof_words(plan)),
+        Fact("Simulated against the SLO", beside.simulation.verdict if beside.simulation else "not run"),
+        Fact("Report made", beside.now, Kind.MOMENT),
+        Fact("Valid until", valid_until(plan, beside), Kind.DAY),
+        Fact("Validity rests on", _validity_words(plan, beside, lines)),
+        Fact("Plan", plan.plan_id, Kind.CODE),
+        Fact("Plan made", plan.created_at, Kind.MOMENT),
+        Fact("Requested by", beside.requester or "not stated (--requester)"),
+    ]
+    blocks: list[Block] = [Facts(tuple(facts))]
+    if plan.warnings:
+        blocks.append(Sentences(tuple(plan.warnings), emphasis=True))
+    return Section("decision", "Decision", tuple(blocks))
+
+
+def _hours_per_year(plan: Plan) -> int:
+    return plan.hours_per_month * MONTHS_PER_YEAR
+
+
+def _proof_words(plan: Plan) -> str:
+    proof = plan.optimality
+    if proof is None:
+        return "no proof"
+    if proof.proved:
+        return "no cheaper fleet exists under the stated inputs"
+    return f"not proved cheapest; the gap is {spell(proof.relative_gap, Kind.SHARE)}"
+
+
+def _validity_words(plan: Plan, beside: Beside, lines: tuple[Line, ...]) -> str:
+    if beside.valid_days is not None:
+        return f"{beside.valid_days} days, as asked"
+    spot = any(line.market is Market.SPOT for line in plan.purchase)
+    kind, limit = ("spot", SPOT_LIMIT) if spot else ("list", ON_DEMAND_LIMIT)
+    words = f"{kind} prices, which count as fresh for {limit.days} days"
+    stale = sum(1 for line in lines if line.price_state == "stale")
+    if not stale:
+        return words
+    return f"{words}; {stale} of {len(lines)} lines rest on stale prices, so confirm those first"
+
+
+def lines_to_buy(plan: Plan, lines: tuple[Line, ...], totals: Totals) -> Section:
+    """Every line with what it is, where, how many, and what it costs."""
+    columns = (
+        Column("provider", "Provider"),
+        Column("region", "Region"),
+        Column("zone_policy", "Zone policy"),
+        Column("sku", "SKU (instance type)"),
+        Column("gpu", "GPU"),
+        Column("gpus_per_instance", "GPUs each", Kind.COUNT),
+        Column("market", "Market"),
+        Column("instances", "Count", Kind.COUNT),
+        Column("usd_per_hour_each", "USD/h each", Kind.USD_RATE),
+        Column("usd_per_hour", "USD/h", Kind.USD_RATE),
+        Column("usd_per_month", "USD/month", Kind.USD),
+        Column("usd_per_year", "USD/year", Kind.USD),
+    )
+    rows = tuple(
+        (
+            line.provider,
+            _region_words(line),
+            f"zone {line.zone} only" if line.zone else "any zone of the region",
+            line.instance_type,
+            _gpu_words(line),
+            line.accelerators_per_instance,
+            market_words(line.market),
+            line.instances,
+            line.usd_per_hour_each,
+            line.usd_per_hour,
+            line.usd_per_month,
+            line.usd_per_year,
+        )
+        for line in lines
+    )
+    total: tuple[Value, ...] = (
+        *("Total", "", "", "", "", None, "", totals.instances, None),
+        *(totals.usd_per_hour, totals.usd_per_month, totals.usd_per_year),
+    )
+    notes = (
+        (
+            f"A month is {plan.hours_per_month} hours, a year {_hours_per_year(plan):,}; prices are in USD "
+            "as their sources state them, so no currency was converted."
+        ),
+        (
+            "The totals are the hourly total times the hours, rounded once; rounded lines may differ from "
+            "them by a cent."
+        ),
+    )
+    chart = Bars(
+        tuple(
+            Bar(
+                f"{line.instances} × {line.instance_type} {market_words(line.market)}, {line.region}",
+                float(line.usd_per_month),
+                spell(line.usd_per_month, Kind.USD),
+            )
+            for line in lines
+        ),
+        "USD a month",
+    )
+    bought = Table("lines", "What to buy", columns, rows, total)
+    figure = Figure(
+        "cost_by_line",
+        "Cost by line, USD a month",
+        "Cost by line: " + "; ".join(f"{bar.label}: {bar.words}" for bar in chart.bars) + ".",
+        chart,
+        Table(
+            "cost_by_line_numbers",
+            "Cost by line",
+            (Column("line", "Line"), Column("usd_per_month", "USD/month", Kind.USD)),
+            tuple(
+                (bar.label, line.usd_per_month) for bar, line in zip(chart.bars, lines, strict=True)
+            ),
+        ),
+    )  # fmt: skip
+    return Section("lines", "Lines to buy", (bought, Sentences(notes), figure))
+
+
+def _region_words(line: Line) -> str:
+    named = line.region_name and line.region_name != line.region
+    return f"{line.region} ({line.region_name})" if named else line.region
+
+
+def _gpu_words(line: Line) -> str:
+    memory = "" if line.accelerator_memory_gb is None else f", {line.accelerator_memory_gb:g} GB"
+    named = line.accelerator_name if line.accelerator_name != line.accelerator else ""
+    return f"{named} ({line.accelerator}{memory})" if named else f"{line.accelerator}{memory}"
+
+
+def side_costs(plan: Plan, side: tuple[SideLine, ...]) -> Section:
+    """What the fleet costs besides instances, and what was left out."""
+    included = {line.name for line in side}
+    left_out = [name for name in _OPTIONAL_COSTS if name not in included]
+    words = Sentences(
+        (
+            f"Not included: {', '.join(left_out)}, taxes, one-off costs of moving.",
+            "Prices are list prices before tax, without negotiated discounts, as their sources state them.",
+        )
+    )
+    if not side:
+        return Section("side_costs", "Side costs", (words,))
+    table = Table(
+        "side_costs",
+        "Included beside the instances",
+        (
+            Column("name", "Cost"),
+            Column("usd_per_hour", "USD/h", Kind.USD_RATE),
+            Column("usd_per_month", "USD/month", Kind.USD),
+            Column("basis", "Basis"),
+        ),
+        tuple(
+            (line.name, line.usd_per_hour, line.usd_per_hour * plan.hours_per_month, line.detail)
+            for line in side
+        ),
+    )
+    return Section("side_costs", "Side costs", (table, words))

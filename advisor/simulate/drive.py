@@ -1,0 +1,193 @@
+"""What drives a replica of an allocation: the load points behind the plan's own throughput figures.
+
+Every load of an allocation names the profile its capacity rests on. Points of measured and simulated
+profiles are taken as published; where the plan rests on an estimate, points are worked out from the
+estimator's roofline, and the evidence says so. Points of sizes near those the allocation serves weigh more.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from advisor.domain import EvidenceKind, Traffic
+from advisor.errors import ProfileMissing
+from advisor.profiles import memory, roofline
+from advisor.simulate.fitting import DrivePoint, Fit, fit_steps
+from advisor.simulate.replica import ReplicaSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from advisor.catalog.facts import Facts
+    from advisor.plan.plan import Allocation, BucketLine, ServiceLine
+    from advisor.profiles.evidence import Profile
+    from advisor.profiles.query import ProfileStore
+
+_OCTAVES: Final = 1.0
+"""How far away, in doublings of a size, a point weighs as little as 1/e."""
+
+_FAR_WEIGHT: Final = 0.02
+"""What a point of a far-off size still weighs, so that every term of the step is held by some."""
+
+_BATCHES: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What an allocation's step times rest on."""
+
+    shares: dict[EvidenceKind, float]  #: of the planned work
+    points: int  #: load points that drove the fit
+    median_error_pct: float  #: of the fitted TPOT on those points
+    profiles: tuple[str, ...]
+    notes: tuple[str, ...]  #: sentences
+
+    @property
+    def weakest(self) -> EvidenceKind:
+        """The weakest kind any of the work rests on."""
+        return max(self.shares, key=lambda kind: kind.rank)
+
+
+@dataclass(frozen=True, slots=True)
+class Drive:
+    """A replica's behaviour and where it comes from."""
+
+    spec: ReplicaSpec
+    evidence: Evidence
+
+
+def drive(
+    allocation: Allocation, accelerator: str, service: ServiceLine, facts: Facts, profiles: ProfileStore
+) -> Drive:
+    """How the replicas of an allocation behave.
+
+    Raises:
+        ProfileMissing: neither load points nor an estimate.
+    """
+    work = _work(allocation, service)
+    shares: defaultdict[EvidenceKind, float] = defaultdict(float)
+    by_id = {profile.id: profile for profile in profiles.profiles(facts.models[service.model])}
+    points: list[DrivePoint] = []
+    notes: list[str] = []
+    for profile_id, part in work.items():
+        profile = by_id.get(profile_id)
+        found = _profile_points(profile, part) if profile is not None else []
+        kind = profile.kind if profile is not None else EvidenceKind.ESTIMATED
+        if not found:
+            if not profile_id.startswith(EvidenceKind.ESTIMATED.value):
+                notes.append(f"{profile_id} is not at hand with load points: estimated instead.")
+            kind = EvidenceKind.ESTIMATED
+            found = _estimated_points(allocation, accelerator, service, facts, profiles, part)
+        points += found
+        shares[kind] += sum(share for _, share in part)
+    fit, spec = _spec(points, allocation, accelerator, service, facts)
+    total = sum(shares.values())
+    return Drive(
+        spec,
+        Evidence(
+            {kind: share / total for kind, share in sorted(shares.items(), key=lambda item: item[0].rank)},
+            fit.points, fit.median_error_pct, tuple(sorted(work)), tuple(notes),
+        ),
+    )  # fmt: skip
+
+
+def _work(allocation: Allocation, service: ServiceLine) -> dict[str, list[tuple[BucketLine, float]]]:
+    """Per profile, the buckets it answers for and the share of replica time each takes."""
+    lines = {(line.input_tokens_max, line.output_tokens_max): line for line in service.buckets}
+    work: defaultdict[str, list[tuple[BucketLine, float]]] = defaultdict(list)
+    for load in allocation.load:
+        share = load.requests_per_s / max(load.capacity_requests_per_s, 1e-12)
+        work[load.profile.id].append((lines[load.input_tokens_max, load.output_tokens_max], max(share, 1e-9)))
+    return dict(work)
+
+
+def _profile_points(profile: Profile, part: Sequence[tuple[BucketLine, float]]) -> list[DrivePoint]:
+    """The profile's load points, sizes like the buckets' weighing most; in all they weigh the part's work."""
+    wanted = np.log2([[line.input_tokens, line.output_tokens] for line, _ in part])
+    work = np.array([share for _, share in part])
+    points = []
+    for size in profile.sizes:
+        here = np.log2([size.input_tokens, size.output_tokens])
+        near = np.exp(-(((wanted - here) / _OCTAVES) ** 2).sum(axis=1)) + _FAR_WEIGHT
+        weight = float((near * work).sum())
+        columns = zip(size.concurrency, size.tpot_ms, size.ttft_ms, size.requests_per_s, strict=True)
+        points += [
+            DrivePoint(
+                size.input_tokens,
+                size.output_tokens,
+                float(load),
+                float(tpot),
+                float(ttft),
+                float(rate),
+                weight,
+            )
+            for load, tpot, ttft, rate in columns
+            if load >= 1 and tpot > 0 and rate > 0
+        ]
+    total = sum(point.weight for point in points)
+    return [replace(point, weight=point.weight * work.sum() / total) for point in points]
+
+
+def _estimated_points(
+    allocation: Allocation,
+    accelerator: str,
+    service: ServiceLine,
+    facts: Facts,
+    profiles: ProfileStore,
+    part: Sequence[tuple[BucketLine, float]],
+) -> list[DrivePoint]:
+    """What the estimator says of the part's sizes under rising load, within memory."""
+    model, chip = facts.models[service.model], facts.accelerators[accelerator]
+    try:
+        constants = profiles.calibration.constants(model, chip)
+        work = roofline.work_of(model, service.precision, chip, allocation.tensor_parallel)
+    except ValueError as error:
+        raise ProfileMissing(
+            f"{allocation.instance_type}: nothing to drive a replica with: {error}"
+        ) from error
+    room = _room(allocation, accelerator, service, facts)
+    points = []
+    for line, share in part:
+        size_in, size_out = max(line.input_tokens, 1.0), max(line.output_tokens, 2.0)
+        most = min(constants.max_sequences, room / (size_in + size_out / 2))
+        batches = [batch for batch in _BATCHES if batch <= most] or [1.0]
+        alone = roofline.prefill_s(work, constants, size_in) + roofline.decode_s(
+            work, constants, 1.0, size_in
+        )
+        for batch in batches:
+            tpot = float(roofline.tpot_s(work, constants, batch, size_in, size_out))
+            rate = float(roofline.rate_per_s(work, constants, batch, size_in, size_out))
+            ttft = float(alone) if batch == 1 else np.nan
+            points.append(
+                DrivePoint(
+                    size_in, size_out, batch, tpot * 1e3, ttft * 1e3, rate, max(share, 1e-9) / len(batches)
+                )
+            )
+    return points
+
+
+def _spec(
+    points: Sequence[DrivePoint], allocation: Allocation, accelerator: str, service: ServiceLine, facts: Facts
+) -> tuple[Fit, ReplicaSpec]:
+    """Step times and limits; a cache the points prove to be larger than memory arithmetic says is larger.
+
+    The batch is limited to the heaviest load there is evidence for.
+    """
+    batch = max(int(max(point.concurrency for point in points)), 1)
+    fit = fit_steps(points, batch)
+    room = _room(allocation, accelerator, service, facts)
+    held = max(point.decoding * (point.input_tokens + point.output_tokens / 2) for point in points)
+    cached = service.traffic.prefix_cache_hit_rate
+    return fit, ReplicaSpec(fit.steps, max(room, int(held)), batch, cached_share=cached)
+
+
+def _room(allocation: Allocation, accelerator: str, service: ServiceLine, facts: Facts) -> int:
+    """Tokens of context that fit beside the weights and the adapters of the service."""
+    model, chip = facts.models[service.model], facts.accelerators[accelerator]
+    traffic = Traffic(lora_adapters=service.traffic.lora_adapters, lora_rank=service.traffic.lora_rank)
+    fit = memory.fit(model, service.precision, chip, allocation.tensor_parallel, traffic=traffic)
+    return fit.max_tokens

@@ -1,0 +1,172 @@
+"""Step times that reproduce load points: relative least squares with no negative term.
+
+A closed loop of requests of ``I`` input and ``O`` output tokens keeps ``n`` sequences decoding (Little's
+law: rate × TPOT × (O − 1)). Between two tokens of a request lie a step, and its share of the prompts of the
+others::
+
+    TPOT = base[n] + context · n · (I + O/2) + (n − 1) / (O − 1) · (token · I + pair · I²)
+    TTFT = front + wait + token · I + pair · I²        wait: a step if alone, else a step and a half
+
+Both are linear in the unknowns. ``base`` rises along straight lines between a few batch sizes. Every TPOT
+drives; of TTFT only the lightest load of each size does, since under load it is what a replay has to predict.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from advisor.simulate.steps import StepTimes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+_KNOTS: Final = (4.0, 16.0, 64.0, 160.0, 320.0)
+"""Batch sizes between which ``base`` is straight; the last stretch goes on to the largest batch."""
+
+_TTFT_WEIGHT: Final = 0.5
+"""Of a TTFT beside a TPOT: it includes waiting that the equation only approximates."""
+
+_LEAST_STEP_S: Final = 1e-5
+"""No engine steps faster; keeps a fit with too few points from a step that takes no time."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrivePoint:
+    """One load point that a replica's step times are to reproduce."""
+
+    input_tokens: float
+    output_tokens: float
+    concurrency: float
+    tpot_ms: float
+    ttft_ms: float  #: NaN where not stated
+    requests_per_s: float
+    weight: float = 1.0
+
+    @property
+    def decoding(self) -> float:
+        """Sequences decoding at a time, by Little's law; at least the one that is looked at."""
+        mean = self.requests_per_s * self.tpot_ms * 1e-3 * max(self.output_tokens - 1, 1)
+        return float(min(max(mean, 1.0), self.concurrency))
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Step times, and how far their equation is from the points that drove it."""
+
+    steps: StepTimes
+    points: int
+    median_error_pct: float  #: of TPOT
+
+
+def fit_steps(points: Sequence[DrivePoint], max_sequences: int) -> Fit:
+    """Step times for batches up to ``max_sequences``.
+
+    Raises:
+        ValueError: no points.
+    """
+    if not points:
+        raise ValueError("step times need load points")
+    table = np.array(
+        [[p.input_tokens, p.output_tokens, p.decoding, p.tpot_ms, p.ttft_ms, p.weight] for p in points]
+    )
+    rows, stated = _tpot_rows(table), table[:, 3] * 1e-3
+    light, light_stated, light_weight = _ttft_rows(points, table)
+    matrix = np.vstack([rows / stated[:, None], light / light_stated[:, None]])
+    root = np.sqrt(np.concatenate([table[:, 5], light_weight]))
+    solution = nonnegative(matrix * root[:, None], root)
+    error = np.abs(rows @ solution / stated - 1)
+    steps = _step_times(solution, max_sequences)
+    return Fit(steps, len(points), float(_weighted_median(error, table[:, 5])) * 100)
+
+
+def _ramps(batch: Floats) -> Floats:
+    """How far each batch has come along each stretch of ``base``."""
+    starts, stops = np.array([0.0, *_KNOTS]), np.array([*_KNOTS, np.inf])
+    return np.asarray(np.clip(batch[:, None] - starts, 0.0, stops - starts))
+
+
+def _tpot_rows(table: Floats) -> Floats:
+    """Columns: base at 0, slopes of base, context, token, pair, front."""
+    size_in, size_out, batch = table[:, 0], table[:, 1], table[:, 2]
+    others = (batch - 1) / np.maximum(size_out - 1, 1)
+    return np.column_stack(
+        [
+            np.ones(len(table)), _ramps(batch), batch * (size_in + size_out / 2), others * size_in,
+            others * size_in**2, np.zeros(len(table)),
+        ]
+    )  # fmt: skip
+
+
+def _ttft_rows(points: Sequence[DrivePoint], table: Floats) -> tuple[Floats, Floats, Floats]:
+    """Rows, seconds and weights of the lightest load of each size that states a TTFT."""
+    lightest: dict[tuple[float, float], int] = {}
+    for place, point in enumerate(points):
+        size = (point.input_tokens, point.output_tokens)
+        known = lightest.get(size)
+        if point.ttft_ms > 0 and (known is None or point.concurrency < points[known].concurrency):
+            lightest[size] = place
+    chosen = table[list(lightest.values())].reshape(-1, 6)
+    wait = np.where(chosen[:, 2] > 1.5, 1.5, 1.0)[:, None]
+    rows = _tpot_rows(chosen) * wait
+    width = rows.shape[1]
+    rows[:, width - 3] = chosen[:, 0]
+    rows[:, width - 2] = chosen[:, 0] ** 2
+    rows[:, width - 1] = 1.0
+    return rows, chosen[:, 4] * 1e-3, chosen[:, 5] * _TTFT_WEIGHT
+
+
+def _step_times(solution: Floats, max_sequences: int) -> StepTimes:
+    slopes = 1 + len(_KNOTS) + 1
+    base = solution[0] + _ramps(np.arange(max_sequences + 1, dtype=np.float64)) @ solution[1:slopes]
+    context, token, pair, front = solution[slopes:]
+    return StepTimes(
+        tuple(np.maximum(base, _LEAST_STEP_S).tolist()),
+        float(context), float(token), float(pair), float(front),
+    )  # fmt: skip
+
+
+def _weighted_median(values: Floats, weights: Floats) -> float:
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(reached, reached[-1] / 2)])
+
+
+def nonnegative(matrix: Floats, target: Floats) -> Floats:
+    """The least squares solution of ``matrix · x = target`` with no element below 0.
+
+    Source: Lawson and Hanson, "Solving Least Squares Problems", 1974, chapter 23.
+    """
+    scale = np.linalg.norm(matrix, axis=0)
+    scale[scale == 0] = 1.0
+    scaled = matrix / scale
+    columns = scaled.shape[1]
+    x, free = np.zeros(columns), np.zeros(columns, dtype=np.bool_)
+    for _ in range(10 * columns):
+        gradient = scaled.T @ (target - scaled @ x)
+        gradient[free] = -np.inf
+        best = int(np.argmax(gradient))
+        if gradient[best] <= 1e-10:
+            break
+        free[best] = True
+        while True:
+            trial = np.zeros(columns)
+            trial[free] = np.linalg.lstsq(scaled[:, free], target, rcond=None)[0]
+            if trial[free].min() > 0:
+                x = trial
+                break
+            falling = free & (trial <= 0)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                way = np.where(falling, x / (x - trial), np.inf)
+            x = x + float(np.nan_to_num(way, nan=0.0).min()) * (trial - x)
+            free &= x > 1e-14
+            x[~free] = 0.0
+            if not free.any():
+                break
+    return np.asarray(x / scale, dtype=np.float64)

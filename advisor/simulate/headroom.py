@@ -1,0 +1,130 @@
+"""How much headroom a fleet needs: found by replaying it at other rates, with the same random numbers.
+
+A fleet planned with headroom ``h`` keeps every replica's planned utilisation at or below ``1 − h``. If it
+still passes with all rates times ``s`` and no longer beyond, utilisation may rise to ``s · u``, ``u`` being
+the highest planned one; a plan with headroom ``1 − s · u`` never asks more of a replica. The rate is
+searched, not the plan: whoever makes plans closes the loop with :func:`least_headroom`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from advisor.simulate.attainment import attained
+from advisor.simulate.queue import queue_of
+from advisor.simulate.replaying import serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from decimal import Decimal
+
+    from advisor.simulate.options import Options
+    from advisor.simulate.replaying import Prepared
+
+MOST_HEADROOM: Final = 0.9
+"""Where a search gives up: nine tenths of a fleet idle is no plan."""
+
+_PRECISION: Final = 0.02
+_TRIALS: Final = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Headroom:
+    """What a search found."""
+
+    headroom: float | None  #: None: within the limits of the search no headroom helps
+    rate_scale: float  #: highest multiple of the rates that was seen to pass; 0 if none was
+    utilization: float  #: highest planned utilisation of the fleet's groups
+    replays: int
+
+
+def headroom_needed(prepared: Prepared, options: Options) -> Headroom:
+    """The headroom with which a plan like this one would just pass.
+
+    A passing plan may need less than it has; the difference is its margin.
+    """
+    highest = max(group.utilization for group in prepared.fleet.groups)
+    floor = (1 - MOST_HEADROOM) / max(highest, 1e-9)
+    low, high, replays = 0.0, 0.0, 0
+
+    def passes(scale: float) -> bool:
+        nonlocal replays
+        replays += 1
+        return passes_at(prepared, options, scale)
+
+    scale = 1.0
+    if passes(scale):
+        low = scale
+        while replays < _TRIALS and not high:
+            scale = low * 1.5
+            low, high = (scale, 0.0) if passes(scale) else (low, scale)
+    else:
+        high = scale
+        while not low and scale > floor and replays < _TRIALS:
+            scale = max(scale * 0.7, floor)
+            low, high = (scale, high) if passes(scale) else (0.0, scale)
+    while low and high and high - low > _PRECISION * low and replays < _TRIALS:
+        middle = (low + high) / 2
+        low, high = (middle, high) if passes(middle) else (low, middle)
+    if not low:
+        return Headroom(None, 0.0, highest, replays)
+    return Headroom(min(max(1 - low * highest, 0.0), MOST_HEADROOM), low, highest, replays)
+
+
+def passes_at(prepared: Prepared, options: Options, scale: float) -> bool:
+    """Whether every service meets the target with all rates times ``scale``."""
+    served = serve(prepared, replace(options, scale=options.scale * scale))
+    requests, met = served.demand.requests, served.latencies.met
+    for place in range(len(prepared.plan.services)):
+        share = attained(met[requests.service == place]).percent
+        if share is not None and share < options.attain_percent:
+            return False
+    return not queue_of(requests, served.outcome).grows
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A plan made with some headroom, and what its replay said."""
+
+    headroom: float
+    passes: bool
+    usd_per_hour: Decimal | None
+    suggests: float | None  #: headroom its own search asks for; None: not known
+
+
+def least_headroom(
+    trial: Callable[[float], Trial], start: float, precision: float = 0.01, most_trials: int = 8
+) -> tuple[Trial, ...]:
+    """Plans made and replayed until the least headroom that passes is known to ``precision``.
+
+    Args:
+        trial: makes a plan with a headroom and replays it.
+        start: headroom to begin with; also the least that is tried.
+        precision: two headrooms this close are one; so are two whose plans cost the same.
+        most_trials: how many plans at most.
+
+    Returns:
+        All trials in order; the cheapest that passes is the answer, if any does.
+    """
+    trials = [trial(start)]
+    if trials[0].passes:
+        return tuple(trials)
+    failed, passed = trials[0], None
+    while len(trials) < most_trials:
+        if passed is None:
+            asked = failed.suggests if failed.suggests is not None else failed.headroom + 0.1
+            headroom = max(asked, failed.headroom + precision)
+        else:
+            same = failed.usd_per_hour == passed.usd_per_hour
+            if same or passed.headroom - failed.headroom <= precision:
+                break
+            headroom = (failed.headroom + passed.headroom) / 2
+        if headroom > MOST_HEADROOM:
+            break
+        trials.append(trial(headroom))
+        if trials[-1].passes:
+            passed = trials[-1]
+        else:
+            failed = trials[-1]
+    return tuple(trials)

@@ -1,0 +1,79 @@
+"""Step times: those behind load points are found again, and points that did not drive the fit are met."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from simulate_builders import PROFILE, Profiles, a_plan, a_profile, step_law
+
+from advisor.catalog.facts import load_facts
+from advisor.domain import EvidenceKind
+from advisor.profiles.query import ProfileStore
+from advisor.simulate.closed_loop import closed_loop
+from advisor.simulate.drive import drive
+from advisor.simulate.fitting import DrivePoint, fit_steps, nonnegative
+
+FACTS = load_facts()
+
+
+def points() -> list[DrivePoint]:
+    return [
+        DrivePoint(size.input_tokens, size.output_tokens, *row)
+        for size in a_profile().sizes
+        for row in zip(size.concurrency, size.tpot_ms, size.ttft_ms, size.requests_per_s, strict=True)
+    ]
+
+
+def test_the_law_behind_the_points_is_found_again() -> None:
+    fit = fit_steps(points(), 128)
+    assert fit.median_error_pct < 1
+    assert fit.steps.token_s == pytest.approx(2e-5, rel=0.1)
+    assert fit.steps.context_s == pytest.approx(4e-8, rel=0.1)
+    assert fit.steps.base_s[1] == pytest.approx(0.0081, rel=0.02)
+    assert fit.steps.base_s[100] == pytest.approx(0.018, rel=0.05)
+
+
+@pytest.mark.parametrize(("size_in", "size_out", "load"), [(200, 400, 32), (1000, 400, 8), (4000, 400, 24)])
+def test_a_replica_meets_load_points_that_did_not_drive_it(size_in: int, size_out: int, load: int) -> None:
+    plan = a_plan()
+    found = drive(plan.allocations[0], "h100-sxm-80gb", plan.services[0], FACTS, Profiles(a_profile()))  # type: ignore[arg-type]
+    seen = closed_loop(found.spec, size_in, size_out, load)
+    assert seen.tpot_ms == pytest.approx(float(step_law(load, size_in, size_out)), rel=0.08)
+
+
+def test_step_times_are_never_below_nothing_and_never_fall_with_the_batch() -> None:
+    steps = fit_steps(points()[:3], 256).steps
+    assert min(steps.base_s) > 0
+    assert (np.diff(steps.base_s) >= 0).all()
+
+
+@given(st.integers(2, 5), st.integers(0, 10_000))
+@settings(max_examples=60, deadline=None)
+def test_nonnegative_least_squares_agrees_with_scipy(columns: int, seed: int) -> None:
+    from scipy.optimize import nnls
+
+    rng = np.random.default_rng(seed)
+    matrix, target = rng.normal(size=(12, columns)), rng.normal(size=12)
+    ours, (theirs, _) = nonnegative(matrix, target), nnls(matrix, target)
+    assert (ours >= 0).all()
+    assert np.linalg.norm(matrix @ ours - target) == pytest.approx(
+        np.linalg.norm(matrix @ theirs - target), abs=1e-8
+    )
+
+
+def test_the_evidence_says_what_the_steps_rest_on() -> None:
+    plan = a_plan()
+    found = drive(plan.allocations[0], "h100-sxm-80gb", plan.services[0], FACTS, Profiles(a_profile()))  # type: ignore[arg-type]
+    assert found.evidence.shares == {EvidenceKind.MEASURED: pytest.approx(1.0)}
+    assert found.evidence.profiles == (PROFILE,)
+    assert found.spec.max_sequences == 128, "no batch beyond the heaviest load there is evidence for"
+
+
+def test_a_profile_that_is_gone_is_estimated_and_the_evidence_says_so() -> None:
+    plan = a_plan()
+    found = drive(plan.allocations[0], "h100-sxm-80gb", plan.services[0], FACTS, ProfileStore.load())
+    assert found.evidence.shares == {EvidenceKind.ESTIMATED: pytest.approx(1.0)}
+    assert PROFILE in found.evidence.notes[0]
+    assert found.evidence.weakest is EvidenceKind.ESTIMATED
