@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from advisor.catalog.facts import Facts
     from advisor.catalog.snapshot import Snapshot
     from advisor.plan.plan import Plan
+    from advisor.recommendation.commitment import Commitment
     from advisor.recommendation.drift import Drift
     from advisor.recommendation.explain import Explainer
     from advisor.recommendation.frontier import Frontier
@@ -278,6 +279,56 @@ def frontier(
     return _frontier.frontier(request, catalog, account, now_utc(), _frontier.AXES[over], values)
 
 
+def commitment(
+    terms: Path,
+    *,
+    week: Path | None = None,
+    growth: str | None = None,
+    levels: int | None = None,
+    plan: Plan | None = None,
+    snapshot: str | Path | None = None,
+    quota: Path | None = None,
+    **question: Unpack[Question],
+) -> Commitment:
+    """What to commit over a week of demand, and what to leave on demand and on spot.
+
+    Args:
+        terms: file of the commitments on offer.
+        week: file of hours or a request trace; None is the same rate in every hour.
+        growth: ``0.8:0.25,1.0:0.5,1.3:0.25``; None is no growth.
+        levels: hours are merged into so many; None is the documented default.
+        plan: commit for this plan's own question.
+        snapshot: id or file; None is the plan's own, else the newest.
+        quota: account file.
+        question: without a plan, the question as in :func:`recommend`.
+
+    Raises:
+        NoCandidates, Infeasible: some hour cannot be served.
+        UsageError: a value out of range, a name that is not known, or a bad file.
+        SolverFailed: nothing usable within the time.
+    """
+    from advisor.catalog.terms import load_terms
+    from advisor.optimize.levels import DEFAULT_LEVELS
+    from advisor.recommendation import commitment as _commitment
+    from advisor.recommendation.replan import request_of
+    from advisor.workload.week import load_week
+
+    offered = load_terms(terms)
+    demand = load_week(week) if week is not None else None
+    scenarios = _commitment.parse_growth(growth) if growth is not None else _commitment.FLAT
+    catalog = load_catalog(plan.inputs.snapshot_id if plan is not None and snapshot is None else snapshot)
+    used_account = plan is None or quota is not None or plan.inputs.account_sha256 is not None
+    account = open_account(quota, catalog.facts) if used_account else None
+    if plan is None:
+        request = make_request(catalog.facts, **question)
+    else:
+        limit = question.get("time_limit_s", _request.DEFAULT_TIME_LIMIT_S)
+        request = replace(request_of(plan), time_limit_s=limit)
+    return _commitment.commitment(
+        request, catalog, account, now_utc(), offered, demand, scenarios, levels or DEFAULT_LEVELS
+    )
+
+
 def drift(
     plan: Plan,
     *,
@@ -320,18 +371,22 @@ def drift(
         open_account(quota, catalog.facts),
         now_utc(),
         threshold=percent / 100,
-        before=_prices_of(plan, catalog),
+        before=_prices_of(plan, catalog, snapshot),
         asked=asked,
     )
 
 
-def _prices_of(plan: Plan, catalog: Catalog) -> Snapshot | None:
-    """The snapshot a plan was made on; None where it is no longer at hand."""
+def _prices_of(plan: Plan, catalog: Catalog, snapshot: str | Path | None) -> Snapshot | None:
+    """The snapshot a plan was made on, among those at hand or beside the file named; None: not there."""
+    from pathlib import Path
+
     from advisor.catalog.store import open_snapshot
 
-    if plan.inputs.snapshot_id == catalog.snapshot.info.snapshot_id:
+    wanted = plan.inputs.snapshot_id
+    if wanted == catalog.snapshot.info.snapshot_id:
         return catalog.snapshot
+    beside = None if snapshot is None else Path(snapshot).expanduser().parent / f"{Path(wanted).name}.parquet"
     try:
-        return open_snapshot(plan.inputs.snapshot_id)
+        return open_snapshot(beside if beside is not None and beside.is_file() else wanted)
     except (UnknownName, DataError):
         return None

@@ -30,8 +30,7 @@ PINNED = {
 }  # 2026-11-22T00:00:00Z
 ADVISOR = (sys.executable, "-m", "advisor")
 TERMINAL = {
-    "recommend": (46, ("recommend", "--region", "us-east-1")),
-    "offers": (30, ("offers", "--region", "us-east-1", "--accelerator", "L4", "--limit", "12")),
+    "recommend": (42, ("recommend", "--region", "us-east-1")),
 }
 """Picture -> (lines shown, command)."""
 REPORT = (("report-light", "0", 1250), ("report-dark", "1", 1250))

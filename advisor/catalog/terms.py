@@ -33,9 +33,7 @@ _PERCENT: Final = "a number above 0 and below 100: per cent off the on-demand pr
 _USD: Final = f"dollars per hour of one instance, above 0 and at most {MAX_USD_PER_HOUR:,}"
 _MONTHS: Final = f"a number of months above 0 and at most {MAX_MONTHS}; a week is 0.23"
 _UPFRONT: Final = "a share from 0 to 1 of the whole price, paid at the start"
-_CAPACITY: Final = (
-    "true or false: it holds capacity, so it draws on no on-demand quota; absent: true for capacity_block only"
-)
+_CAPACITY: Final = "true or false: it draws on no on-demand quota; absent: true for capacity_block only"
 _Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -69,9 +67,7 @@ class _TermLine(BaseModel):
         default=None, gt=0, le=MAX_USD_PER_HOUR, allow_inf_nan=False, description=_USD
     )
     term_months: Decimal = Field(gt=0, le=MAX_MONTHS, allow_inf_nan=False, description=_MONTHS)
-    upfront_share: Decimal = Field(
-        default=Decimal(0), ge=0, le=1, allow_inf_nan=False, description=_UPFRONT
-    )
+    upfront_share: Decimal = Field(default=Decimal(0), ge=0, le=1, allow_inf_nan=False, description=_UPFRONT)
     most_instances: int | None = Field(
         default=None,
         ge=0,
@@ -83,7 +79,9 @@ class _TermLine(BaseModel):
     source: _Name = Field(description="where the figure comes from: a quote, a page, a contract")
     quoted_on: date = Field(description="the day it was quoted, as YYYY-MM-DD")
 
-    @field_validator("percent_off_on_demand", "usd_per_hour_each", "term_months", "upfront_share", mode="before")
+    @field_validator(
+        "percent_off_on_demand", "usd_per_hour_each", "term_months", "upfront_share", mode="before"
+    )
     @classmethod
     def _no_yes_or_no(cls, value: object) -> object:
         if isinstance(value, bool):

@@ -26,22 +26,23 @@ class _Entry(NamedTuple):
 
 COMMANDS: Final[dict[str, _Entry]] = {
     "recommend": _Entry("recommend", "Print the cheapest fleet that serves a model within its latency SLO."),
+    "simulate": _Entry("simulate", "Replay requests against a plan: is the SLO met, and how closely?"),
+    "verify": _Entry("verify", "Re-check a plan without a solver."),
     "explain": _Entry("explain", "Say why this fleet, why not another, and at which price it flips."),
     "frontier": _Entry("frontier", "Cost against one thing: rate, latency limit, spot share, budget …"),
     "quota": _Entry("quota", "Quotas held and free, and what each line of a plan draws."),
+    "commit": _Entry("commit", "What to commit over a week of demand, what to leave on demand and spot."),
+    "report": _Entry("report", "Write a plan's procurement report: HTML, XLSX, Markdown, CSV, JSON."),
+    "export": _Entry("export", "Hand a plan to what provisions it: SkyPilot, Terraform, Kubernetes …"),
+    "drift": _Entry("drift", "Does a plan's decision still hold on the newest prices?"),
+    "fleet": _Entry("fleet", "The current fleet: import what is rented now, show it."),
     "offers": _Entry("offers", "List priced offers, the cheapest first."),
     "catalog": _Entry("catalog", "The prices at hand: how old they are and where they come from."),
     "refresh": _Entry("refresh", "Pull today's prices, judge them, publish a snapshot."),
     "profile": _Entry("profile", "Throughput profiles: list them, show one or a whole matrix."),
     "workload": _Entry("workload", "Request-size distributions: list, show, fit one from a trace."),
-    "verify": _Entry("verify", "Re-check a plan without a solver."),
-    "drift": _Entry("drift", "Does a plan's decision still hold on the newest prices?"),
-    "simulate": _Entry("simulate", "Replay requests against a plan: is the SLO met, and how closely?"),
-    "report": _Entry("report", "Write a plan's procurement report: HTML, XLSX, Markdown, CSV, JSON."),
-    "export": _Entry("export", "Hand a plan to what provisions it: SkyPilot, Terraform, Kubernetes …"),
-    "fleet": _Entry("fleet", "The current fleet: import what is rented now, show it."),
     "solve": _Entry("solve", "Cheapest GPU counts for a Mélange config, proved."),
-    "schema": _Entry("schema", "Print the JSON Schema of a plan, service, account, profile or fleet file."),
+    "schema": _Entry("schema", "Print the JSON Schema of a plan, service, account, profile … file."),
 }
 """Every command. A module holds a function named like the command, or a Typer ``app`` of subcommands."""
 

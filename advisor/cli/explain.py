@@ -41,7 +41,7 @@ def explain(
     Every figure is found by solving again, and every price at which something enters or leaves is checked
     on both sides: 1 % below it is in, 1 % above it is out.
 
-    Example: advisor recommend --region us-east-1 --format json -o plan.json && advisor explain plan.json
+    Example: advisor recommend --region us-east-1 --format json | advisor explain -
     """
     from advisor.api import explainer
     from advisor.cli.explain_view import alternative_sections, explanation_sections, explanation_table

@@ -27,7 +27,9 @@ TABLE_LIMIT: Final = 40
 
 MARKS: Final = {EvidenceKind.MEASURED: "m", EvidenceKind.SIMULATED: "s", EvidenceKind.ESTIMATED: "e"}
 
-app = typer.Typer(help="Throughput profiles: list, show, import, measure.", no_args_is_help=True)
+app = typer.Typer(
+    help="Throughput profiles: ours, your own, estimates, and what to measure next.", no_args_is_help=True
+)
 
 FormatOption = Annotated[Format, typer.Option("--format", help="Dress of the result.")]
 OutputOption = Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")]

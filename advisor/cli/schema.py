@@ -21,13 +21,14 @@ class Kind(StrEnum):
     ACCOUNT = "account"
     PROFILE = "profile"
     FLEET = "fleet"
+    TERMS = "terms"
 
 
 def schema(
     kind: Annotated[Kind, typer.Argument(help="Which file.", show_choices=True)],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")] = None,
 ) -> None:
-    """Print the JSON Schema (draft 2020-12) of a plan, service, account, profile or fleet file.
+    """Print the JSON Schema (draft 2020-12) of a plan, service, account, profile, fleet or terms file.
 
     Example: [b]advisor schema plan -o plan.schema.json[/]
     """
@@ -63,6 +64,10 @@ def _document(kind: Kind) -> dict[str, Any]:
         from advisor.fleet.fleet_file import fleet_json_schema
 
         return fleet_json_schema()
+    if kind is Kind.TERMS:
+        from advisor.catalog.terms import terms_json_schema
+
+        return terms_json_schema()
     from advisor.profiles.profile_file import profile_json_schema
 
     return profile_json_schema()

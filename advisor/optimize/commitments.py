@@ -12,7 +12,9 @@ nothing, and of what is on demand or spot, with a routing of its own. The famili
 3. HiGHS solves the programme of all levels for the counts to commit and a bound on the cost of any choice.
 4. With the counts given, levels are problems of their own: each is solved and certified alone, which is the
    plan, and its cost is counts times prices. Cost minus bound is the gap that is reported.
-5. While the gap is open and time is left, counts next to the best ones are tried, one more or one less.
+5. While the gap is open: where few enough choices are left that a bound does not rule out
+   (:mod:`advisor.optimize.promising`), all are tried, which closes the gap of small fleets, whose whole
+   instances a relaxation sees badly; else counts next to the best ones are, one more or one less.
 """
 
 from __future__ import annotations
@@ -24,11 +26,14 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from advisor.errors import Infeasible, SolverFailed
+import numpy as np
+
+from advisor.errors import Infeasible, NoCandidates, SolverFailed
 from advisor.optimize.fleet import integer
 from advisor.optimize.formulation.highs import Outcome, solve_arrays
 from advisor.optimize.presolve import reduce
 from advisor.optimize.problem import SolveStatus
+from advisor.optimize.promising import Floor, Priced, promising
 from advisor.optimize.solve import solve
 from advisor.optimize.two_stage import LevelTerms, commitments_programme, least_prices
 
@@ -44,6 +49,12 @@ _IDLE: Final = 1e-6
 
 _LEVEL_TIME_LIMIT_S: Final = 20.0
 _ALONE_TIME_LIMIT_S: Final = 2.0  # a bound is valid however early it is stopped
+_PROGRAMME_PART: Final = 0.4
+"""Of the time, for the programme; the rest is for trying choices one by one."""
+
+_MOST_CHOICES: Final = 3000
+"""More than that are not tried one by one: each takes a solve per level."""
+
 _SAME: Final = 1e-9  # relative
 
 Counts = dict[str, int]
@@ -115,6 +126,14 @@ class Hours:
             self._known.update(zip(((h, key) for h in todo), found, strict=True))
         return tuple(self._known[h, key] for h in range(len(self.asked.levels)))
 
+    def fleet(self, level: int, counts: Mapping[str, int]) -> Solution:
+        """Of one level alone; errors as :meth:`fleets`."""
+        key = tuple(sorted((c, n) for c, n in counts.items() if n))
+        if (level, key) not in self._known:
+            posed = at_level(self.asked, self.asked.levels[level], dict(key))
+            self._known[level, key] = solve(posed, time_limit_s=_LEVEL_TIME_LIMIT_S, diagnose=False)
+        return self._known[level, key]
+
     def rented(self, counts: Mapping[str, int], scenario: int | None = None) -> Decimal:
         """Expected dollars per hour of what is rented and of side costs, over all or in one scenario."""
         asked = self.asked
@@ -181,10 +200,16 @@ def commit(
     hours = hours or Hours(asked)
     if scenario is not None:
         asked = replace(asked, weights=tuple(Decimal(int(s == scenario)) for s in range(len(asked.weights))))
-    counts, bound = _first_stage(asked, time_limit_s, relative_gap)
+    end = began + time_limit_s
+    counts, bound, searched = _first_stage(asked, time_limit_s * _PROGRAMME_PART, relative_gap)
     tried = [dict(each) for each in (counts, start) if each is not None]
     best, cost = _cheapest(hours, tried, scenario)
-    end = began + time_limit_s
+    tried_all = None
+    if searched is not None and float(cost) - bound > relative_gap * float(cost):
+        tried_all = _all_tried(asked, hours, searched, best, cost, scenario, relative_gap, end)
+    if tried_all is not None:
+        best, cost, least = tried_all
+        bound = max(bound, least)
     while float(cost) - bound > relative_gap * float(cost) and time.perf_counter() < end:
         better = _neighbour(hours, best, cost, scenario, end)
         if better is None:
@@ -220,7 +245,7 @@ def _neighbour(
             trial = {c: n for c, n in {**best, name: count}.items() if n}
             try:
                 found = hours.cost(trial, scenario)
-            except (Infeasible, SolverFailed):
+            except (Infeasible, NoCandidates, SolverFailed):
                 continue
             if found < cost:
                 return trial, found
@@ -232,18 +257,70 @@ def _full(asked: Commitable, line: Line, counts: Mapping[str, int]) -> bool:
     return taken >= asked.most.get(line.term, taken + 1)
 
 
+def _all_tried(
+    asked: Commitable,
+    hours: Hours,
+    searched: tuple[list[Priced], Floor],
+    best: Counts,
+    cost: Decimal,
+    scenario: int | None,
+    gap: float,
+    end: float,
+) -> tuple[Counts, Decimal, float] | None:
+    """The best of all choices not ruled out, and a bound, as far as time allows; None: too many."""
+    lines, floor = searched
+    shy = 1 - gap / 2
+    found = promising(lines, asked.most, floor, float(cost) * shy, _MOST_CHOICES)
+    if found is None:
+        return None
+    for bound, counts in found:
+        if bound >= float(cost) * shy:
+            break
+        if time.perf_counter() > end:
+            return best, cost, bound
+        trial = _cost_below(asked, hours, counts, scenario, cost, floor)
+        if trial is not None:
+            best, cost = counts, trial
+    return best, cost, float(cost) * shy
+
+
+def _cost_below(
+    asked: Commitable,
+    hours: Hours,
+    counts: Counts,
+    scenario: int | None,
+    limit: Decimal,
+    floor: Floor,
+) -> Decimal | None:
+    """What a choice costs, if that is below a limit; the dearest levels are looked at first."""
+    spent = float(committed_usd_per_hour(asked, counts))
+    live = [h for h, level in enumerate(asked.levels) if asked.share(level) > 0 and _factor(asked, level) > 0]
+    worth = [0.0] * len(live)
+    for place in range(len(live) - 1, -1, -1):
+        try:
+            fleet = hours.fleet(live[place], counts)
+        except (Infeasible, NoCandidates, SolverFailed):
+            return None
+        worth[place] = float(floor.weight[place]) * fleet.objective_usd_per_hour
+        if spent + sum(worth) >= float(limit) * (1 - _SAME):
+            return None
+    return hours.cost(counts, scenario)
+
+
 # --- first stage ----------------------------------------------------------------------------------
 
 
-def _first_stage(asked: Commitable, time_limit_s: float, gap: float) -> tuple[Counts | None, float]:
-    """Counts to commit, if any were found, and a bound on the expected cost of any."""
+def _first_stage(
+    asked: Commitable, time_limit_s: float, gap: float
+) -> tuple[Counts | None, float, tuple[list[Priced], Floor] | None]:
+    """Counts to commit, if any were found, a bound on the cost of any, and what rules choices out."""
     live = [level for level in asked.levels if asked.share(level) > 0 and _factor(asked, level) > 0]
     if not live:
-        return {}, 0.0
+        return {}, 0.0, None
     top = max(_factor(asked, level) for level in live)
     reduced = reduced_by_class(asked, top)
     if not reduced.servable():
-        return _explain(asked, live)
+        raise _explained(asked, live)
     number = {candidate.id: c for c, candidate in enumerate(reduced.candidates)}
     term_of = {number[x.column.id]: x.term for x in asked.lines if x.column.id in number}
     least = _alone(asked, reduced, live, term_of)
@@ -254,14 +331,24 @@ def _first_stage(asked: Commitable, time_limit_s: float, gap: float) -> tuple[Co
     programme = commitments_programme(reduced, term_of, asked.most, levels)
     raw = solve_arrays(programme.model, {"time_limit": time_limit_s, "mip_rel_gap": gap})
     if raw.outcome is Outcome.INFEASIBLE:
-        return _explain(asked, live)
+        raise _explained(asked, live)
+    searched = _priced(reduced, term_of), Floor(np.array([x.weight for x in levels]), np.array(least))
     if raw.values is None:
-        return None, max(raw.bound, 0.0)
+        return None, max(raw.bound, 0.0), searched
     counts = {
         reduced.candidates[m].id: integer(float(raw.values[column]))
         for m, column in programme.committed.items()
     }
-    return {c: n for c, n in counts.items() if n}, max(raw.bound, 0.0)
+    return {c: n for c, n in counts.items() if n}, max(raw.bound, 0.0), searched
+
+
+def _priced(reduced: Reduced, term_of: Mapping[int, str]) -> list[Priced]:
+    worth = least_prices(reduced, term_of)
+    return [
+        Priced(x.id, term_of[m], float(x.usd_per_hour), float(worth[x.kind]), x.max_instances)
+        for m, x in enumerate(reduced.candidates)
+        if m in term_of
+    ]
 
 
 def _alone(
@@ -293,12 +380,12 @@ def _alone(
         return list(pool.map(least, live))
 
 
-def _explain(asked: Commitable, live: list[Level]) -> tuple[Counts | None, float]:
-    """Say why the highest level has no fleet even with everything that can be committed."""
+def _explained(asked: Commitable, live: list[Level]) -> Infeasible:
+    """Why the highest level has no fleet even with everything that can be committed."""
     top = max(live, key=lambda level: level.factor)
     everything = {x.column.id: asked.most.get(x.term, 10**6) for x in asked.lines}
     solve(at_level(asked, top, everything))
-    raise Infeasible("no fleet serves every hour within the quotas and the limits of the terms")
+    return Infeasible("no fleet serves every hour within the quotas and the limits of the terms")
 
 
 def reduced_by_class(asked: Commitable, factor: float) -> Reduced:
@@ -322,8 +409,7 @@ def reduced_by_class(asked: Commitable, factor: float) -> Reduced:
     for columns, free in classes:
         alone = reduce(replace(peak, columns=columns, free_units=free), enforce_limits=False)
         drawn = {column.id: column for column in columns}
-        for candidate in alone.candidates:
-            kept.append(_pruned(drawn[candidate.id], alone, candidate.kind))
+        kept += [_pruned(drawn[each.id], alone, each.kind) for each in alone.candidates]
     return reduce(replace(peak, columns=tuple(kept)), dominance=False)
 
 

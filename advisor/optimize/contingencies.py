@@ -19,7 +19,7 @@ from advisor.optimize.formulation import Case, Outcome, survivors
 from advisor.optimize.problem import INSTANCE, CaseProof
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from advisor.optimize.fleet import Fleet
     from advisor.optimize.presolve import Reduced
@@ -124,7 +124,7 @@ def all_tried(reduced: Reduced, fleet: Fleet) -> list[Tried]:
     ]
 
 
-def worst_failed(reduced: Reduced, results: Sequence[Tried], known: Sequence[Case]) -> list[Case]:
+def worst_failed(reduced: Reduced, results: Sequence[Tried], known: Collection[Case]) -> list[Case]:
     """The cases to add: those failed by most, a few per contingency.
 
     Raises:

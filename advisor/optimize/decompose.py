@@ -13,10 +13,10 @@ from decimal import ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, Final
 
 from advisor.optimize.formulation import (
-    LARGE,
     Outcome,
     Relaxed,
     cheapest_fleet,
+    is_large,
     purchase_bound,
     run,
     slot_prices,
@@ -75,7 +75,7 @@ def _least_cost(problem: Problem, time_limit_s: float) -> float | None:
     if not reduced.servable():
         return None
     programme = cheapest_fleet(reduced)
-    search = solve_guided if programme.model.nonzeros > LARGE else run
+    search = solve_guided if is_large(programme) else run
     answer = search(programme, time_limit_s=time_limit_s, relative_gap=_GAP)
     return None if answer.outcome is Outcome.INFEASIBLE or answer.bound < 0 else answer.bound
 

@@ -1,7 +1,8 @@
-"""Hours of demand merged into few levels: equal hours exactly, unequal ones upward, at the least overstatement.
+"""Hours of demand merged into few levels: equal hours exactly, unequal ones upward.
 
 An hour that is planned for at a higher demand than it has is still served, so every merge keeps the plan
-feasible and can only make it look dearer; by how much demand is overstated is known exactly.
+feasible and can only make it look dearer; by how much demand is overstated is known, and it is
+the least that so few levels allow (up to a thousand distinct demands).
 """
 
 from __future__ import annotations

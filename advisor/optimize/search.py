@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -13,9 +12,12 @@ from advisor.optimize import formulation
 from advisor.optimize.ascending import cheapest_first
 from advisor.optimize.decompose import priced_bound, separable
 from advisor.optimize.fleet import SLACK, Fleet, hold, integer, replicas_of
-from advisor.optimize.formulation import LARGE, Answer, Case, Outcome
+from advisor.optimize.formulation import Answer, Case, Outcome, is_large
+from advisor.optimize.generation import is_huge, solve_huge
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from advisor.optimize.contingencies import Tried
     from advisor.optimize.presolve import Kind, Reduced
 
@@ -52,9 +54,14 @@ def cheapest(reduced: Reduced, deadline: float, relative_gap: float, slices: int
 
 def propose(reduced: Reduced, deadline: float, relative_gap: float, **options: Any) -> Answer:
     """What HiGHS makes of the programme, head on or guided, as its size asks for."""
-    programme = formulation.cheapest_fleet(reduced, **options)
     left = deadline - time.perf_counter()
-    if programme.model.nonzeros > LARGE and not programme.sliced:
+    if is_huge(reduced) and not any(options.values()):
+        answer = solve_huge(reduced, time_limit_s=left, relative_gap=relative_gap)
+        if answer is not None:
+            return answer
+        left = deadline - time.perf_counter()
+    programme = formulation.cheapest_fleet(reduced, **options)
+    if is_large(programme) and not programme.sliced:
         bound = partial(priced_bound, programme) if separable(reduced) else None
         return formulation.solve_guided(
             programme, time_limit_s=left, relative_gap=relative_gap, priced_bound=bound
@@ -77,7 +84,7 @@ def _sliced(
         answer = propose(reduced, deadline, relative_gap, slices=slices, counts=counts, **options)
         if answer.outcome is Outcome.OPTIMAL:
             return answer, fluid.bound
-    answer = run(
+    answer = propose(
         reduced, deadline, relative_gap, slices=slices, at_least_usd_per_hour=fluid.bound * (1 - SLACK)
     )
     return answer, max(fluid.bound, answer.bound)
@@ -85,7 +92,7 @@ def _sliced(
 
 def with_margin(reduced: Reduced, deadline: float, **options: Any) -> Fleet:
     """A second attempt on slightly smaller replicas, for a fleet that held only within tolerance."""
-    answer = run(_shrunk(reduced), deadline, 0.0, **options)
+    answer = propose(_shrunk(reduced), deadline, 0.0, **options)
     fleet = hold(reduced, answer, options.get("slices")) if answer.has_values else None
     if fleet is None:
         raise SolverFailed("the solver's fleet does not carry the load exactly, nor with a margin")

@@ -13,10 +13,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final, Literal
 
 from advisor.domain import Market
-from advisor.errors import PlanningError, UnknownName, UsageError
-from advisor.fleet import Fleet, HeldLine
+from advisor.errors import PlanningError, UsageError
+from advisor.fleet import Fleet
 from advisor.recommendation.deciding import decide
-from advisor.recommendation.drift_reasons import Kind, Reason, gone, listed_in, reasons_of, today_of
+from advisor.recommendation.drift_noise import without_noise
+from advisor.recommendation.drift_prices import Move, held_line, instances_of, moves_of
+from advisor.recommendation.drift_reasons import Kind, Reason, gone, impeded, listed_in, reasons_of
 from advisor.recommendation.holding import held_now
 from advisor.recommendation.policy import Holding
 from advisor.recommendation.prepare import prepare
@@ -24,51 +26,21 @@ from advisor.recommendation.recommend import recommend
 from advisor.recommendation.replan import request_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from datetime import datetime
 
     from advisor.catalog.account import Account
     from advisor.catalog.snapshot import Snapshot
     from advisor.domain import Offer
-    from advisor.plan.plan import Plan, Purchase
-    from advisor.recommendation.deciding import Decision, Leaving
+    from advisor.plan.plan import Plan
+    from advisor.recommendation.deciding import Leaving
     from advisor.recommendation.findings import Catalog
     from advisor.recommendation.prepare import Prepared
     from advisor.recommendation.request import Request
 
 DEFAULT_THRESHOLD: Final = 0.02
-"""Share of the kept cost below which a cheaper fleet is no reason to change: weekly list prices repeat, and
-2 % noise on every price alone raised no alarm (``benchmarks/drift.py``)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """A price, when it was stated and by whose evidence."""
-
-    usd_per_hour: Decimal  #: of one instance
-    collected_at: datetime
-    source: str
-    evidence: str | None  #: SHA-256 of the vendor's own item; None where none was kept
-    snapshot_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """What one instance cost when the plan was made, and costs now."""
-
-    offer: str  #: offer id, as the plan kept or the plan proposed has it
-    priced_as: str | None  #: offer id whose price it has today; None where nothing does
-    instances_kept: int
-    instances_proposed: int | None  #: None where no change is proposed
-    before: Quote | None  #: None: not known
-    now: Quote | None  #: None: no longer offered
-
-    @property
-    def change_fraction(self) -> float | None:
-        """(now - before) / before; None where either is not known."""
-        if self.before is None or self.now is None:
-            return None
-        return float((self.now.usd_per_hour - self.before.usd_per_hour) / self.before.usd_per_hour)
+"""Share of the kept cost below which a cheaper fleet is no reason to change; what it rings for on the prices
+of 2023 to 2026 is in ``benchmarks/README.md``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +54,7 @@ class Drift:
     best_usd_per_hour: Decimal | None  #: the cheapest fleet of today; None where none serves
     regret_usd_per_hour: Decimal | None  #: of keeping, side costs and the change included; None: cannot keep
     regret_fraction: float | None  #: of what keeping costs
+    regret_without_noise: float | None  #: the same, small moves undone; None: not asked, or not known
     threshold: float  #: share of what keeping costs
     snapshot_id: str  #: of the prices of today
     checked_at: datetime
@@ -114,7 +87,8 @@ def drift(
         account: quotas of today; None leaves them unchecked.
         now: what the ages of prices refer to.
         threshold: share of what keeping costs that a change must save.
-        before: the prices the plan was made on, to tell how those of new lines moved; None: not at hand.
+        before: the prices the plan was made on, to tell noise, and how those of new lines moved; None: not
+            at hand.
         asked: the plan's own question, where its limits on age or its command differ; None reads the plan.
 
     Raises:
@@ -123,31 +97,93 @@ def drift(
     """
     _refuse_without_fleet(plan, account)
     request = _holding(asked or request_of(plan), plan, threshold)
+    watch = _Watch(plan, request, catalog, account, now, before)
+    prepared = None
     try:
         prepared = prepare(request, catalog, account, now)
         decision = decide(prepared, lambda: request.time_limit_s)
-    except (PlanningError, UnknownName) as no:
-        return _nothing_serves(plan, request, catalog, account, now, before, str(no))
+    except (PlanningError, UsageError) as no:
+        return _nothing_serves(watch, prepared, str(no))
     leaving = decision.leaving
     assert leaving is not None  # the request holds a fleet
-    reasons = reasons_of(plan, prepared, leaving)
+    calm = _without_noise(watch, leaving)
+    reasons = reasons_of(plan, prepared, leaving, noise=calm is not None and not calm.change)
     new = recommend(request, catalog, account, now) if _asks_for_a_plan(reasons) else None
-    new = None if new is None or _instances(new) == _instances(plan) else new
-    regret = _regret(prepared, leaving)
+    if new is not None and (new.status == "infeasible" or instances_of(new) == instances_of(plan)):
+        new = None
+    found = _found(watch, listed_in(prepared), reasons, leaving.held_usd_per_hour, leaving, new)
+    left = None if calm is None else _regret(calm)
+    return found if left is None else replace(found, regret_without_noise=left[1])
+
+
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    """A plan, and what it is held against."""
+
+    plan: Plan
+    request: Request
+    catalog: Catalog
+    account: Account | None
+    now: datetime
+    before: Snapshot | None
+
+    @property
+    def holding(self) -> Holding:
+        """What the plan bought."""
+        holding = self.request.policy.holding
+        assert holding is not None
+        return holding
+
+
+def _without_noise(watch: _Watch, leaving: Leaving) -> Leaving | None:
+    """The decision with small moves undone, where a regret may be nothing else; None: it is not asked."""
+    if watch.before is None or leaving.kept is None or not leaving.change:
+        return None
+    snapshot = without_noise(watch.catalog.snapshot, watch.before, watch.holding.threshold)
+    try:
+        prepared = prepare(watch.request, replace(watch.catalog, snapshot=snapshot), watch.account, watch.now)
+        return decide(prepared, lambda: watch.request.time_limit_s).leaving
+    except (PlanningError, UsageError):
+        return None
+
+
+def _found(
+    watch: _Watch,
+    listed: tuple[Offer, ...],
+    reasons: tuple[Reason, ...],
+    kept_usd_per_hour: Decimal | None,
+    leaving: Leaving | None = None,
+    new: Plan | None = None,
+) -> Drift:
+    snapshot = watch.catalog.snapshot
+    regret = None if leaving is None or kept_usd_per_hour is None else _regret(leaving)
     return Drift(
-        plan=plan,
+        plan=watch.plan,
         reasons=reasons,
-        prices=_moves(plan, new, catalog.snapshot, listed_in(prepared), before),
-        kept_usd_per_hour=leaving.held_usd_per_hour,
-        best_usd_per_hour=leaving.best.usd_per_hour,
-        regret_usd_per_hour=regret,
-        regret_fraction=None if regret is None else _share(regret, decision, leaving),
-        threshold=threshold,
-        snapshot_id=catalog.snapshot.info.snapshot_id,
-        checked_at=now,
+        prices=moves_of(watch.plan, new, snapshot, listed, watch.before),
+        kept_usd_per_hour=kept_usd_per_hour,
+        best_usd_per_hour=None if leaving is None else leaving.best.usd_per_hour,
+        regret_usd_per_hour=None if regret is None else regret[0],
+        regret_fraction=None if regret is None else regret[1],
+        regret_without_noise=None,
+        threshold=watch.holding.threshold,
+        snapshot_id=snapshot.info.snapshot_id,
+        checked_at=watch.now,
         new_plan=new,
-        not_checked=_not_checked(plan, account),
+        not_checked=_not_checked(watch),
     )
+
+
+def _nothing_serves(watch: _Watch, prepared: Prepared | None, said: str) -> Drift:
+    """The drift of a market in which no fleet answers the plan's question."""
+    plan, snapshot = watch.plan, watch.catalog.snapshot
+    listed = snapshot.offers if prepared is None else listed_in(prepared)
+    held = held_now(watch.holding, listed)
+    cost = sum((held.usd_per_hour[key] * count for key, count in held.instances.items()), Decimal(0))
+    lost = gone(watch.holding.fleet.lines, listed, snapshot.info.snapshot_id)
+    why = lost if prepared is None else impeded(plan, prepared)
+    infeasible = Reason(Kind.INFEASIBLE, plan.plan_id, f"The plan's question has no answer today: {said}")
+    return _found(watch, listed, (infeasible, *why), None if held.unknown else cost)
 
 
 def _refuse_without_fleet(plan: Plan, account: Account | None) -> None:
@@ -171,124 +207,29 @@ def _holding(request: Request, plan: Plan, threshold: float) -> Request:
     return replace(request, refuse_stale=False, policy=replace(request.policy, holding=holding))
 
 
-def held_line(line: Purchase) -> HeldLine:
-    """A purchase line as what runs after it was bought."""
-    return HeldLine(
-        line.provider,
-        line.region,
-        line.zone,
-        line.instance_type,
-        line.market,
-        line.instances,
-        line.usd_per_hour_each,
-    )
-
-
 def _asks_for_a_plan(reasons: Iterable[Reason]) -> bool:
     """Old prices alone are refreshed, not planned on."""
     return any(reason.kind is not Kind.PRICES_STALE for reason in reasons)
 
 
-def _instances(plan: Plan) -> dict[str, int]:
-    return {line.offer_id: line.instances for line in plan.purchase}
-
-
-def _regret(prepared: Prepared, leaving: Leaving) -> Decimal | None:
-    """What keeping costs more than the cheapest fleet, everything that was minimised included."""
+def _regret(leaving: Leaving) -> tuple[Decimal, float] | None:
+    """What keeping costs more than the cheapest fleet, all that was minimised included; and as a share."""
     kept, best = leaving.kept, leaving.best
-    if kept is None or prepared.findings.holding.unknown:
+    if kept is None:
         return None
-    beside = (
-        kept.side_usd_per_hour + kept.change_usd_per_hour - best.side_usd_per_hour - best.change_usd_per_hour
-    )
+    beside = kept.side_usd_per_hour - best.side_usd_per_hour - best.change_usd_per_hour
     regret = kept.usd_per_hour - best.usd_per_hour + Decimal(repr(round(beside, 8)))
-    return max(regret, Decimal(0))
+    regret = max(regret, Decimal(0))
+    return regret, float(regret) / kept.objective_usd_per_hour
 
 
-def _share(regret: Decimal, decision: Decision, leaving: Leaving) -> float:
-    kept = leaving.kept or decision.solution
-    return float(regret) / kept.objective_usd_per_hour if kept.objective_usd_per_hour else 0.0
-
-
-def _nothing_serves(
-    plan: Plan,
-    request: Request,
-    catalog: Catalog,
-    account: Account | None,
-    now: datetime,
-    before: Snapshot | None,
-    said: str,
-) -> Drift:
-    """The drift of a market in which no fleet answers the plan's question."""
-    holding = request.policy.holding
-    assert holding is not None
-    held = held_now(holding, catalog.snapshot.offers)
-    cost = sum((held.usd_per_hour[key] * count for key, count in held.instances.items()), Decimal(0))
-    snapshot = catalog.snapshot
-    infeasible = Reason(Kind.INFEASIBLE, plan.plan_id, f"No fleet answers the plan's question: {said}")
-    return Drift(
-        plan=plan,
-        reasons=(infeasible, *gone(holding.fleet.lines, snapshot.offers, snapshot.info.snapshot_id)),
-        prices=_moves(plan, None, snapshot, snapshot.offers, before),
-        kept_usd_per_hour=None if held.unknown else cost,
-        best_usd_per_hour=None,
-        regret_usd_per_hour=None,
-        regret_fraction=None,
-        threshold=holding.threshold,
-        snapshot_id=snapshot.info.snapshot_id,
-        checked_at=now,
-        new_plan=None,
-        not_checked=_not_checked(plan, account),
-    )
-
-
-def _moves(
-    plan: Plan, new: Plan | None, today: Snapshot, listed: tuple[Offer, ...], before: Snapshot | None
-) -> tuple[Move, ...]:
-    """The prices of every line kept or proposed, then and now."""
-    proposed = None if new is None else _instances(new)
-    moves = [
-        _kept(plan, line, today_of(held_line(line), listed), proposed, today)
-        for line in sorted(plan.purchase, key=lambda one: (-one.usd_per_hour, one.offer_id))
-    ]
-    shown = {move.priced_as for move in moves}
-    then, now = _quotes(before), _quotes(today)
-    added = {key: count for key, count in (proposed or {}).items() if key not in shown}
-    return (*moves, *(Move(key, key, 0, count, then.get(key), now.get(key)) for key, count in added.items()))
-
-
-def _kept(
-    plan: Plan, line: Purchase, offer: Offer | None, proposed: Mapping[str, int] | None, today: Snapshot
-) -> Move:
-    then = Quote(
-        line.usd_per_hour_each,
-        line.price_collected_at,
-        line.price_source,
-        line.price_evidence,
-        plan.inputs.snapshot_id,
-    )
-    key = None if offer is None else offer.id
-    count = None if proposed is None else proposed.get(key or "", 0)
-    return Move(
-        line.offer_id, key, line.instances, count, then, None if offer is None else _quote(offer, today)
-    )
-
-
-def _quotes(snapshot: Snapshot | None) -> dict[str, Quote]:
-    if snapshot is None:
-        return {}
-    return {o.id: _quote(o, snapshot) for o in snapshot.offers if "superseded" not in o.flags}
-
-
-def _quote(offer: Offer, snapshot: Snapshot) -> Quote:
-    return Quote(
-        offer.usd_per_hour, offer.collected_at, offer.source, offer.evidence, snapshot.info.snapshot_id
-    )
-
-
-def _not_checked(plan: Plan, account: Account | None) -> tuple[str, ...]:
-    if account is not None:
-        return ()
-    if plan.inputs.account_sha256 is not None:
-        return ("Quotas: the plan was made with an account file; name it with --quota.",)
-    return ("Quotas: no account file is at hand; name one with --quota.",)
+def _not_checked(watch: _Watch) -> tuple[str, ...]:
+    said = []
+    inputs = watch.plan.inputs
+    if watch.account is None and inputs.account_sha256 is not None:
+        said.append("Quotas: the plan was made with an account file; name it with --quota.")
+    elif watch.account is None:
+        said.append("Quotas: no account file is at hand; name one with --quota.")
+    if watch.before is None:
+        said.append(f"Noise: snapshot {inputs.snapshot_id} of the plan is not at hand, so small moves count.")
+    return tuple(said)

@@ -69,12 +69,22 @@ _OF_THROUGHPUT: Final = frozenset(
 _NOT_FOR_SALE: Final = frozenset({"retired", "not_offered", "not_sold_this_way", "superseded"})
 
 
-def reasons_of(plan: Plan, prepared: Prepared, leaving: Leaving) -> tuple[Reason, ...]:
-    """Every reason, the gravest first; none where the plan holds."""
+def reasons_of(
+    plan: Plan, prepared: Prepared, leaving: Leaving, *, noise: bool = False
+) -> tuple[Reason, ...]:
+    """Every reason, the gravest first; none where the plan holds.
+
+    Args:
+        plan: as it was made.
+        prepared: its own question, asked today.
+        leaving: what came of keeping it.
+        noise: whether any regret is made of small moves alone, and no reason.
+    """
     found = impeded(plan, prepared)
     if leaving.kept is None and not found:
         found = _unserved(plan, prepared)
-    if leaving.kept is not None and leaving.change and not prepared.findings.holding.unknown:
+    regrets = leaving.kept is not None and leaving.change and not noise
+    if regrets and not prepared.findings.holding.unknown:
         found = [*found, _regret(leaving, _threshold(prepared))]
     return _by_gravity([*found, *_stale(prepared)])
 

@@ -123,7 +123,9 @@ def _hours(path: Path) -> Week:
         values[hour] = value
     _check_gaps(path, values)
     return Week(
-        tuple(values[hour] for hour in sorted(values)), given[0] == "factor", f"{path.name}: {len(values)} hours"
+        tuple(values[hour] for hour in sorted(values)),
+        given[0] == "factor",
+        f"{path.name}: {len(values)} hours",
     )
 
 

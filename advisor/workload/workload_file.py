@@ -283,6 +283,8 @@ def _fields(bucket: Bucket) -> str:
 def _scalar(value: object) -> str:
     """A JSON scalar, which YAML reads alike; what does not print is escaped in YAML's own way."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    if isinstance(value, float) and "e" in text and "." not in text:
+        text = text.replace("e", ".0e")  # YAML 1.1 takes 1e-05 for a word
     return "".join(letter if letter.isprintable() else f"\\U{ord(letter):08x}" for letter in text)
 
 

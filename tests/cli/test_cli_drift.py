@@ -235,3 +235,28 @@ def test_the_cron_script_writes_only_what_somebody_should_read(
 
 def test_the_threshold_that_help_names_is_the_one_in_force() -> None:
     assert f"[default: {100 * DEFAULT_THRESHOLD}]" in call("drift", "--help", COLUMNS="200").out
+
+
+@pytest.mark.parametrize("beside", [True, False], ids=["beside the file named", "in the home"])
+def test_noise_is_told_from_moves_by_the_prices_the_plan_was_made_on(
+    home: Path, tmp_path: Path, beside: bool
+) -> None:
+    """Two shapes of one card at one price; then one 2 % up, the other 2 % down: 3.9 %, all of it noise."""
+    folder = tmp_path / "elsewhere" if beside else home
+    where = folder / "snapshots"
+    made_on = where / f"{published(folder, MADE, '2.00', '2.00')}.parquet"
+    moment = {"SOURCE_DATE_EPOCH": str(int(MADE.timestamp()))}
+    plan = tmp_path / "tie.json"
+    said = call(
+        "recommend", "--region", "us-east-1", "--snapshot", str(made_on), "--format", "json", **moment
+    )
+    plan.write_text(said.out)
+    bought = {line["instance_type"] for line in json.loads(said.out)["purchase"]}
+    prices = ("2.04", "1.96") if bought == {"g6e.xlarge"} else ("1.96", "2.04")
+    now = where / f"{published(folder, MADE + A_WEEK, *prices)}.parquet"
+    held = a_week_later(plan, *(["--snapshot", str(now)] if beside else []))
+    assert (held.code, held.out) == (0, "")
+    assert "3.9%" in held.err
+    assert "0.0% where prices that moved by at most 2 % count as unmoved" in held.err
+    made_on.unlink()
+    assert a_week_later(plan, "--snapshot", str(now)).code == 3

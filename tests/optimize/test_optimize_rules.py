@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optimize_enumerator import cheapest, least_kept, ruled_problems, shuffled
 
-from advisor.errors import PlanningError
+from advisor.errors import PlanningError, SolverFailed
 from advisor.optimize import formulation
 from advisor.optimize.contingencies import cases_of
 from advisor.optimize.presolve import reduce
 from advisor.optimize.problem import Problem, Solution, SolveStatus
-from advisor.optimize.rounds import cheapest_under_rules
+from advisor.optimize.rounds import _round, cheapest_under_rules, repaired
 from advisor.optimize.solve import solve
 
 if TYPE_CHECKING:
@@ -180,6 +180,25 @@ def test_cases_made_when_needed_give_the_optimum_of_all_cases_at_once(problem: P
         assert answer.objective == pytest.approx(cost, rel=1e-6)
     else:
         assert cost == float("inf")
+
+
+@given(ruled_problems("zone", "instance", "doubt", "routing", "services", "quota"))
+@_FEW
+def test_a_fleet_repaired_for_want_of_time_gets_through_every_bad_day(problem: Problem) -> None:
+    found = outcome(problem)
+    if found is None:
+        return
+    whole = reduce(problem)
+    first = _round(whole, (), frozenset(), time.perf_counter() + 30, 0.0)
+    assert first is not None
+    try:
+        fleet = repaired(whole, first, time.perf_counter() + 30)
+    except SolverFailed:  # what was bought may stand in the way, under a quota
+        assert problem.free_units
+        return
+    assert all(more >= few for more, few in zip(fleet.fleet.instances, first.fleet.instances, strict=True))
+    assert not any(each.fails(whole) for each in fleet.tried)
+    assert fleet.bound <= found.objective_usd_per_hour * (1 + 1e-7) + 1e-9
 
 
 @given(ruled_problems("zone", "spread", "instance", "doubt", "surge"))

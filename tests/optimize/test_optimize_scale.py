@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from optimize_enumerator import cheapest, ruled_problems
 
 from advisor.errors import PlanningError
-from advisor.optimize import formulation, search
+from advisor.optimize import formulation, generation
 from advisor.optimize.decompose import priced_bound, separable
 from advisor.optimize.formulation import guided
 from advisor.optimize.presolve import reduce
@@ -25,7 +25,7 @@ from optimize_instances import Size, instance
 
 @pytest.fixture
 def everything_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "LARGE", -1)
+    monkeypatch.setattr(guided, "LARGE", -1)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,42 @@ def test_the_guided_search_proves_only_what_is_true(
                     assert found.objective_usd_per_hour == pytest.approx(expected[0], rel=1e-6, abs=1e-7)
 
     check()
+
+
+@pytest.mark.parametrize(
+    "families", [("services", "quota"), ("services", "routing", "side"), ("change", "services", "quota")]
+)
+def test_buying_service_by_service_at_prices_holds_and_its_bound_is_true(
+    families: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generation, "HUGE", -1)
+
+    @given(ruled_problems(*families, most_columns=3))
+    @settings(max_examples=40, deadline=None, derandomize=True, database=None)
+    def check(problem: Problem) -> None:
+        expected = cheapest(problem, 2)
+        try:
+            found = solve(problem, diagnose=False, time_limit_s=10)
+        except PlanningError:
+            assert expected is None
+            return
+        if expected is not None:
+            assert found.lower_bound_usd_per_hour <= expected[0] * (1 + 1e-7) + 1e-9
+            if max(found.instances.values(), default=0) <= 2:
+                assert found.objective_usd_per_hour >= expected[0] * (1 - 1e-7) - 1e-9
+
+    check()
+
+
+@given(ruled_problems("services", "quota", "routing", "side", most_columns=3))
+@settings(max_examples=40, deadline=None, derandomize=True, database=None)
+def test_prices_of_generated_columns_bound_every_fleet_by_the_whole_relaxation(problem: Problem) -> None:
+    reduced = reduce(problem)
+    relaxed = guided.relax(formulation.cheapest_fleet(reduced).model, 10.0) if reduced.servable() else None
+    if relaxed is None or any(terms.min_replicas for terms in problem.services):
+        return
+    bound = generation.least_cost(reduced, 10.0)
+    assert relaxed.objective * 0.999 - 1e-6 <= bound <= relaxed.objective * (1 + 1e-7) + 1e-7
 
 
 @given(ruled_problems("services", "quota", "change", "side", most_columns=3))

@@ -98,6 +98,42 @@ def test_noise_of_two_percent_is_no_reason(catalog: Catalog, plan: Plan, seed: i
     assert later(catalog, plan, bought(usd_per_hour=prices[0]), other(prices[1])).verdict == "holds"
 
 
+@pytest.mark.parametrize(("kept", "cheaper"), [("2.04", "1.96"), ("2.04", "2.00"), ("2.00", "1.96")])
+def test_moves_of_two_percent_are_no_reason_even_between_fleets_of_one_price(
+    catalog: Catalog, kept: str, cheaper: str
+) -> None:
+    """The worst that noise of 2 % can do: two of one price, one 2 % up, the other 2 % down."""
+    tie = with_offers(catalog, [bought(), other("2.00", vcpus=4)])
+    made = ask(tie)
+    (line,) = made.purchase
+    moved = {line.instance_type: kept}
+    now = [
+        replace(offer, usd_per_hour=Decimal(moved.get(offer.instance_type, cheaper)))
+        for offer in tie.snapshot.offers
+    ]
+    found = later(catalog, made, *now, before=tie.snapshot)
+    assert found.verdict == "holds"
+    assert found.regret_fraction == pytest.approx(1 - float(cheaper) / float(kept))
+
+
+@pytest.mark.parametrize(("kept", "verdict"), [("2.04", "holds"), ("2.05", "drift")])
+def test_beyond_two_percent_a_move_is_no_noise(catalog: Catalog, kept: str, verdict: str) -> None:
+    tie = with_offers(catalog, [bought(), other("2.00", vcpus=4)])
+    made = ask(tie)
+    now = [
+        replace(o, usd_per_hour=Decimal(kept)) if o.id == made.purchase[0].offer_id else o
+        for o in tie.snapshot.offers
+    ]
+    assert later(catalog, made, *now, before=tie.snapshot, threshold=0.02).verdict == verdict
+
+
+def test_many_small_moves_do_not_hide_a_large_one(catalog: Catalog, plan: Plan) -> None:
+    made_on = with_offers(catalog, [bought(), other()]).snapshot
+    found = later(catalog, plan, bought(usd_per_hour="2.03"), other("1.80"), before=made_on)
+    assert kinds(found) == [Kind.REGRET]
+    assert found.regret_without_noise == pytest.approx(1 - 1.80 / 2.00)
+
+
 # --- keeping costs too much
 
 

@@ -53,7 +53,15 @@ from __future__ import annotations
 from advisor.optimize.formulation.case import Case, lost_share, survivors
 from advisor.optimize.formulation.day import SMALLEST_COEFFICIENT
 from advisor.optimize.formulation.families import stock_label
-from advisor.optimize.formulation.guided import LARGE, Relaxed, purchase_bound, slot_prices, solve_guided
+from advisor.optimize.formulation.guided import (
+    Relaxed,
+    is_large,
+    least_cost_of,
+    purchase_bound,
+    relax,
+    slot_prices,
+    solve_guided,
+)
 from advisor.optimize.formulation.highs import Answer, Outcome, as_pulp, run, solver_name
 from advisor.optimize.formulation.programme import (
     Programme,
@@ -62,11 +70,11 @@ from advisor.optimize.formulation.programme import (
     least_additions,
     most_kept,
     most_served,
+    most_worthwhile,
 )
 from advisor.optimize.formulation.warm import Routed, WarmRouting
 
 __all__ = [
-    "LARGE",
     "SMALLEST_COEFFICIENT",
     "Answer",
     "Case",
@@ -78,11 +86,15 @@ __all__ = [
     "as_pulp",
     "balanced_routing",
     "cheapest_fleet",
+    "is_large",
     "least_additions",
+    "least_cost_of",
     "lost_share",
     "most_kept",
     "most_served",
+    "most_worthwhile",
     "purchase_bound",
+    "relax",
     "run",
     "slot_prices",
     "solve_guided",

@@ -1,12 +1,15 @@
 """Programmes too large to solve head on: the LP relaxation says which columns are worth a thought.
 
 A restricted programme keeps the whole-number columns that the relaxation uses and those with the least
-reduced cost. It is solved in seconds and its answer is a fleet of the whole problem, though not proved: what
-it leaves out has been judged by the LP alone. So its own bound is worth nothing, and the proof comes from
-elsewhere: from the whole programme, started at that fleet, or from prices for what services share. For any
-prices >= 0 of slots on instances, and of quotas, the least each service can pay for its replicas plus the
-least the purchase costs net of them is no more than any fleet costs (Lagrange). It counts the services' whole
-replicas, so that at the relaxation's own prices it is no worse than the relaxation, and mostly much better.
+reduced cost. It is solved in seconds and its answer is a fleet of the whole problem. A fleet that uses one
+left out costs no less than the relaxation and its reduced cost, any other no less than the bound of the
+restricted programme; so the lower of the two bounds every fleet. Where that is too low, all columns that
+could still be part of a cheaper fleet than the one found come back in, and what stays out is out for good.
+
+Where services share, another bound comes from prices. For any prices >= 0 of slots on instances, and of
+quotas, the least each service can pay for its replicas plus the least the purchase costs net of them is no
+more than any fleet costs (Lagrange). It counts the services' whole replicas, so that at the relaxation's own
+prices it is no worse than the relaxation, and mostly much better.
 """
 
 from __future__ import annotations
@@ -45,9 +48,13 @@ if TYPE_CHECKING:
 LARGE: Final = 40_000
 """Nonzeros above which a programme is solved this way (benchmarks/README.md)."""
 
-_FEW, _MORE = 150, 600  # whole-number columns kept beside those the relaxation uses
-_RELAX_SHARE, _FEW_SHARE = 0.4, 0.35  # of the time, at most
+MANY: Final = 1_000
+"""Whole-number columns above which it is as well."""
+
+_FEW: Final = 150  # whole-number columns kept at first beside those the relaxation uses
+_RELAX_SHARE, _FEW_SHARE, _ALONE_SHARE = 0.4, 0.35, 0.6  # of the time, at most
 _USED: Final = 1e-7
+_DUAL_NOISE: Final = 1e-7  # relative to the objective: the tolerance of reduced costs
 
 Slots = tuple[int, int]
 """(kind, degree): what a price is for."""
@@ -61,6 +68,18 @@ class Relaxed:
     values: Floats  #: per column
     reduced_cost: Floats  #: per column
     dual: Floats  #: per row
+
+    @property
+    def at_least(self) -> Floats:
+        """Per column, what a fleet costs that uses one of it where the relaxation uses none."""
+        unused = (self.values <= _USED) & (self.reduced_cost > 0)
+        margin = _DUAL_NOISE * abs(self.objective)
+        return self.objective + np.where(unused, self.reduced_cost - margin, -np.inf)
+
+
+def is_large(programme: Programme) -> bool:
+    """Whether it should be solved this way."""
+    return programme.model.nonzeros > LARGE or int(programme.model.integer.sum()) > MANY
 
 
 def solve_guided(
@@ -88,23 +107,30 @@ def solve_guided(
     if relaxed is None:
         return answer_of(programme, run_highs(as_highs(model), _options(left(), relative_gap), mixed=True))
     bound = relaxed.objective
-    few = _restricted(model, relaxed, _FEW, _options(left(_FEW_SHARE), relative_gap / 2))
-    if priced_bound is not None:
+    share = _FEW_SHARE if priced_bound is not None else _ALONE_SHARE
+    few = _restricted(model, relaxed, _least_reduced(model, relaxed), _options(left(share), relative_gap / 2))
+    bound = max(bound, few.bound)
+    if priced_bound is not None and _open(few, bound, relative_gap):
         bound = max(bound, priced_bound(relaxed, left()))
-        if few.values is None or few.objective - bound > relative_gap * abs(few.objective):
-            few = _better(
-                _restricted(model, relaxed, _MORE, _options(left(), relative_gap / 4), few.values), few
-            )
-    if priced_bound is None or few.values is None:
-        whole = run_highs(as_highs(model), _options(left(), relative_gap), mixed=True, start=few.values)
-        if whole.outcome is Outcome.INFEASIBLE:
-            return answer_of(programme, whole)
-        bound, few = max(bound, whole.bound), _better(whole, few)
+    if few.values is None:
+        few = run_highs(as_highs(model), _options(left(), relative_gap), mixed=True)
+        if few.outcome is Outcome.INFEASIBLE:
+            return answer_of(programme, few)
+        bound = max(bound, few.bound)
+    elif _open(few, bound, relative_gap):
+        cutoff = few.objective * (1 - relative_gap / 2)
+        more = _restricted(
+            model, relaxed, relaxed.at_least < cutoff, _options(left(), relative_gap / 2), few.values
+        )
+        bound, few = max(bound, more.bound), _better(more, few)
     if few.values is None:
         return Answer(Outcome.NOTHING, bound)
-    done = few.objective - bound <= max(relative_gap, 1e-9) * abs(few.objective)
-    outcome = Outcome.OPTIMAL if done else Outcome.FEASIBLE
+    outcome = Outcome.FEASIBLE if _open(few, bound, relative_gap) else Outcome.OPTIMAL
     return answer_of(programme, Raw(outcome, bound, few.objective, few.values))
+
+
+def _open(found: Raw, bound: float, relative_gap: float) -> bool:
+    return found.values is None or found.objective - bound > max(relative_gap, 1e-9) * abs(found.objective)
 
 
 def _options(time_limit_s: float, relative_gap: float) -> dict[str, float]:
@@ -132,22 +158,32 @@ def relax(model: Model, time_limit_s: float) -> Relaxed | None:
     return Relaxed(raw.objective, raw.values, np.array(solution.col_dual), np.array(solution.row_dual))
 
 
+def _least_reduced(model: Model, relaxed: Relaxed) -> NDArray[np.bool_]:
+    """The columns the relaxation uses, and a few more."""
+    cost = np.where(model.integer, relaxed.at_least, -np.inf)
+    ranked = np.sort(cost[np.isfinite(cost)])
+    return np.asarray(cost < ranked[_FEW]) if len(ranked) > _FEW else np.ones(len(cost), dtype=np.bool_)
+
+
 def _restricted(
-    model: Model, relaxed: Relaxed, more: int, options: Mapping[str, float], start: Floats | None = None
+    model: Model,
+    relaxed: Relaxed,
+    kept: NDArray[np.bool_],
+    options: Mapping[str, float],
+    start: Floats | None = None,
 ) -> Raw:
-    """The programme with only the most promising whole-number columns; an infeasible one says nothing."""
-    whole = np.flatnonzero(model.integer)
-    rank = np.where(relaxed.values[whole] > _USED, -1.0, np.abs(relaxed.reduced_cost[whole]))
-    used = int((rank < 0).sum())
-    dropped = whole[np.argsort(rank, kind="stable")[used + more :]]
-    if start is not None:
-        dropped = dropped[start[dropped] < 0.5]
+    """The programme with only some of its whole-number columns, and a bound that holds for all of it."""
+    dropped = np.flatnonzero(model.integer & ~kept)
     high = model.high
     high[dropped] = model.low[dropped]
     lp = as_highs(model)
     lp.col_upper_ = high
     raw = run_highs(lp, dict(options), mixed=True, start=start)
-    return Raw(Outcome.NOTHING, raw.bound) if raw.values is None else raw
+    bound = float("inf") if raw.outcome is Outcome.INFEASIBLE else raw.bound
+    bound = min(bound, float(relaxed.at_least[dropped].min(initial=np.inf)))
+    if raw.values is None:
+        return Raw(Outcome.NOTHING, min(bound, relaxed.objective))
+    return Raw(raw.outcome, bound, raw.objective, raw.values)
 
 
 # --- prices ---------------------------------------------------------------------------------------
@@ -184,7 +220,7 @@ def purchase_bound(programme: Programme, relaxed: Relaxed, slots: Mapping[Slots,
         constant -= quotas[row.name] * row.high
     for p, kind in enumerate(reduced.kinds):
         net[list(kind.members)] -= sum(slots.get((p, k), 0.0) * count for k, count in _slots_of(reduced, p))
-    return constant + sum(_least(reduced, c, float(usd)) for c, usd in enumerate(net))
+    return constant + sum(least_cost_of(reduced, c, float(usd)) for c, usd in enumerate(net))
 
 
 def _slots_of(reduced: Reduced, p: int) -> list[tuple[int, int]]:
@@ -194,7 +230,7 @@ def _slots_of(reduced: Reduced, p: int) -> list[tuple[int, int]]:
     return needed_packing_rows(kind)
 
 
-def _least(reduced: Reduced, c: int, net: float) -> float:
+def least_cost_of(reduced: Reduced, c: int, net: float) -> float:
     """The least over 0 to max_instances of net · n and the cost of changing to n, which is convex."""
     x, change = reduced.candidates[c], reduced.problem.change
     start = stop = 0.0

@@ -34,7 +34,6 @@ SMALL: Final = 20_000
 
 _QUICK: Final = {
     "mip_heuristic_effort": 0.0,
-    "mip_heuristic_run_feasibility_jump": False,
     "mip_heuristic_run_rins": False,
     "mip_heuristic_run_rens": False,
     "mip_heuristic_run_root_reduced_cost": False,

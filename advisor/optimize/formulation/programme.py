@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from advisor.optimize.formulation.case import add_case, needed_on, services_on
-from advisor.optimize.formulation.day import Day, add_flows, add_pools
+from advisor.optimize.formulation.day import Day, add_flows, add_pools, served
 from advisor.optimize.formulation.families import (
     accelerator_packing,
     presence,
@@ -194,6 +194,16 @@ def most_kept(
     model.minimise(Sum(np.array([least]), np.array([-1.0])))
     _add_day(model, reduced, day)
     return Programme(model, reduced, day)
+
+
+def most_worthwhile(reduced: Reduced, worth: Mapping[tuple[int, int | None], float]) -> Programme:
+    """The cheapest fleet when leaving a (demand, stream) unserved has a price, so that some fleet fits."""
+    programme = _fleet("most_worthwhile", reduced, (), partly=True)
+    assert programme.cost is not None
+    programme.model.minimise(programme.cost)
+    for key, shares in served(programme.day, reduced).items():
+        programme.model.minimise(shares.times(-worth[key]))
+    return programme
 
 
 def least_additions(reduced: Reduced, weights: Mapping[str, float], stock: Mapping[int, int]) -> Programme:
