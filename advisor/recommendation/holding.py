@@ -29,7 +29,8 @@ def held_now(holding: Holding | None, listed: Sequence[Offer]) -> HeldNow:
     """The lines of a fleet, each as the offer it is; a line without a zone is the cheapest zone's."""
     if holding is None:
         return HeldNow()
-    by_id = {offer.id: offer for offer in listed}
+    # Of two rows of one id, the live one counts, whichever stands first.
+    by_id = {o.id: o for o in sorted(listed, key=lambda o: "superseded" not in o.flags)}
     by_shape: dict[tuple[str, str, str, str], list[Offer]] = defaultdict(list)
     for each in listed:
         by_shape[each.provider, each.region, each.instance_type, each.market.value].append(each)
