@@ -425,6 +425,4 @@ def _ignored(request: Request) -> tuple[str, ...]:
     names = [name for name, rule in rules.items() if rule]
     if not names:
         return ()
-    return (
-        f"Rules of the question that are not applied here: {', '.join(names)}.",
-    )
+    return (f"Rules of the question that are not applied here: {', '.join(names)}.",)

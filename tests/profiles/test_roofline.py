@@ -199,7 +199,7 @@ class TestProperties:
         sizes = [[tokens_in, tokens_out], [tokens_in * factor, tokens_out], [tokens_in, tokens_out * factor]]
         small, longer_in, longer_out = shipped_rates(configuration, sizes, configuration[3]).requests_per_s
         assert longer_in <= small * (1 + 1e-9)
-        # An answer of a few tokens has few gaps to spread other prompts' interruptions over: under a TPOT limit
+        # An answer of a few tokens has few gaps to spread other prompts' interruptions over: under a limit
         # a longer one may then be served at a higher rate.
         assert longer_out <= small * (1 + 1e-9) or tokens_out < 8
 
