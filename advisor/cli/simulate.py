@@ -76,7 +76,7 @@ def simulate(
 
     Exit code 0 if every service meets the target, 3 if one does not.
 
-    Example: [b]advisor recommend --region us-east-1 --format json | advisor simulate -[/]
+    Example: [b]advisor recommend --region us-east-1 --format json | advisor simulate - --duration-s 600[/]
     """
     from advisor.catalog.store import advisor_home
     from advisor.plan.read import read_plan

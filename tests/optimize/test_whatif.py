@@ -80,7 +80,7 @@ def small_problems(draw: st.DrawFn) -> Problem:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(small_problems(), st.sampled_from(("a", "b", "c")))
 def test_forcing_a_column_in_costs_what_the_cheapest_fleet_with_one_costs(
     problem: Problem, name: str
@@ -91,7 +91,7 @@ def test_forcing_a_column_in_costs_what_the_cheapest_fleet_with_one_costs(
     assert forced.instances[name] >= 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(small_problems(), st.sampled_from(("a", "b", "c")))
 def test_leaving_a_column_out_costs_what_the_others_cost(problem: Problem, name: str) -> None:
     without = WhatIf(problem).without([name])
@@ -100,7 +100,7 @@ def test_leaving_a_column_out_costs_what_the_others_cost(problem: Problem, name:
     assert without.usd_per_hour == least_cost(rest)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(small_problems(), st.sampled_from(("a", "b", "c")))
 def test_a_price_flip_is_true_one_per_cent_to_either_side(problem: Problem, name: str) -> None:
     ask = WhatIf(problem)
