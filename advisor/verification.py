@@ -9,10 +9,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from advisor.domain import Market, Traffic
+from advisor.domain import Market
 from advisor.errors import DataError, UnknownName
 from advisor.plan.verify import Against, Violation, check, families
-from advisor.plan.verify.serving import slo_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -72,6 +71,7 @@ def inputs_of(
     """A plan's inputs as the verifier takes them: data, and questions to facts and profiles."""
     from advisor.catalog.freshness import ON_DEMAND_LIMIT, SPOT_LIMIT
     from advisor.catalog.quota import draws_for
+    from advisor.profiles.interval import low_end
 
     limits = {limit.key: limit for limit in account.limits} if account is not None else None
     return Against(
@@ -87,7 +87,7 @@ def inputs_of(
         refusal=_refusal(plan.inputs, facts, frozenset(limits or ())),
         stale_after={Market.ON_DEMAND: ON_DEMAND_LIMIT, Market.SPOT: SPOT_LIMIT},
         reserved=_reserved(plan, prices, account),
-        low=_low(profiles),
+        low=low_end(profiles.errors),
         zones=lambda provider, region: _zones(facts, provider, region),
         in_places=_in_places(facts),
         may_serve=_may_serve(plan, facts),
@@ -121,7 +121,7 @@ def _capacities(plan: Plan, facts: Facts, profiles: ProfileStore) -> Capacities:
         return profiles.throughputs(
             facts.models[service.model], service.precision, service.engine, facts.accelerators[accelerator],
             tensor_parallel, [(bucket.input_tokens, bucket.output_tokens) for bucket in buckets],
-            slo_of(service), plan.inputs.evidence, _traffic(service),
+            service.stated_slo(), plan.inputs.evidence, service.traffic.traffic(),
         )  # fmt: skip
 
     return ask
@@ -134,20 +134,6 @@ def _reserved(plan: Plan, prices: Snapshot, account: Account | None) -> dict[str
         return None
     held = held_by(account.reservations, prices.offers, plan.created_at)
     return {offer.id: (offer, held.instances[offer.id]) for offer in held.offers}
-
-
-def _traffic(service: ServiceLine) -> Traffic:
-    return Traffic(**service.traffic.model_dump())
-
-
-def _low(profiles: ProfileStore) -> Callable[[Throughput, str], float]:
-    from advisor.profiles.interval import interval_of
-
-    def low(figure: Throughput, accelerator: str) -> float:
-        interval = interval_of(figure, accelerator, profiles.errors)
-        return figure.requests_per_s if interval is None else interval.low
-
-    return low
 
 
 def _zones(facts: Facts, provider: str, region: str) -> Sequence[str]:
@@ -213,7 +199,7 @@ def _misfit(facts: Facts) -> Misfit:
             return "memory", f"a known precision; {service.precision} is not"
         if tensor_parallel not in valid_tensor_parallel(model, tensor_parallel):
             return "degree", f"a power of two that divides the heads of {model.id}"
-        room = fit(model, service.precision, chip, tensor_parallel, traffic=_traffic(service))
+        room = fit(model, service.precision, chip, tensor_parallel, traffic=service.traffic.traffic())
         return None if room.fits else ("memory", room.detail)
 
     return ask

@@ -186,3 +186,9 @@ class Solution:
     def proved(self) -> bool:
         """Whether this is the cheapest fleet, proved."""
         return self.status is SolveStatus.OPTIMAL
+
+
+def fleet_words(instances: Mapping[str, int], usd_per_hour: Mapping[str, Decimal]) -> tuple[str, ...]:
+    """``count × column id``, most money first; prices per column id."""
+    bought = sorted(instances.items(), key=lambda item: (-usd_per_hour[item[0]] * item[1], item[0]))
+    return tuple(f"{count} × {column}" for column, count in bought)

@@ -218,13 +218,6 @@ class WhatIf:
         return replace(self.problem, columns=columns)
 
 
-def fleet_words(solution: Solution, problem: Problem) -> tuple[str, ...]:
-    """What a solution buys, ``count × column id``, most money first."""
-    price = {column.id: column.usd_per_hour for column in problem.columns}
-    bought = sorted(solution.instances.items(), key=lambda item: (-price[item[0]] * item[1], item[0]))
-    return tuple(f"{count} × {column}" for column, count in bought)
-
-
 def _sped_up(column: Column, factor: float) -> Column:
     options = tuple(
         replace(

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from advisor.domain import SloStatistic
+from advisor.domain import LatencyLimit, Slo, SloStatistic, Traffic
 from advisor.plan.record import Rate, Record, Share
 
 
@@ -26,6 +26,10 @@ class TrafficLine(Record):
     lora_adapters: Annotated[int, Field(ge=0)] = Field(default=0, description="adapters kept loaded")
     lora_rank: Annotated[int, Field(ge=0)] = Field(default=0, description="rank of an adapter")
     arrival_cv: Rate = Field(default=1.0, description="coefficient of variation of the gaps between arrivals")
+
+    def traffic(self) -> Traffic:
+        """As the domain has it."""
+        return Traffic(**self.model_dump())
 
 
 class UsersLine(Record):
@@ -97,3 +101,12 @@ class ServiceLine(Record):
     served_share: Share = Field(
         default=1.0, description="of its planned requests; below 1 only where a budget leaves some unserved"
     )
+
+    def stated_slo(self) -> Slo:
+        """The latency limits as the domain has them.
+
+        Raises:
+            ValueError: one of them is no limit.
+        """
+        further = tuple(LatencyLimit(one.metric, one.ms, one.statistic) for one in self.further_limits)
+        return Slo(self.tpot_ms, self.ttft_ms, self.slo_statistic, e2e_ms=self.e2e_ms, further=further)

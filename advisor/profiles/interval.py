@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from advisor.domain import Throughput
 
@@ -57,3 +57,13 @@ def interval_of(figure: Throughput, accelerator: str, errors: Mapping[str, Any])
         return Interval(rate / (1 + p90 / 100), rate / (1 - p90 / 100))
     factor = math.exp(math.log1p(figure.error_pct / 100) * NINETY_DEVIATIONS / MEDIAN_DEVIATIONS)
     return Interval(rate / factor, rate * factor)
+
+
+def low_end(errors: Mapping[str, Any]) -> Callable[[Throughput, str], float]:
+    """The low end of a figure's interval on an accelerator; the figure itself where none is known."""
+
+    def low(figure: Throughput, accelerator: str) -> float:
+        interval = interval_of(figure, accelerator, errors)
+        return figure.requests_per_s if interval is None else interval.low
+
+    return low

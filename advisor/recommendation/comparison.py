@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from advisor.domain import Market
 from advisor.errors import Infeasible, NoCandidates, SolverFailed
 from advisor.optimize.baseline import greedy
+from advisor.optimize.problem import fleet_words
 from advisor.optimize.solve import solve
 from advisor.plan.plan import Baseline
 
@@ -124,9 +125,7 @@ def served_share(problem: Problem, solution: Solution) -> float:
 
 def fleet_of(problem: Problem, instances: dict[str, int]) -> list[str]:
     """``count × offer id``, dearest line first."""
-    price = {column.id: column.usd_per_hour for column in problem.columns}
-    bought = sorted(instances.items(), key=lambda item: (-price[item[0]] * item[1], item[0]))
-    return [f"{count} × {offer_id}" for offer_id, count in bought]
+    return list(fleet_words(instances, {column.id: column.usd_per_hour for column in problem.columns}))
 
 
 def _greedy(problem: Problem, plan: Solution) -> Baseline:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from advisor.errors import DataError, UnknownName, UsageError
 from advisor.optimize.whatif import Flip, WhatIf
+from advisor.recommendation.comparison import fleet_of
 from advisor.recommendation.explanation import Alternative, Explanation, Replacement, Tail
 from advisor.recommendation.quota_value import quota_values
 
@@ -287,10 +288,7 @@ class Explainer:
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
     def _fleet(self, solution: Solution) -> tuple[str, ...]:
-        bought = sorted(
-            solution.instances.items(), key=lambda item: (-self._price(item[0]) * item[1], item[0])
-        )
-        return tuple(f"{count} × {offer}" for offer, count in bought)
+        return tuple(fleet_of(self.prepared.problem, solution.instances))
 
 
 def _by_regret(alternative: Alternative) -> tuple[bool, bool, Decimal, str]:

@@ -16,7 +16,7 @@ from advisor.domain import Market
 from advisor.errors import Infeasible, NoCandidates, SolverFailed, UsageError
 from advisor.optimize.posing import EMISSIONS
 from advisor.optimize.solve import solve
-from advisor.optimize.whatif import fleet_words
+from advisor.recommendation.comparison import fleet_of
 from advisor.recommendation.policy import Survive
 from advisor.recommendation.prepare import Prepared, prepare
 
@@ -298,5 +298,5 @@ def _point(value: float, prepared: Prepared, time_limit_s: float) -> Point:
         solution.relative_gap,
         served / sum(rates),
         sum(solution.instances.values()),
-        fleet_words(solution, problem),
+        tuple(fleet_of(problem, solution.instances)),
     )

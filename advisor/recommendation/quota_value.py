@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from advisor.optimize.whatif import fleet_words
+from advisor.recommendation.comparison import fleet_of
 from advisor.recommendation.explanation import QuotaValue
 from advisor.units import HOURS_PER_MONTH
 
@@ -101,7 +101,7 @@ def _request(
         f"{line.model} with {line.engine} at {line.rate_requests_per_s:g} requests/s"
         for line in plan.services
     )
-    fleet = ", ".join(fleet_words(solution, prepared.problem))
+    fleet = ", ".join(fleet_of(prepared.problem, solution.instances))
     return (
         f"{_FORM.get(draw.provider, draw.provider)}: please raise {_name(prepared, draw)} ({draw.pool}) in "
         f"{draw.region} {raised} {words}. Use case: LLM inference, {served}. Planned instances: {fleet}. "

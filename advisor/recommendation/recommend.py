@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from advisor.errors import Infeasible, NoCandidates, SolverFailed, StaleSnapshot
+from advisor.optimize.problem import fleet_words
 from advisor.optimize.solve import solve
 from advisor.plan.plan import Baseline
 from advisor.recommendation.assemble import Outcome, assemble, refuse
@@ -87,7 +88,6 @@ def _fleet_held(prepared: Prepared, decision: Decision) -> list[Baseline]:
     leaving, held = decision.leaving, prepared.findings.holding
     if leaving is None or not leaving.held_usd_per_hour:
         return []
-    ranked = sorted(held.instances.items(), key=lambda item: (-held.usd_per_hour[item[0]] * item[1], item[0]))
     return [
         Baseline(
             name="the fleet held",
@@ -96,7 +96,7 @@ def _fleet_held(prepared: Prepared, decision: Decision) -> list[Baseline]:
             status="feasible",
             instances=sum(held.instances.values()),
             saving_fraction=saving_against(decision.solution, leaving.held_usd_per_hour),
-            fleet=[f"{count} × {offer_id}" for offer_id, count in ranked],
+            fleet=list(fleet_words(held.instances, held.usd_per_hour)),
             detail="" if leaving.serves else "does not serve within every rule",
         )
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from advisor.domain import Bucket, LatencyLimit, Market, Service, Slo, Traffic, Users, Workload
+from advisor.domain import Bucket, Market, Service, Users, Workload
 from advisor.fleet import Fleet, HeldLine, Unrecognised
 from advisor.recommendation.policy import Holding, Policy, Preference, Survive
 from advisor.recommendation.request import Request
@@ -42,8 +42,6 @@ def request_of(plan: Plan) -> Request:
 
 def service_of(line: ServiceLine) -> Service:
     """A service of a plan, as the planner takes it."""
-    further = tuple(LatencyLimit(one.metric, one.ms, one.statistic) for one in line.further_limits)
-    traffic = line.traffic
     return Service(
         name=line.name,
         model=line.model,
@@ -51,15 +49,9 @@ def service_of(line: ServiceLine) -> Service:
         engine=line.engine,
         workload=_workload(line),
         rate_requests_per_s=line.rate_requests_per_s,
-        slo=Slo(line.tpot_ms, line.ttft_ms, line.slo_statistic, line.e2e_ms, further),
+        slo=line.stated_slo(),
         headroom=line.headroom,
-        traffic=Traffic(
-            traffic.prefix_cache_hit_rate,
-            traffic.reasoning_tokens,
-            traffic.lora_adapters,
-            traffic.lora_rank,
-            traffic.arrival_cv,
-        ),
+        traffic=line.traffic.traffic(),
         users=tuple(Users(users.at, users.share, tuple(users.served_from)) for users in line.users),
         network_ms=line.network_ms,
         residency=tuple(line.residency),

@@ -10,15 +10,14 @@ from advisor.catalog.egress import Egress
 from advisor.catalog.quota import draws_for
 from advisor.optimize.posing import EMISSIONS, SPOT, Situation
 from advisor.optimize.problem import ChangeCost, Contingency, ServiceTerms
-from advisor.profiles.interval import interval_of
+from advisor.profiles.interval import low_end
 from advisor.recommendation import policy as rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from advisor.domain import Offer, Service, Throughput
+    from advisor.domain import Offer, Service
     from advisor.optimize.candidates import Demand
-    from advisor.profiles.query import ProfileStore
     from advisor.recommendation.findings import Findings
     from advisor.recommendation.policy import Policy
 
@@ -41,7 +40,7 @@ def situation_of(found: Findings) -> Situation:
         usd_per_request=_egress(found, demands, places),
         zones={place: region.zones for place, region in found.catalog.facts.regions.items() if region.zones},
         kg_co2e_per_hour=_emitted(found) if policy.most_kg_co2e_per_hour is not None else None,
-        low=low_end(found.catalog.profiles) if policy.doubted else None,
+        low=low_end(found.catalog.profiles.errors) if policy.doubted else None,
         held=found.holding.instances,
         contingencies=contingencies(policy, services),
         most_distinct=policy.at_most,
@@ -76,16 +75,6 @@ def contingencies(policy: Policy, services: tuple[Service, ...]) -> tuple[Contin
     if policy.doubted:
         found.append(Contingency(rules.doubt_words(policy.doubted), doubted=policy.doubted))
     return tuple(found)
-
-
-def low_end(profiles: ProfileStore) -> Callable[[Throughput, str], float]:
-    """The low end of a figure's 90 % interval on an accelerator; the figure itself where none is known."""
-
-    def low(figure: Throughput, accelerator: str) -> float:
-        interval = interval_of(figure, accelerator, profiles.errors)
-        return figure.requests_per_s if interval is None else interval.low
-
-    return low
 
 
 def free_units(found: Findings) -> dict[str, Decimal]:

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from optimize_builders import a_column, a_problem
 from scipy.optimize import linprog
 
+from advisor.optimize.problem import fleet_words
 from advisor.optimize.solve import solve
-from advisor.optimize.whatif import WhatIf, fleet_words
+from advisor.optimize.whatif import WhatIf
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -204,4 +205,5 @@ def test_without_a_demand_it_is_not_paid_for() -> None:
 
 def test_a_fleet_in_words_names_the_most_money_first() -> None:
     problem = a_problem((1.0, 1.0), a_column("a", "1", (1.0, 0.0)), a_column("b", "7", (0.0, 1.0)))
-    assert fleet_words(solve(problem), problem) == ("1 × b", "1 × a")
+    price = {column.id: column.usd_per_hour for column in problem.columns}
+    assert fleet_words(solve(problem).instances, price) == ("1 × b", "1 × a")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from advisor.domain import LatencyLimit, Slo
 from advisor.plan.verify.packing import instances_needed
 from advisor.plan.verify.violation import CEILING_SLACK, Violation, same_rate, same_share
 
@@ -48,20 +47,12 @@ def used_share(allocation: Allocation) -> float:
     return total
 
 
-def slo_of(service: ServiceLine) -> Slo:
-    """The limits a service line states, as one."""
-    further = tuple(LatencyLimit(one.metric, one.ms, one.statistic) for one in service.further_limits)
-    return Slo(
-        service.tpot_ms, service.ttft_ms, service.slo_statistic, e2e_ms=service.e2e_ms, further=further
-    )
-
-
 def _service(service: ServiceLine, at: str, known: Shares | None) -> Iterator[Violation]:
     limits = (("tpot_ms", service.tpot_ms), ("ttft_ms", service.ttft_ms), ("e2e_ms", service.e2e_ms))
     wrong = [(n, ms) for n, ms in limits if ms is not None and not (math.isfinite(ms) and ms > 0)]
     for name, limit in wrong:
         yield Violation("service", f"{at}.{name}", "a limit above 0 ms", f"{limit:g}")
-    if not wrong and service.slo != (slo := str(slo_of(service))):
+    if not wrong and service.slo != (slo := str(service.stated_slo())):
         yield Violation("service", f"{at}.slo", slo, service.slo)
     if service.rate_requests_per_s <= 0:
         yield Violation("service", f"{at}.rate_requests_per_s", "above 0", f"{service.rate_requests_per_s:g}")
