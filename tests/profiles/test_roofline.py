@@ -546,8 +546,8 @@ def test_constants_are_shares_of_what_is_possible():
 def test_a_catalogs_worth_of_questions_is_quick():
     """12,000 figures; 0.03 s on an idle core, and here a generous limit for a busy one."""
     sizes = [[i, o] for i in np.geomspace(10, 30_000, 10) for o in np.geomspace(10, 2000, 6)]
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(50):
         for tp in (1, 2, 4, 8):
             shipped_rates(("Llama-3.1-8B", "h100-sxm-80gb", tp, 60.0), sizes, 60.0)
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0

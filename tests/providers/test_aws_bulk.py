@@ -67,7 +67,7 @@ def public(tmp_path, no_keys):
                     "ADVISOR_AWS_SPOT_ADVISOR_URL": url,
                     "ADVISOR_HTTP_CACHE": str(tmp_path / cache / "http.sqlite"),
                     "ADVISOR_HTTP_BACKOFF_S": "0.001",
-                    "ADVISOR_HTTP_TIMEOUT_S": "1",
+                    "ADVISOR_HTTP_TIMEOUT_S": "60",
                     "ADVISOR_HTTP_RETRIES": "1",
                     **environ,
                 }

@@ -110,7 +110,7 @@ def environ(tmp_path, retail, arm, **more):
         "ADVISOR_HTTP_CACHE": str(tmp_path / "cache" / "http.sqlite"),
         "ADVISOR_HTTP_RETRIES": "1",
         "ADVISOR_HTTP_BACKOFF_S": "0.001",
-        "ADVISOR_HTTP_TIMEOUT_S": "2",
+        "ADVISOR_HTTP_TIMEOUT_S": "60",
         "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION,
         **more,
     }

@@ -36,9 +36,9 @@ def home(tmp_path, monkeypatch):
 
 
 def only(home, **more):
-    """An environment with nothing but a cache, a short temper and what is given."""
+    """An environment with nothing but a cache, few retries and what is given."""
     patience = {
-        "ADVISOR_HTTP_TIMEOUT_S": "2",
+        "ADVISOR_HTTP_TIMEOUT_S": "60",
         "ADVISOR_HTTP_BACKOFF_S": "0.001",
         "ADVISOR_HTTP_RETRIES": "1",
     }

@@ -124,7 +124,7 @@ def test_the_rate_of_the_environment_holds_over_the_wire_and_not_for_answers_fro
         started = time.monotonic()
         for number in range(24):
             endpoint.get("page", f"/{number}")
-        assert time.monotonic() - started < 0.3
+        assert time.monotonic() - started < 1.5  # under the rate these 24 would take 2.4 s
 
 
 @pytest.mark.parametrize(
