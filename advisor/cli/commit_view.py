@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from advisor.cli.fleet_text import FleetWords
 from advisor.cli.output import Col, Listing
 from advisor.cli.plan_text import percent, usd
 from advisor.cli.sections import Paragraph, Section
@@ -199,6 +200,7 @@ def _hours(found: Commitment) -> list[Record]:
 
 
 def _hour_listing(found: Commitment) -> Listing:
+    words = FleetWords.of(hour.fleet for hour in found.hours)
     columns = (
         Col("hour", "Hour"),
         Col("requests_per_s", "Requests/s", numeric=True, text=lambda v: f"{v:.2f}"),
@@ -206,7 +208,7 @@ def _hour_listing(found: Commitment) -> Listing:
         Col("on_demand", "On demand", numeric=True),
         Col("spot", "Spot", numeric=True),
         Col("rented_usd_per_hour", "Rented $/h", numeric=True, text=usd(2)),
-        Col("fleet", "Instances that run", wrap=True, importance=3, text=lambda v: ", ".join(v) or "none"),
+        words.column("fleet", "Instances that run", importance=3, none="none"),
     )
     return Listing("A typical hour (instances that run)", columns, _hours(found))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from advisor.cli.fleet_text import FleetWords
 from advisor.cli.output import Col, Listing, listing_csv
 from advisor.cli.sections import Paragraph, Section
 from advisor.domain import EXCLUSION_REASONS
@@ -102,10 +103,10 @@ def _checked(checked: bool) -> str:
 
 def _alternatives(title: str, alternatives: Sequence[Alternative], left_out: int) -> Listing:
     records = [_record(a) for a in alternatives]
-    footer = []
-    if left_out:
-        footer.append(f"{left_out} more; ask with --why-not NAME.")
-    return Listing(title, _COLUMNS, records, footer=tuple(footer))
+    words = FleetWords.of(a.flip_fleet for a in alternatives)
+    columns = (*_COLUMNS, words.column("fleet", "Fleet at that price", importance=3))
+    more = (f"{left_out} more; ask with --why-not NAME.",) if left_out else ()
+    return Listing(title, columns, records, footer=more)
 
 
 def _record(alternative: Alternative) -> dict[str, Any]:
@@ -116,7 +117,7 @@ def _record(alternative: Alternative) -> dict[str, Any]:
         "regret": a.regret_usd_per_hour,
         "flip": _flip_words(a),
         "price": a.flip_usd_per_hour_each,
-        "fleet": ", ".join(a.flip_fleet) or "–",
+        "fleet": a.flip_fleet,
     }
 
 
@@ -136,7 +137,6 @@ _COLUMNS = (
         text=lambda v: "–" if v is None else usd_text(v, 4),
         importance=2,
     ),
-    Col("fleet", "Fleet at that price", wrap=True, importance=3),
 )
 
 
@@ -207,12 +207,13 @@ def _no_quota(plan: Plan) -> str:
 
 
 def _tail(tail: Sequence[Tail]) -> Listing:
+    words = FleetWords.of(t.fleet for t in tail)
     columns = (
         Col("what", "Left out"),
         Col("share", "Of requests", numeric=True, text=lambda v: f"{v:.3%}"),
         Col("usd_per_hour_without", "$/h without", numeric=True, text=lambda v: usd_text(v, 4)),
         Col("saving_usd_per_hour", "Saves $/h", numeric=True, text=lambda v: usd_text(v, 4)),
-        Col("fleet", "Fleet", wrap=True, importance=2),
+        words.column("fleet", "Fleet", importance=2),
     )
-    records = [{**asdict(t), "fleet": ", ".join(t.fleet)} for t in tail]
+    records = [asdict(t) for t in tail]
     return Listing("What rare and large requests cost", columns, records)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from advisor.cli.fleet_text import FleetWords
 from advisor.cli.output import Col, Format, Listing, json_text, listing_csv, show, write_text
 from advisor.cli.sections import Paragraph, Section, markdown, renderables
 from advisor.errors import UsageError
@@ -146,8 +147,8 @@ def _listing(found: Frontier) -> Listing:
             if point.relative_gap is None
             else f"gap {point.relative_gap:.2%}"
         )
-        record["fleet"] = ", ".join(point.fleet) or None
         records.append(record)
+    words = FleetWords.of(point.fleet for point in found.points)
     unit = f", {found.axis.unit}" if found.axis.unit else ""
     partly = any(point.served_share is not None and point.served_share < 1 - 1e-9 for point in found.points)
     served = (Col("served_share", "Served", numeric=True, text=lambda v: "–" if v is None else f"{v:.2%}"),)
@@ -161,7 +162,7 @@ def _listing(found: Frontier) -> Listing:
         *(served if partly else ()),
         Col("proof", "Proof"),
         Col("instances", "Instances", numeric=True, importance=2),
-        Col("fleet", "Fleet", wrap=True),
+        words.column("fleet", "Fleet"),
     )  # fmt: skip
     return Listing("", columns, records)
 

@@ -1,8 +1,7 @@
 """How results leave: one listing or document, dressed as table, JSON, CSV or Markdown, to stdout or a file.
 
 stdout carries the result and nothing else; notes, warnings and progress go to stderr. Width comes from
-``COLUMNS`` or the terminal; a pipe without ``COLUMNS`` gets :data:`PIPE_WIDTH`. A listing too wide for its
-place drops its least important columns and says which, rather than cutting identifiers.
+``COLUMNS`` or the terminal; a pipe without ``COLUMNS`` gets :data:`PIPE_WIDTH`.
 """
 
 from __future__ import annotations
@@ -15,12 +14,15 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from advisor.cli.listing import Col as Col
+from advisor.cli.listing import Listing as Listing
+from advisor.cli.listing import listing_table as listing_table
+from advisor.cli.listing import plain
 from advisor.errors import UsageError
 from advisor.text import markdown_cell as markdown_cell
 from advisor.text import markdown_table as markdown_table
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 
 PIPE_WIDTH = 120
 _NUMBERS_IN_A_COLUMN = re.compile(r"\[\n\s+-?[0-9][^\[\]\"{}]*\]")  # a string never holds a raw newline
-_SEPARATOR_WIDTH = 2  # blanks between columns
 
 
 class Format(StrEnum):
@@ -42,43 +43,6 @@ class Format(StrEnum):
     JSON = "json"
     CSV = "csv"
     MARKDOWN = "markdown"
-
-
-def _lines(text: str) -> str:
-    """Text with its own line breaks and nothing else that a terminal would obey."""
-    return "\n".join(printable(line) for line in text.split("\n"))
-
-
-def _plain(value: object) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, Decimal):
-        return decimal_text(value)
-    return str(value)
-
-
-@dataclass(frozen=True, slots=True)
-class Col:
-    """One column of a listing."""
-
-    key: str  #: name in JSON and CSV, unit included
-    header: str  #: words over the column, unit included
-    numeric: bool = False  #: right-aligned
-    text: Callable[[Any], str] = _plain  #: how a cell reads in a table or Markdown
-    importance: int = 1  #: 1 always stays; higher numbers are dropped first when the place is narrow
-    stacked: bool = False  #: cells are lines of our own making, one below the other
-    wrap: bool = False  #: free text that may break over lines instead of forcing width
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """Records of one kind, with how they read."""
-
-    title: str
-    columns: tuple[Col, ...]
-    records: Sequence[dict[str, Any]]
-    footer: tuple[str, ...] = ()
-    empty: str = "nothing to show"
 
 
 def console(width: int | None = None, *, stderr: bool = False) -> Console:
@@ -181,63 +145,6 @@ def render_plain(parts: Sequence[RenderableType], width: int = PIPE_WIDTH) -> st
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
 
 
-def listing_table(listing: Listing, width: int) -> RenderableType:
-    """A Rich table that fits ``width``."""
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
-
-    if not listing.records:
-        return Group(Text(printable(listing.title), style="bold"), Text(_lines(listing.empty)))
-    columns, hidden, folded = _fitting(listing, width)
-    table = Table(box=None, pad_edge=False, padding=(0, _SEPARATOR_WIDTH, 0, 0), header_style="bold")
-    for column in columns:
-        table.add_column(
-            Text(column.header),
-            justify="right" if column.numeric else "left",
-            no_wrap=not column.wrap and column is not folded,
-            overflow="fold",
-        )
-    for record in listing.records:
-        table.add_row(*(Text(_cell(column, record)) for column in columns))
-    footer = list(listing.footer)
-    if hidden:
-        footer.append(f"Hidden at {width} columns: {', '.join(column.header for column in hidden)}.")
-    title = [Text(printable(listing.title), style="bold")] if listing.title else []
-    return Group(*title, table, *(Text(_lines(line), style="dim") for line in footer))
-
-
-def _cell(column: Col, record: dict[str, Any]) -> str:
-    """How a cell reads; only a layout of ours (a stacked cell) may hold a line break."""
-    value = record.get(column.key)
-    return _lines(column.text(value)) if column.stacked else printable(column.text(value))
-
-
-def _fitting(listing: Listing, width: int) -> tuple[list[Col], list[Col], Col | None]:
-    """The columns that fit, in order; those dropped; and one to fold if it still is too wide."""
-    natural = {
-        column.key: 24
-        if column.wrap
-        else max(
-            len(line)
-            for text in (column.header, *(_cell(column, record) for record in listing.records))
-            for line in text.split("\n")
-        )
-        for column in listing.columns
-    }
-    kept = list(listing.columns)
-    hidden: list[Col] = []
-    while sum(natural[c.key] + _SEPARATOR_WIDTH for c in kept) - _SEPARATOR_WIDTH > width:
-        droppable = [c for c in kept if c.importance > 1]
-        if not droppable:
-            widest = max((c for c in kept if not c.numeric), key=lambda c: natural[c.key], default=None)
-            return kept, hidden, widest
-        last = max(droppable, key=lambda c: c.importance)
-        kept.remove(last)
-        hidden.append(last)
-    return kept, hidden, None
-
-
 def _json_default(value: object) -> object:
     if isinstance(value, Decimal):
         return decimal_text(value)
@@ -273,8 +180,13 @@ def csv_cell(value: object) -> str:
     """One cell as text: blank for unknown, never a formula."""
     if value is None:
         return ""
-    text = printable(_plain(value))
+    text = printable(plain(value))
     return no_formula(text) if isinstance(value, str) else text
+
+
+def _in_one_line(column: Col, record: dict[str, Any]) -> str:
+    text = column.text(record.get(column.key))
+    return ", ".join(text.split("\n")) if column.stacked else text
 
 
 def listing_markdown(listing: Listing) -> str:
@@ -282,7 +194,7 @@ def listing_markdown(listing: Listing) -> str:
     table = markdown_table(
         [c.header for c in listing.columns],
         [c.numeric for c in listing.columns],
-        [[c.text(record.get(c.key)) for c in listing.columns] for record in listing.records],
+        [[_in_one_line(c, record) for c in listing.columns] for record in listing.records],
     )
     footer = "\n".join(f"- {markdown_cell(line)}" for line in listing.footer)
     return "\n\n".join(part for part in (f"### {markdown_cell(listing.title)}", table, footer) if part)

@@ -20,4 +20,7 @@ def percent(value: Any) -> str:
 
 def short(detail: str, limit: int = 160) -> str:
     """The beginning of a long text."""
-    return detail if len(detail) <= limit else detail[: limit - 1].rstrip() + "…"
+    if len(detail) <= limit:
+        return detail
+    whole = detail[:limit].rpartition(" ")[0] or detail[: limit - 1]
+    return f"{whole.rstrip(' ,;:')}…"

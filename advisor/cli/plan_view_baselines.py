@@ -5,10 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from advisor.cli.fleet_text import FleetWords
 from advisor.cli.output import Col, Listing
 from advisor.cli.plan_text import percent, short, usd
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from advisor.plan.plan import Baseline, Plan
 
 
@@ -16,19 +19,19 @@ def _signed_percent(value: Any) -> str:
     return "–" if value is None else f"{value:+.1%}"
 
 
-_BASELINE_COLUMNS = (
-    Col("name", "Fleet"),
-    Col("instances", "Instances", numeric=True, importance=3),
-    Col("usd_per_hour", "$/h", numeric=True, text=usd(2)),
-    Col("usd_per_month", "$/month", numeric=True, text=usd(0), importance=2),
-    Col("saving_fraction", "Plan saves", numeric=True, text=percent),
-    Col("buys", "Buys", importance=4, wrap=True),
-)
+def _columns(words: FleetWords, saving: Callable[[Any], str]) -> tuple[Col, ...]:
+    return (
+        Col("name", "Fleet", wrap=True),
+        Col("instances", "Instances", numeric=True, importance=3),
+        Col("usd_per_hour", "$/h", numeric=True, text=usd(2)),
+        Col("usd_per_month", "$/month", numeric=True, text=usd(0), importance=2),
+        Col("saving_fraction", "Plan saves", numeric=True, text=saving),
+        words.column("fleet", "Buys", importance=4),
+    )
 
 
 def _baseline_record(baseline: Baseline, hours: int) -> dict[str, Any]:
     record = baseline.model_dump(mode="python")
-    record["buys"] = ", ".join(baseline.fleet)
     record["usd_per_month"] = None if baseline.usd_per_hour is None else baseline.usd_per_hour * hours
     return record
 
@@ -40,12 +43,12 @@ def single_types(plan: Plan) -> Listing:
         (b for b in singles if b.usd_per_hour is not None),
         key=lambda b: (b.usd_per_hour or Decimal(0), b.name),
     )
-    footer = [f"{b.name} alone: {short(b.detail)}." for b in singles if b.usd_per_hour is None]
+    words = FleetWords.of(b.fleet for b in priced)
     return Listing(
         "Against the cheapest fleet of one accelerator type",
-        _BASELINE_COLUMNS,
+        _columns(words, percent),
         [_baseline_record(b, plan.hours_per_month) for b in priced],
-        footer=tuple(footer),
+        footer=_without_a_price(singles),
         empty="no single accelerator type can serve it",
     )
 
@@ -53,14 +56,21 @@ def single_types(plan: Plan) -> Listing:
 def yardsticks(plan: Plan) -> Listing:
     """Every other fleet the plan is held against."""
     others = [b for b in plan.baselines if b.kind != "single_accelerator"]
+    others = [
+        b.model_copy(update={"name": f"admitting {b.name.replace('_', ' ')}"}) if b.kind == "admitting" else b
+        for b in others
+    ]
     records = [_baseline_record(b, plan.hours_per_month) for b in others]
-    for record in records:
-        if record["kind"] == "admitting":
-            record["name"] = f"admitting {record['name'].replace('_', ' ')}"
-    columns = (
-        Col("name", "Fleet"),
-        *_BASELINE_COLUMNS[1:4],
-        Col("saving_fraction", "Plan saves", numeric=True, text=_signed_percent),
-        _BASELINE_COLUMNS[-1],
+    words = FleetWords.of(b.fleet for b in others)
+    return Listing(
+        "Against other fleets", _columns(words, _signed_percent), records, _without_a_price(others)
     )
-    return Listing("Against other fleets", columns, records)
+
+
+def _without_a_price(baselines: Sequence[Baseline]) -> tuple[str, ...]:
+    """Why fleets have no price, those of one reason together."""
+    names: dict[str, list[str]] = {}
+    for baseline in baselines:
+        if baseline.usd_per_hour is None:
+            names.setdefault(short(baseline.detail), []).append(baseline.name)
+    return tuple(f"No price: {', '.join(same)}: {why}." for why, same in names.items())

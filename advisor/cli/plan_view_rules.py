@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from advisor.cli.fleet_text import FleetWords
 from advisor.cli.output import Col, Listing
 from advisor.cli.plan_text import percent, usd
 from advisor.cli.sections import Paragraph
@@ -48,9 +49,10 @@ def _who_serves_what(plan: Plan) -> Listing:
     ]
     order = {service.name: index for index, service in enumerate(plan.services)}
     records.sort(key=lambda r: (order.get(str(r["service"]), 0), -float(str(r["requests_per_s"]))))
+    words = FleetWords.of([str(r["offer"])] for r in records)
     columns = (
         Col("service", "Service"),
-        Col("offer", "On", wrap=True),
+        words.offers("offer", "On"),
         Col("tensor_parallel", "TP", numeric=True, importance=2),
         Col("replicas", "Replicas", numeric=True),
         Col("requests_per_s", "Requests/s", numeric=True, text=lambda v: f"{v:.2f}"),
@@ -66,19 +68,33 @@ def _offer(line: Allocation) -> str:
 
 def _rules(plan: Plan) -> Listing:
     records = [
-        {"rule": rule.text, "premium": rule.premium_usd_per_hour, "holds": _holds(plan, rule)}
+        {"rule": rule.text, "premium": _premium(plan, rule), "holds": _holds(plan, rule)}
         for rule in plan.rules
     ]
     columns = (
         Col("rule", "Rule", wrap=True),
-        Col("premium", "Costs $/h", numeric=True, text=_premium),
+        Col("premium", "Costs $/h", numeric=True),
         Col("holds", "How it holds", wrap=True),
     )
-    return Listing("Rules, and what each costs", columns, records)
+    said = [text for mark, text in _MARKS.items() if any(mark in str(r["premium"]) for r in records)]
+    return Listing("Rules, and what each costs", columns, records, footer=tuple(said))
 
 
-def _premium(value: Any) -> str:
-    return "–" if value is None else f"{value:+,.2f}" if abs(value) >= 0.005 else "0.00"
+_MARKS = {
+    "~": "~ not proved: one of the two fleets compared may not be the cheapest (--time-limit-s).",
+    "?": "? not found out within the time limit (--time-limit-s).",
+}
+
+
+def _premium(plan: Plan, rule: RuleLine) -> str:
+    """What the rule costs; marked where that is not proved, or was not found out."""
+    without = next((b for b in plan.baselines if b.name == f"without: {rule.text}"), None)
+    value = rule.premium_usd_per_hour
+    if value is None:
+        return "?" if without is not None and without.status == "not_solved" else "–"
+    proved = plan.status == "optimal" and (without is None or without.status == "optimal")
+    said = f"{value:+,.2f}" if abs(value) >= 0.005 else "0.00"
+    return said if proved else f"~{said}"
 
 
 def _holds(plan: Plan, rule: RuleLine) -> str:
@@ -95,7 +111,8 @@ def _holds(plan: Plan, rule: RuleLine) -> str:
     if not rule.cases:
         return "no case of it binds" if rule.kind in ("survive", "demand", "doubt") else ""
     worst = rule.cases[0]
-    more = f" (and {len(rule.cases) - 1} more cases)" if len(rule.cases) > 1 else ""
+    others = len(rule.cases) - 1
+    more = f" (and {others} more case{'s' if others > 1 else ''})" if others else ""
     return f"{worst.case}: {worst.least_served_share:.0%} of every size still served{more}"
 
 
@@ -146,11 +163,12 @@ def _risk(plan: Plan) -> Listing:
     risk = plan.risk
     assert risk is not None
     records = [fallback.model_dump(mode="python") for fallback in risk.fallbacks]
+    lost, other = (FleetWords.of([r[key]] for r in records if r[key]) for key in ("offer", "fallback"))
     columns = (
-        Col("offer", "Spot line", wrap=True),
+        lost.offers("offer", "Spot line"),
         Col("instances", "Count", numeric=True),
         Col("interruption", "Reclaimed/month", text=lambda v: "unknown" if v is None else str(v)),
-        Col("fallback", "Falls back to", wrap=True, importance=3),
+        other.offers("fallback", "Falls back to", importance=3),
         Col("fallback_usd_per_hour_each", "$/h each", numeric=True, text=usd(4)),
     )
     worst = "not known" if risk.worst_usd_per_hour is None else f"${usd_text(risk.worst_usd_per_hour)}/h"
@@ -171,8 +189,9 @@ def _changes(plan: Plan) -> Listing:
         {**change.model_dump(mode="python"), "change": change.after - change.before}
         for change in migration.changes
     ]
+    words = FleetWords.of([str(r["offer"])] for r in records)
     columns = (
-        Col("offer", "Offer", wrap=True),
+        words.offers("offer", "Offer"),
         Col("before", "Held", numeric=True),
         Col("after", "Planned", numeric=True),
         Col("change", "Change", numeric=True, text=lambda v: f"{v:+d}" if v else "–"),
@@ -207,8 +226,9 @@ def _steps(plan: Plan) -> Paragraph:
 def _carbon(plan: Plan) -> Listing:
     carbon = plan.carbon
     assert carbon is not None
+    words = FleetWords.of([line.offer] for line in carbon.lines)
     columns = (
-        Col("offer", "Offer", wrap=True),
+        words.offers("offer", "Offer"),
         Col("kw", "kW", numeric=True, text=_number),
         Col("g_co2e_per_kwh", "g CO2e/kWh", numeric=True, text=_number),
         Col("kg_co2e_per_hour", "kg CO2e/h", numeric=True, text=_number),

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 Kind = Literal["single_accelerator", "greedy", "market", "admitting", "without_rule", "held", "staying"]
 
 _SAME_SHARE: Final = 1e-6
+_SAME_COST: Final = 1e-9
+_FREER: Final = ("admitting", "without_rule")  # the plan is itself an answer to these
 
 _ADMITTING: Final = {
     "availability_unknown": "with offers of unknown availability (--allow-unknown-availability)",
@@ -89,7 +91,19 @@ def solved(
         return without_a_price("infeasible", detail or str(no))
     except SolverFailed as failure:
         return without_a_price("not_solved", str(failure))
+    if kind in _FREER and outdone(answer, plan):
+        return without_a_price("not_solved", "the time limit came before a fleet as cheap as the plan")
     return answer, beside(name, kind, restricted, answer, plan, detail)
+
+
+def outdone(answer: Solution, plan: Solution) -> bool:
+    """Whether a search with more freedom than the plan's ended dearer than it: it has found out nothing.
+
+    Under a budget a dearer fleet may serve more.
+    """
+    if answer.proved or plan.served_share:
+        return False
+    return answer.objective_usd_per_hour > plan.objective_usd_per_hour * (1 + _SAME_COST)
 
 
 def beside(

@@ -164,7 +164,6 @@ def _without(
 ) -> tuple[Baseline, float | None]:
     name = text if text == NOMINAL else f"without: {text}"
     answer, baseline = solved(name, "without_rule", freer, decision.solution, time_limit_s)
-    if answer is None:
-        return baseline, None
-    premium = decision.solution.objective_usd_per_hour - answer.objective_usd_per_hour
-    return baseline, premium if abs(premium) > 1e-9 else 0.0
+    if answer is None or baseline.saving_fraction is None:
+        return baseline, None  # nothing found, or under a budget another share is served
+    return baseline, max(decision.solution.objective_usd_per_hour - answer.objective_usd_per_hour, 0.0)

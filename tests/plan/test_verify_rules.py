@@ -374,3 +374,13 @@ def test_rerouting_agrees_with_another_solver(seed: int) -> None:
     goal[-1] = -1
     expected = linprog(goal, A_ub=rows, b_ub=right, bounds=[(0, None)] * len(p) + [(0, 1)])
     assert least_served(need, room) == pytest.approx(-expected.fun, abs=1e-7)
+
+
+def test_an_allocation_may_wait_for_a_bad_day_or_a_minimum_but_not_for_nothing() -> None:
+    document = a_plan_document()
+    document["allocations"][2]["load"] = []
+    assert "idle" in codes(stamped(copy.deepcopy(document)))
+    waiting = copy.deepcopy(document) | {"rules": [{"text": "a rule", "kind": "survive", "lose": "zone"}]}
+    assert "idle" not in codes(stamped(waiting))
+    document["services"][0]["min_replicas"] = 1
+    assert "idle" not in codes(stamped(document))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,8 @@ import pytest
 from recommendation_builders import a_price, ask, baseline, with_offers
 
 from advisor.domain import Market
+from advisor.optimize.problem import Solution, SolveStatus
+from advisor.recommendation.comparison import outdone
 
 if TYPE_CHECKING:
     from advisor.plan.plan import Plan
@@ -49,6 +53,17 @@ def test_no_baseline_of_more_choices_is_dearer_than_the_plan(catalog: Catalog) -
         assert other.usd_per_hour is not None
         assert plan.usd_per_hour is not None
         assert other.usd_per_hour <= plan.usd_per_hour
+
+
+def test_a_freer_search_that_ended_dearer_than_the_plan_found_out_nothing() -> None:
+    """Without a rule the plan's own fleet is possible still: $5 is no answer where $4 is known."""
+    plan = Solution(SolveStatus.FEASIBLE, {"a": 1}, {}, {}, Decimal(4), 3.0, "any", 1.0)
+    dearer = replace(plan, usd_per_hour=Decimal(5))
+    assert outdone(dearer, plan)
+    assert not outdone(replace(plan, usd_per_hour=Decimal(3)), plan)
+    assert not outdone(plan, plan)
+    assert not outdone(replace(dearer, status=SolveStatus.OPTIMAL), plan)
+    assert not outdone(dearer, replace(plan, served_share={0: 0.5}))  # under a budget it may serve more
 
 
 def test_savings_are_one_minus_the_ratio(plan: Plan) -> None:

@@ -98,7 +98,8 @@ def _allocation(plan: Plan, allocation: Allocation, at: str) -> Iterator[Violati
         if size not in sizes:
             found = f"{size[0]} × {size[1]} tokens"
             yield Violation("unknown_bucket", f"{at}.load[{index}]", f"a bucket of {service.name}", found)
-    if not any(load.requests_per_s > 0 for load in allocation.load):
+    stands_by = may_idle(plan) or service.min_replicas
+    if not stands_by and not any(load.requests_per_s > 0 for load in allocation.load):
         yield Violation("idle", at, "some load", "none")
     busy = used_share(allocation) / allocation.replicas
     if not same_share(allocation.utilization, busy):
