@@ -6,13 +6,12 @@ nowhere below.
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 
 from advisor.catalog.buyable import parse_include
 from advisor.catalog.selection import parse_markets
+from advisor.clock import now_utc
 from advisor.domain import EvidenceKind, SloStatistic
 from advisor.errors import DataError, UnknownName, UsageError
 from advisor.recommendation import recommend as _recommendation
@@ -25,6 +24,7 @@ from advisor.units import MAX_USD_PER_HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
     from decimal import Decimal
     from pathlib import Path
 
@@ -80,17 +80,6 @@ class Question(TypedDict, total=False):
     current: Path | None  #: a fleet file
     change_threshold_percent: float | None  #: what a change must save of what is paid now
     carbon: bool  #: estimate emissions
-
-
-def now_utc() -> datetime:
-    """The present, to the second; ``SOURCE_DATE_EPOCH`` pins it, to make a plan again as it was."""
-    pinned = os.environ.get("SOURCE_DATE_EPOCH")
-    if pinned is None:
-        return datetime.now(UTC).replace(microsecond=0)
-    try:
-        return datetime.fromtimestamp(int(pinned), UTC)
-    except (ValueError, OverflowError, OSError) as error:
-        raise UsageError(f"SOURCE_DATE_EPOCH: {pinned!r} is not allowed; whole seconds since 1970") from error
 
 
 def load_catalog(snapshot: str | Path | None = None) -> Catalog:

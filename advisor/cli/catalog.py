@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 
 from advisor.cli import catalog_diff, catalog_history, evidence
 from advisor.cli.output import Col, Format, Listing, note, write_listing
+from advisor.clock import now_utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -48,7 +48,7 @@ def status(
     from advisor.catalog.store import open_snapshot
 
     prices = open_snapshot(snapshot)
-    now = datetime.now(UTC)
+    now = now_utc()
     lines = freshness(prices.offers, now, providers=sorted({offer.provider for offer in prices.offers}))
     words = tuple(_footer(prices, lines))
     write_listing(

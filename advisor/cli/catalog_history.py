@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from advisor.cli.output import Col, Format, Listing, listing_table, note, show, write_listing
+from advisor.clock import now_utc
 from advisor.errors import UsageError
 from advisor.units import usd_text
 
@@ -153,7 +154,7 @@ def _chart(observations: Sequence[Observation], width: int) -> list[str]:
     words = f"{market}, {'region' if zone is None else f'zone {zone}'}"
     if len(series) > 1:
         words += f" (1 of {len(series)} series; --zone picks another)"
-    today = max(newest, datetime.now(UTC).date())
+    today = max(newest, now_utc().date())
     return [words, *price_chart(series[zone], today, width)]
 
 

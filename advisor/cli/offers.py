@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from pathlib import Path
@@ -12,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from advisor.cli.output import Col, Format, Listing, note, write_listing
+from advisor.clock import now_utc
 from advisor.domain import EXCLUSION_REASONS
 from advisor.errors import UsageError
 from advisor.units import usd_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
 
     from advisor.catalog.selection import Selection
     from advisor.domain import Exclusion, Offer
@@ -104,7 +105,7 @@ def offers(
         ),
     )
     shown, hidden = _screened(selection, everything)
-    now = datetime.now(UTC)
+    now = now_utc()
     records = [
         _record(offer, why_not, now)
         for offer, why_not in sorted(shown, key=lambda pair: _order(pair[0], sort))

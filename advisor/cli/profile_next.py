@@ -91,7 +91,8 @@ def next_(
 
     Example: [b]advisor profile next --region us-east-1[/]
     """
-    from advisor.api import load_catalog, make_request, now_utc, open_account
+    from advisor.api import load_catalog, make_request, open_account
+    from advisor.clock import now_utc
     from advisor.recommendation.doubt import doubt_of
     from advisor.recommendation.next_benchmark import next_benchmarks
     from advisor.recommendation.prepare import prepare

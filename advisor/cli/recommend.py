@@ -314,7 +314,8 @@ def recommend(
     """
     import sys
 
-    from advisor.api import load_catalog, make_request, now_utc, open_account
+    from advisor.api import load_catalog, make_request, open_account
+    from advisor.clock import now_utc
 
     catalog = load_catalog(snapshot)
     account = open_account(quota, catalog.facts)

@@ -61,7 +61,7 @@ def report(
 
     Example: [b]advisor recommend --region us-east-1 --format json | advisor report - -o report.html[/]
     """
-    from advisor.api import now_utc
+    from advisor.clock import now_utc
     from advisor.plan.read import read_plan
     from advisor.report.content import report_of
     from advisor.report.gather import Wishes, gather

@@ -64,7 +64,7 @@ def gcp_environ(url: str) -> dict[str, str]:
 
 
 def loopback_environ(provider: str, url: str, folder: Path, **more: str) -> dict[str, str]:
-    """The environment an adapter is built from: redirected, keyed, quick to retry, its cache in the folder."""
+    """The environment an adapter is built from: redirected, keyed, quick to retry, its own cache."""
     return {
         f"ADVISOR_{provider.upper()}_URL": url,
         f"{provider.upper()}_API_KEY": TOKEN,

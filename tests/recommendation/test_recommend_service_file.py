@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from recommendation_builders import NOW, ask
 
-from advisor.api import make_request, now_utc, open_account, recommend
+from advisor.api import make_request, open_account, recommend
+from advisor.clock import now_utc
 from advisor.domain import EvidenceKind, Market, SloStatistic
 from advisor.errors import InputFileError, UnknownName, UsageError
 
