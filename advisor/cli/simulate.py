@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -31,36 +32,64 @@ def simulate(
             "--trace",
             help="Requests to replay: a CSV, JSONL or Parquet trace, or the name of a shipped workload; "
             "SERVICE=FILE if the plan has several services. Repeatable.",
+            metavar="FILE",
         ),
     ] = None,
     rate: Annotated[
         str | None,
         typer.Option(
+            metavar="REQ_PER_S",
             help="Requests per second of all services together, or how it changes: 0=10,900=30.  "
-            "\\[default: the trace's own, else the plan's]"
+            "\\[default: the trace's own, else the plan's]",
         ),
     ] = None,
     arrivals: Annotated[
         str | None,
         typer.Option(
             help="trace, poisson, or gamma:CV (CV is the coefficient of variation of the gaps; above 1 is "
-            "burstier than Poisson).  \\[default: trace if one is given, else as the plan states]"
+            "burstier than Poisson).  \\[default: trace if one is given, else as the plan states]",
+            metavar="KIND",
         ),
     ] = None,
     duration_s: Annotated[
         float | None,
-        typer.Option(help="Seconds of arrivals.  \\[default: the trace's, else an hour or 60,000 requests]"),
+        typer.Option(
+            help="How long requests arrive.  \\[default: the trace's, else an hour or 60,000 requests]",
+            metavar="SECONDS",
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of every random draw; the same seed, the same bytes.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Of every random draw; the same seed, the same bytes.", metavar="N")
+    ] = 0,
     lose: Annotated[
         str | None,
         typer.Option(
             help="What goes wrong a third of the way in: instance, spot, zone:ID or region:ID; "
-            "or spot:bands, spot:trace for reclaims drawn from interruption bands or as probed in 2022."
+            "or spot:bands, spot:trace for reclaims drawn from interruption bands or as probed in 2022.",
+            metavar="WHAT",
         ),
     ] = None,
+    start_up_s: Annotated[
+        float,
+        typer.Option(
+            help="From asking for a replacement to its first request: machine, image, weights. Assumed: "
+            "measure yours.",
+            metavar="SECONDS",
+        ),
+    ] = 300.0,
+    length_error_percent: Annotated[
+        float,
+        typer.Option(
+            help="Typical (median) error of the router's guess of an answer's length, at most 90; 0 knows "
+            "every answer. Assumed.",
+            metavar="PERCENT",
+        ),
+    ] = 50.0,
     attain: Annotated[
-        float, typer.Option(help="Percent of each service's requests that must be within its limits.")
+        float,
+        typer.Option(
+            help="Share of each service's requests that must be within its limits.", metavar="PERCENT"
+        ),
     ] = 99.5,
     replications: Annotated[
         int,
@@ -85,7 +114,12 @@ def simulate(
     from advisor.simulate.opening import open_inputs
 
     read = read_plan(plan)
-    options = _options(read, trace, rate, arrivals, duration_s, seed, lose, attain)
+    options = replace(
+        _options(read, trace, rate, arrivals, duration_s, seed, lose),
+        attain_percent=attain,
+        start_up_s=start_up_s,
+        length_error_percent=length_error_percent,
+    )
     own = advisor_home() / FOLDER
     with _working("replaying requests"):
         prepared = prepare(read, open_inputs(own))
@@ -108,7 +142,6 @@ def _options(
     duration_s: float | None,
     seed: int,
     lose: str | None,
-    attain: float,
 ) -> Options:
     from advisor.simulate import Options
     from advisor.simulate.opening import open_traces
@@ -120,7 +153,6 @@ def _options(
         duration_s=duration_s,
         seed=seed,
         lose=lose,
-        attain_percent=attain,
         traces=open_traces(plan, trace or []),
     )
 
@@ -138,7 +170,6 @@ def _repeated(
         return None
     import json
     import os
-    from dataclasses import replace
 
     from advisor.simulate.sweep import Job, in_processes, interval, seeds
 

@@ -53,6 +53,7 @@ def findings(replay: Replay, headroom: Headroom | None) -> list[str]:
     if headroom is not None:
         said.append(_headroom(replay, headroom))
     said.append(_bottleneck(replay))
+    said += _router(replay)
     if replay.queue.grows:
         said.append(f"The queue grows: {replay.queue.at_end:,} requests wait when the last one arrives.")
     if replay.preempted:
@@ -90,6 +91,24 @@ def _bottleneck(replay: Replay) -> str:
     return f"First to give way: {first.what.replace('_', ' ')} on {where}: {MEANINGS[first.what]}; {full}."
 
 
+def _router(replay: Replay) -> list[str]:
+    """What the router knows of answers, and what knowing all would give."""
+    if replay.ideal is None:
+        return []
+    if not replay.routes_by_length:
+        return [
+            "Where a request goes does not depend on its answer's length: ideal knowledge changes nothing."
+        ]
+    error = replay.options.length_error_percent
+    if error == 0:
+        return ["The router knows every answer's length, as no real one does."]
+    said = (
+        f"The router guesses answers' lengths, typically {error:g}% off (assumed); with ideal knowledge "
+        f"{percent(replay.ideal.percent)} would be within limits."
+    )
+    return [said]
+
+
 def loss_words(found: Aftermath) -> list[str]:
     """What a loss cost."""
     said = [f"Lost: {printable(found.detail)}."]
@@ -112,11 +131,6 @@ def worth(replay: Replay) -> list[str]:
     """What the verdict rests on and takes for granted."""
     found, options = basis(replay.fleet), replay.options
     said = [found.sentence, *found.notes]
-    if replay.ideal is not None:
-        said.append(
-            f"The router guesses output lengths, typically {options.length_error_percent:g}% off (assumed); "
-            f"knowing them would give {percent(replay.ideal.percent)}."
-        )
     if options.lose is not None and replay.aftermath is not None and replay.aftermath.start_up_s is not None:
         said.append(f"Start-up of a replacement: {options.start_up_s:g} s (assumed).")
     if replay.unplanned:

@@ -29,6 +29,9 @@ class Simulation(Record):
     duration_s: Rate = Field(description="seconds of arrivals")
     arrivals: list[str] = Field(description="how requests came, per service")
     seed: int = Field(description="of every random draw: the same seed gives the same replay")
+    length_error_percent: Percent | None = Field(
+        default=None, description="typical error of the router's guess of an answer's length; assumed"
+    )
     evidence: str = Field(description="what the replicas' speed in the replay rests on")
     bottleneck: str = Field(description="what ran out first")
     headroom_needed: float | None = Field(

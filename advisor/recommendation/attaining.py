@@ -36,6 +36,7 @@ def replayed(plan: Plan, catalog: Catalog, options: Options) -> Plan:
         duration_s=round(replay.duration_s, 3),
         arrivals=list(replay.arrivals),
         seed=options.seed,
+        length_error_percent=options.length_error_percent,
         evidence=basis(replay.fleet).sentence,
         bottleneck=MEANINGS[replay.bottleneck.what],
         headroom_needed=None if needed is None else round(needed, 4),

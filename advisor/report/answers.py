@@ -44,6 +44,13 @@ class Statement(_Answer):
     statement: str | None = None
 
 
+class Routing(_Answer):
+    """What the simulated router knew of output lengths."""
+
+    length_error_percent: float | None = None  #: typical error of its guess
+    ideal_knowledge: Attained | None = None  #: had it known them all
+
+
 class Simulation(_Answer):
     """What `advisor simulate` found."""
 
@@ -58,6 +65,7 @@ class Simulation(_Answer):
     tpot_ms: dict[str, float | None] = Field(default_factory=dict)
     e2e_ms: dict[str, float | None] = Field(default_factory=dict)
     headroom_needed: float | None = None
+    routing: Routing = Routing()
     evidence: Statement = Statement()
 
 

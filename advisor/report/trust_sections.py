@@ -152,6 +152,11 @@ def simulation(beside: Beside) -> Section:
         ),
         Fact("Headroom the simulation calls for", found.headroom_needed, Kind.SHARE),
     ]
+    if found.routing.length_error_percent is not None:
+        error = found.routing.length_error_percent
+        facts.append(Fact("Router's guess of output lengths, typical error, % (assumed)", error, Kind.NUMBER))
+    if found.routing.ideal_knowledge is not None:
+        facts.append(Fact("Had it known them all, %", _attained(found.routing.ideal_knowledge)))
     if found.seed is not None:
         facts.append(Fact("Seed", found.seed, Kind.COUNT))
     latencies = {"TTFT, ms": found.ttft_ms, "TPOT, ms": found.tpot_ms, "E2E, ms": found.e2e_ms}

@@ -41,6 +41,7 @@ def document(replay: Replay, headroom: Headroom | None = None) -> dict[str, Any]
             "rate_requests_per_s": replay.rate_requests_per_s,
             "arrivals": list(replay.arrivals),
             "seed": options.seed,
+            "start_up_s": options.start_up_s,
             "attainment": {
                 "overall": _attained(overall.attained),
                 "per_service": _slices(cut.per_service),
@@ -64,6 +65,7 @@ def document(replay: Replay, headroom: Headroom | None = None) -> dict[str, Any]
             "routing": {
                 "knowledge": options.knowledge.value,
                 "length_error_percent": options.length_error_percent,
+                "by_length": replay.routes_by_length,
                 "ideal_knowledge": None if replay.ideal is None else _attained(replay.ideal),
                 "unplanned_requests": replay.unplanned,
             },

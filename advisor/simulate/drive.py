@@ -16,13 +16,15 @@ import numpy as np
 from advisor.domain import EvidenceKind, Traffic
 from advisor.errors import ProfileMissing
 from advisor.profiles import memory, roofline
+from advisor.simulate.closed_loop import ROUNDS
 from advisor.simulate.fitting import DrivePoint, Fit, fit_steps
-from advisor.simulate.replica import ReplicaSpec
+from advisor.simulate.replica import CHUNK_TOKENS, ReplicaSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from advisor.catalog.facts import Facts
+    from advisor.domain import Accelerator, Model
     from advisor.plan.plan import Allocation, BucketLine, ServiceLine
     from advisor.profiles.evidence import Profile
     from advisor.profiles.query import ProfileStore
@@ -32,6 +34,11 @@ _OCTAVES: Final = 1.0
 
 _FAR_WEIGHT: Final = 0.02
 """What a point of a far-off size still weighs, so that every term of the step is held by some."""
+
+_LARGE_MEMORY_GB: Final = 75.0
+_LARGE_CHUNK_TOKENS: Final = 8192
+"""Tokens a step may process on cards of 70 GiB and more, the A100 apart. Source: vLLM,
+EngineArgs.get_batch_defaults for the API server (0.11 to 0.24); InferenceMAX sets the same."""
 
 _BATCHES: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
 
@@ -75,11 +82,17 @@ def drive(
     notes: list[str] = []
     for profile_id, part in work.items():
         profile = by_id.get(profile_id)
-        found = _profile_points(profile, part) if profile is not None else []
-        kind = profile.kind if profile is not None else EvidenceKind.ESTIMATED
+        found, kind = [], EvidenceKind.ESTIMATED
+        if profile is not None and not one_replica(profile, facts.models[service.model]):
+            notes.append(
+                f"{profile_id} counts several workers as one replica (its degree does not divide the model's "
+                f"attention heads): estimated instead."
+            )
+        elif profile is not None:
+            found, kind = _profile_points(profile, part), profile.kind
+        elif not profile_id.startswith(EvidenceKind.ESTIMATED.value):
+            notes.append(f"{profile_id} is not at hand with load points: estimated instead.")
         if not found:
-            if not profile_id.startswith(EvidenceKind.ESTIMATED.value):
-                notes.append(f"{profile_id} is not at hand with load points: estimated instead.")
             kind = EvidenceKind.ESTIMATED
             found = _estimated_points(allocation, accelerator, service, facts, profiles, part)
         points += found
@@ -105,6 +118,26 @@ def _work(allocation: Allocation, service: ServiceLine) -> dict[str, list[tuple[
     return dict(work)
 
 
+def one_replica(profile: Profile, model: Model) -> bool:
+    """Whether one replica can have been behind a profile: its degree divides the attention heads.
+
+    Runs over many workers that are published as one, prefill here and decoding there, have loads at which no
+    single replica was; what they queue for is not what a replica queues for.
+    """
+    return model.heads % profile.tensor_parallel == 0
+
+
+def chunk_tokens(chip: Accelerator) -> int:
+    """Tokens one step may process, as an engine chooses for the chip where nobody asks for another number."""
+    large = chip.memory_gb >= _LARGE_MEMORY_GB and not chip.id.startswith("a100")
+    return _LARGE_CHUNK_TOKENS if large else CHUNK_TOKENS
+
+
+def first_wave(profile: Profile) -> float:
+    """Share of a run's requests that were sent all at once; simulated profiles are of no run."""
+    return 1 / ROUNDS if profile.kind is EvidenceKind.MEASURED else 0.0
+
+
 def _profile_points(profile: Profile, part: Sequence[tuple[BucketLine, float]]) -> list[DrivePoint]:
     """The profile's load points, sizes like the buckets' weighing most; in all they weigh the part's work."""
     wanted = np.log2([[line.input_tokens, line.output_tokens] for line, _ in part])
@@ -124,6 +157,7 @@ def _profile_points(profile: Profile, part: Sequence[tuple[BucketLine, float]]) 
                 float(ttft),
                 float(rate),
                 weight,
+                first_wave(profile),
             )
             for load, tpot, ttft, rate in columns
             if load >= 1 and tpot > 0 and rate > 0
@@ -178,11 +212,12 @@ def _spec(
     The batch is limited to the heaviest load there is evidence for.
     """
     batch = max(int(max(point.concurrency for point in points)), 1)
-    fit = fit_steps(points, batch)
+    chunk = chunk_tokens(facts.accelerators[accelerator])
+    fit = fit_steps(points, batch, chunk)
     room = _room(allocation, accelerator, service, facts)
     held = max(point.decoding * (point.input_tokens + point.output_tokens / 2) for point in points)
     cached = service.traffic.prefix_cache_hit_rate
-    return fit, ReplicaSpec(fit.steps, max(room, int(held)), batch, cached_share=cached)
+    return fit, ReplicaSpec(fit.steps, max(room, int(held)), batch, chunk, cached)
 
 
 def _room(allocation: Allocation, accelerator: str, service: ServiceLine, facts: Facts) -> int:

@@ -5,7 +5,11 @@ law: rate × TPOT × (O − 1)). Between two tokens of a request lie a step, and
 others::
 
     TPOT = base[n] + context · n · (I + O/2) + (n − 1) / (O − 1) · (token · I + pair · I²)
-    TTFT = front + wait + token · I + pair · I²        wait: a step if alone, else a step and a half
+    TTFT = front + wait + token · I + pair · I²        wait: a step if alone, else two
+
+A load generator sends its first requests all at once, and its mean TTFT counts them: of ``c`` prompts read
+one after the other the k-th waits for k, on average ``(c + 1) / 2`` instead of one, and for no decoding.
+That wave is a known share of the requests, so it is part of the equation.
 
 Both are linear in the unknowns. ``base`` rises along straight lines between a few batch sizes. Every TPOT
 drives; of TTFT only the lightest load of each size does, since under load it is what a replay has to predict.
@@ -18,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from advisor.simulate.replica import CHUNK_TOKENS
 from advisor.simulate.steps import StepTimes
 
 if TYPE_CHECKING:
@@ -48,6 +53,7 @@ class DrivePoint:
     ttft_ms: float  #: NaN where not stated
     requests_per_s: float
     weight: float = 1.0
+    first_wave: float = 0.0  #: share of the requests behind the TTFT that were sent all at once
 
     @property
     def decoding(self) -> float:
@@ -65,8 +71,8 @@ class Fit:
     median_error_pct: float  #: of TPOT
 
 
-def fit_steps(points: Sequence[DrivePoint], max_sequences: int) -> Fit:
-    """Step times for batches up to ``max_sequences``.
+def fit_steps(points: Sequence[DrivePoint], max_sequences: int, chunk_tokens: int = CHUNK_TOKENS) -> Fit:
+    """Step times for batches up to ``max_sequences``, of an engine that reads so many tokens a step.
 
     Raises:
         ValueError: no points.
@@ -77,7 +83,7 @@ def fit_steps(points: Sequence[DrivePoint], max_sequences: int) -> Fit:
         [[p.input_tokens, p.output_tokens, p.decoding, p.tpot_ms, p.ttft_ms, p.weight] for p in points]
     )
     rows, stated = _tpot_rows(table), table[:, 3] * 1e-3
-    light, light_stated, light_weight = _ttft_rows(points, table)
+    light, light_stated, light_weight = _ttft_rows(points, table, chunk_tokens)
     matrix = np.vstack([rows / stated[:, None], light / light_stated[:, None]])
     root = np.sqrt(np.concatenate([table[:, 5], light_weight]))
     solution = nonnegative(matrix * root[:, None], root)
@@ -104,7 +110,9 @@ def _tpot_rows(table: Floats) -> Floats:
     )  # fmt: skip
 
 
-def _ttft_rows(points: Sequence[DrivePoint], table: Floats) -> tuple[Floats, Floats, Floats]:
+def _ttft_rows(
+    points: Sequence[DrivePoint], table: Floats, chunk_tokens: int
+) -> tuple[Floats, Floats, Floats]:
     """Rows, seconds and weights of the lightest load of each size that states a TTFT."""
     lightest: dict[tuple[float, float], int] = {}
     for place, point in enumerate(points):
@@ -112,12 +120,18 @@ def _ttft_rows(points: Sequence[DrivePoint], table: Floats) -> tuple[Floats, Flo
         known = lightest.get(size)
         if point.ttft_ms > 0 and (known is None or point.concurrency < points[known].concurrency):
             lightest[size] = place
-    chosen = table[list(lightest.values())].reshape(-1, 6)
-    wait = np.where(chosen[:, 2] > 1.5, 1.5, 1.0)[:, None]
-    rows = _tpot_rows(chosen) * wait
+    places = list(lightest.values())
+    chosen = table[places].reshape(-1, 6)
+    together = np.array([points[place].concurrency for place in places])
+    wave = np.where(together > 1, [points[place].first_wave for place in places], 0.0)
+    chunks = chosen[:, 0] / chunk_tokens
+    steps = np.where(chosen[:, 2] > 1.5, 2.0, 1.0) + np.maximum(np.ceil(chunks) - 1, 0)
+    rows = _tpot_rows(chosen) * (steps * (1 - wave))[:, None]
+    rows[:, 0] += wave * np.maximum(chunks * (together + 1) / 2, 1)  # steps in which nobody decodes yet
+    prompts = 1 - wave + wave * (together + 1) / 2
     width = rows.shape[1]
-    rows[:, width - 3] = chosen[:, 0]
-    rows[:, width - 2] = chosen[:, 0] ** 2
+    rows[:, width - 3] = prompts * chosen[:, 0]
+    rows[:, width - 2] = prompts * chosen[:, 0] ** 2
     rows[:, width - 1] = 1.0
     return rows, chosen[:, 4] * 1e-3, chosen[:, 5] * _TTFT_WEIGHT
 

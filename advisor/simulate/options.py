@@ -29,6 +29,8 @@ published predictors differ too much to name one, and the same prompt has answer
 MOST_LENGTH_ERROR_PERCENT: Final = 90.0
 """Nothing is guessed too low by more than 100 %, so no spread has a typical error beyond that."""
 
+LONGEST_START_UP_S: Final = 86_400.0
+
 LONGEST_S: Final = 31 * 86_400.0
 MOST_CV: Final = 20.0
 
@@ -76,9 +78,11 @@ class Options:
             raise UsageError(f"--attain {self.attain_percent:g} is not allowed; above 0, at most 100")
         if not 0 <= self.length_error_percent <= MOST_LENGTH_ERROR_PERCENT:
             raise UsageError(
-                f"a length error of {self.length_error_percent:g} % is not allowed; "
+                f"--length-error-percent {self.length_error_percent:g} is not allowed; "
                 f"0 to {MOST_LENGTH_ERROR_PERCENT:g}"
             )
+        if not 0 <= self.start_up_s <= LONGEST_START_UP_S:
+            raise UsageError(f"--start-up-s {self.start_up_s:g} is not allowed; 0 to {LONGEST_START_UP_S:g}")
         if self.lose is not None:
             parse_loss(self.lose)
 

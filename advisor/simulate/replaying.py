@@ -103,6 +103,7 @@ class Replay:
     bottleneck: Bottleneck
     preempted: int
     ideal: Attained | None  #: with a router that knows every output; None where it was not asked
+    routes_by_length: bool  #: whether what the router takes a request for can change where it goes
     aftermath: Aftermath | None
     fleet: Fleet
     notes: tuple[str, ...]
@@ -139,7 +140,8 @@ def replay_prepared(prepared: Prepared, options: Options) -> Replay:
     ideal = None
     if options.compare_ideal and options.knowledge is not Knowledge.IDEAL:
         known = replace(options, knowledge=Knowledge.IDEAL)
-        other = serve(prepared, known, served.demand) if prepared.splits else served
+        guesses = prepared.splits and options.length_error_percent > 0
+        other = serve(prepared, known, served.demand) if guesses else served
         ideal = breakdown(
             prepared.plan, prepared.fleet, other.demand.requests, other.latencies
         ).overall.attained
@@ -199,6 +201,7 @@ def _summed_up(prepared: Prepared, options: Options, served: Served, ideal: Atta
         bottleneck=bottleneck(plan, fleet, requests, outcome, found),
         preempted=int(outcome.preempted.sum()),
         ideal=ideal,
+        routes_by_length=prepared.splits,
         aftermath=after,
         fleet=fleet,
         notes=(*demand.notes, *(served.loss.notes if served.loss is not None else ())),

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from advisor.simulate.steps import StepTimes
 
 CHUNK_TOKENS: Final = 2048
-"""Tokens one step may process. Source: vLLM SchedulerConfig.DEFAULT_MAX_NUM_BATCHED_TOKENS, 2026."""
+"""Tokens one step may process where nothing is known of the chip. Source: vLLM,
+EngineArgs.get_batch_defaults for the API server, 2026."""
 
 
 @dataclass(frozen=True, slots=True)

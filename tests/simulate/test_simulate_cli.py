@@ -72,6 +72,20 @@ def test_json_is_the_same_for_the_same_seed_and_money_is_text(call: Callable[...
     assert found["lost"]["fallback_usd_per_hour"] == "4"
 
 
+def test_a_replacement_takes_as_long_to_start_as_the_user_says(call: Callable[..., Any]) -> None:
+    _, out, _ = call("--lose", "instance", "--start-up-s", "7", "--format", "json")
+    found = json.loads(out)
+    assert found["start_up_s"] == 7
+    assert found["lost"]["back_at_s"] == pytest.approx(found["lost"]["at_s"] + 7)
+
+
+def test_what_ideal_knowledge_would_give_is_said(call: Callable[..., Any]) -> None:
+    _, out, _ = call("--length-error-percent", "30", "--format", "markdown")
+    assert "answer's length: ideal knowledge changes nothing" in out, "both lines serve every size alike"
+    _, out, _ = call("--length-error-percent", "30", "--format", "json")
+    assert json.loads(out)["routing"]["length_error_percent"] == 30
+
+
 def test_csv_has_a_row_for_every_slice(call: Callable[..., Any]) -> None:
     _, out, _ = call("--format", "csv")
     rows = list(csv.DictReader(io.StringIO(out)))
@@ -125,6 +139,9 @@ def test_more_seeds_are_replayed_and_summed_up(call: Callable[..., Any]) -> None
         (("--trace", "nobody.csv"), "nobody.csv"),
         (("--duration-s", "-1"), "--duration-s"),
         (("--seed", "-1"), "--seed"),
+        (("--start-up-s", "-1"), "--start-up-s"),
+        (("--start-up-s", "nan"), "--start-up-s"),
+        (("--length-error-percent", "91"), "--length-error-percent"),
         (("-o", "page.html", "--format", "json"), "page.html"),
     ],
 )

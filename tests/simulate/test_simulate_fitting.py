@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulate_builders import PROFILE, Profiles, a_plan, a_profile, step_law
+from simulate_builders import PROFILE, Profiles, a_plan, a_profile, a_spec, step_law
 
 from advisor.catalog.facts import load_facts
 from advisor.domain import EvidenceKind
 from advisor.profiles.query import ProfileStore
-from advisor.simulate.closed_loop import closed_loop
-from advisor.simulate.drive import drive
+from advisor.simulate.closed_loop import ROUNDS, benchmark_run, closed_loop
+from advisor.simulate.drive import chunk_tokens, drive
 from advisor.simulate.fitting import DrivePoint, fit_steps, nonnegative
 
 FACTS = load_facts()
@@ -41,6 +41,46 @@ def test_a_replica_meets_load_points_that_did_not_drive_it(size_in: int, size_ou
     found = drive(plan.allocations[0], "h100-sxm-80gb", plan.services[0], FACTS, Profiles(a_profile()))  # type: ignore[arg-type]
     seen = closed_loop(found.spec, size_in, size_out, load)
     assert seen.tpot_ms == pytest.approx(float(step_law(load, size_in, size_out)), rel=0.08)
+
+
+def a_run(load: int, size_in: int, wave: float) -> DrivePoint:
+    seen = benchmark_run(a_spec(context_s=0.0, pair_s=0.0), size_in, 800, load)
+    return DrivePoint(size_in, 800, load, seen.tpot_ms, seen.ttft_ms, seen.requests_per_s, first_wave=wave)
+
+
+def test_prompts_of_a_run_that_began_all_at_once_are_not_taken_for_slower_than_they_are() -> None:
+    def token_s(wave: float) -> float:
+        runs = [a_run(load, size_in, wave) for load in (4, 16) for size_in in (500, 2000, 4000)]
+        return fit_steps(runs, 32).steps.token_s
+
+    knowing, not_knowing = token_s(1 / ROUNDS), token_s(0.0)
+    assert knowing == pytest.approx(2e-5, rel=0.15)
+    assert not_knowing - 2e-5 > 2 * (knowing - 2e-5)
+
+
+def test_the_first_wave_of_a_run_waits_for_itself() -> None:
+    clients, prompt_s, step_s = 16, 0.02, 0.01
+    spec = a_spec(context_s=0.0, pair_s=0.0, chunk_tokens=1000)  # a prompt a step
+    seen, steady = benchmark_run(spec, 1000, 200, clients), closed_loop(spec, 1000, 200, clients)
+    wave_s = (clients + 1) / 2 * (prompt_s + step_s)  # the k-th waits for k prompts and their steps
+    assert seen.ttft_ms - steady.ttft_ms == pytest.approx(wave_s / ROUNDS * 1e3, rel=0.5)
+    assert seen.requests_per_s == pytest.approx(clients / (seen.ttft_ms + seen.tpot_ms * 199) * 1e3)
+
+
+def test_a_run_over_many_workers_does_not_drive_a_replica() -> None:
+    plan = a_plan()
+    many = Profiles(a_profile(tensor_parallel=12))  # of 32 heads
+    many.calibration = ProfileStore.load().calibration  # type: ignore[assignment]
+    found = drive(plan.allocations[0], "h100-sxm-80gb", plan.services[0], FACTS, many)  # type: ignore[arg-type]
+    assert found.evidence.weakest is EvidenceKind.ESTIMATED
+    assert "several workers" in found.evidence.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("chip", "tokens"), [("h100-sxm-80gb", 8192), ("a100-sxm-80gb", 2048), ("l40s-48gb", 2048)]
+)
+def test_a_step_reads_as_much_as_the_engine_would_let_it(chip: str, tokens: int) -> None:
+    assert chunk_tokens(FACTS.accelerators[chip]) == tokens
 
 
 def test_step_times_are_never_below_nothing_and_never_fall_with_the_batch() -> None:
