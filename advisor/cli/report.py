@@ -51,8 +51,17 @@ def report(
     ] = None,
     frontier: Annotated[Path | None, typer.Option(help="JSON of `advisor frontier`, for its curve.")] = None,
     what_if: Annotated[
-        bool, typer.Option(help="Re-solve for the sensitivity chart and the heat map.")
+        bool,
+        typer.Option(help="Re-solve for the tornado, the frontier, flip prices and the heat map."),
     ] = True,
+    solve_seconds: Annotated[
+        float,
+        typer.Option(
+            help="Re-solving that would take longer, judged by the plan's own proof, is left out and named.",
+            min=0,
+            max=86_400,
+        ),
+    ] = 2.5,
 ) -> None:
     """Write the procurement report of a plan: lines, evidence, quotas, risk, alternatives, proof, signatures.
 
@@ -75,6 +84,7 @@ def report(
         valid_days=valid_days,
         show_quota=show_quota,
         what_if=what_if and ending != ".csv",
+        solve_seconds=solve_seconds,
         quota=quota,
         previous=previous,
         simulation=simulation,

@@ -74,8 +74,9 @@ def _title(plan: Plan) -> str:
 
 
 def _holds(plan: Plan, outcome: Verification) -> str:
-    checked = "; ".join(outcome.checked)
-    return f"{_title(plan)} holds against snapshot {plan.inputs.snapshot_id}.\nChecked: {checked}."
+    """The verdict, and under it one line per thing that was checked."""
+    checked = "".join(f"\n  {what}" for what in outcome.checked)
+    return f"{_title(plan)} holds against snapshot {plan.inputs.snapshot_id}.\nChecked:{checked}"
 
 
 def _violations(plan: Plan, outcome: Verification) -> Listing:

@@ -96,6 +96,18 @@ class Explainer:
             tail=tuple(self.tail()),
         )
 
+    def nearest(self, most: int) -> tuple[Alternative, ...]:
+        """What is not bought and nearest to entering: providers first, then accelerators.
+
+        A report asks this where :meth:`explain` would take too long. At most half are providers.
+        """
+        chosen: list[tuple[str, str]] = []
+        for grouping, room in (("provider", most // 2), ("accelerator", most)):
+            groups = self._groups(grouping)
+            left = [name for name in self._nearest(groups) if not self._in_plan(groups[name])]
+            chosen += [(grouping, name) for name in left[: min(room, most - len(chosen))]]
+        return tuple(sorted((self._alternative(*each) for each in chosen), key=_by_regret))
+
     def why_not(self, name: str) -> list[Alternative]:
         """An accelerator, instance type, region, provider, market or offer, with throughput and quota flips.
 

@@ -5,6 +5,7 @@ Each swing changes one input of the prepared problem, all else equal, and solves
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import product
@@ -19,21 +20,26 @@ from advisor.recommendation.wording import planned_error
 from advisor.workload.buckets import DEFAULT_INPUT_EDGES, DEFAULT_OUTPUT_EDGES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from advisor.catalog.account import Account
-    from advisor.domain import Market, Service
+    from advisor.domain import Market, Offer, Service
     from advisor.optimize.problem import Column, Problem, ServingOption
     from advisor.plan.plan import Plan
     from advisor.recommendation.findings import Catalog
     from advisor.recommendation.prepare import Prepared
     from advisor.recommendation.request import Request
 
+DEMAND: Final = "Demand"
+"""What the swing of the demand is called."""
 DEMAND_STEP: Final = Decimal("0.3")
 """Demand is tried at 30 % less and more: what an approver asks first."""
 PRICE_STEP: Final = Decimal("0.2")
 """Prices of one provider and market are tried at 20 % less and more."""
+
+RATE_FACTORS: Final = (0.25, 0.5, 1.0, 2.0, 4.0)
+"""Of the planned rate: where the cost of more and less of the same demand is looked up."""
 
 _SECONDS_PER_HOUR: Final = 3600
 _MILLION: Final = 10**6
@@ -56,6 +62,14 @@ class Swing:
         if self.low_usd_per_hour is None or self.high_usd_per_hour is None:
             return Decimal(0)
         return abs(self.high_usd_per_hour - self.low_usd_per_hour)
+
+
+@dataclass(frozen=True, slots=True)
+class CostAtRate:
+    """The cheapest fleet at another rate of the same mix. None: no fleet, or not solved."""
+
+    requests_per_s: float
+    usd_per_hour: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +101,11 @@ def swings(plan: Plan, prepared: Prepared, seconds_each: float = 10.0) -> tuple[
     """
     problem = prepared.problem
 
-    def cost(changed: Problem) -> Decimal | None:
-        try:
-            return solve(changed, time_limit_s=seconds_each, diagnose=False).usd_per_hour
-        except (NoCandidates, Infeasible, SolverFailed):
-            return None
-
     def swing(label: str, step: Decimal, changed: Callable[[Decimal], Problem]) -> Swing:
-        return Swing(label, f"−{step:.0%}", cost(changed(1 - step)), f"+{step:.0%}", cost(changed(1 + step)))
+        low, high = (_cost(changed(1 + sign * step), seconds_each) for sign in (-1, 1))
+        return Swing(label, f"−{step:.0%}", low, f"+{step:.0%}", high)
 
-    found = [swing("Demand", DEMAND_STEP, lambda factor: _with_demand(problem, float(factor)))]
+    found = [swing(DEMAND, DEMAND_STEP, lambda factor: _with_demand(problem, float(factor)))]
     for provider, market in _bought(plan):
         found.append(
             swing(
@@ -110,6 +119,30 @@ def swings(plan: Plan, prepared: Prepared, seconds_each: float = 10.0) -> tuple[
         label = "Throughput of every replica (typical error)"
         found.append(swing(label, error, lambda factor: _with_throughput(problem, float(factor))))
     return tuple(found)
+
+
+def solutions_of_swings(plan: Plan) -> int:
+    """How many solutions :func:`swings` takes: two per input."""
+    return 2 * (2 + len(_bought(plan)))
+
+
+def costs_at_rates(plan: Plan, prepared: Prepared, seconds_each: float = 10.0) -> tuple[CostAtRate, ...]:
+    """What more and less of the same demand costs: the frontier over the rate, headroom as planned."""
+    rate = math.fsum(prepared.problem.demand_requests_per_s)
+    return tuple(
+        CostAtRate(
+            rate * factor,
+            plan.usd_per_hour if factor == 1 else _cost(_with_demand(prepared.problem, factor), seconds_each),
+        )
+        for factor in RATE_FACTORS
+    )
+
+
+def _cost(problem: Problem, seconds: float) -> Decimal | None:
+    try:
+        return solve(problem, time_limit_s=seconds, diagnose=False).usd_per_hour
+    except (NoCandidates, Infeasible, SolverFailed):
+        return None
 
 
 def _bought(plan: Plan) -> list[tuple[str, Market]]:
@@ -163,11 +196,7 @@ def cheapest_per_size(
     asked = replace(service, workload=_grid(input_edges, output_edges))
     alone = replace(request, services=(asked,), policy=Policy(), coverage_percent=100.0)
     prepared = prepare(alone, catalog, account, now)
-    best: dict[int, Cheapest] = {}
-    for size, found in _costs(prepared, 1.0 - service.headroom):
-        held = best.get(size)
-        if held is None or _order(found) < _order(held):
-            best[size] = found
+    best = {size: _priced_cell(cell) for size, cell in _cheapest(prepared, 1.0 - service.headroom).items()}
     width = len(output_edges)
     cells = tuple(
         tuple(best.get(row * width + column) for column in range(width)) for row in range(len(input_edges))
@@ -175,22 +204,40 @@ def cheapest_per_size(
     return CheapestPerSize(service.name, tuple(input_edges), tuple(output_edges), cells)
 
 
-def _order(found: Cheapest) -> tuple[Decimal, str]:
-    return found.usd_per_million_requests, found.offer
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """An offer, and how many requests of one size it serves in an hour."""
+
+    offer: Offer
+    requests_per_hour: float
+    usd_per_request: float  #: only to compare by
+
+    @property
+    def order(self) -> tuple[float, str]:
+        return self.usd_per_request, self.offer.id
 
 
-def _costs(prepared: Prepared, ceiling: float) -> Iterator[tuple[int, Cheapest]]:
-    """Every (size, offer) that can be served, with its cost."""
+def _cheapest(prepared: Prepared, ceiling: float) -> dict[int, _Cell]:
+    """Per size, the offer that serves it at least cost."""
+    best: dict[int, _Cell] = {}
     for candidate in prepared.joined.candidates:
         offer = candidate.offer
+        usd_per_hour = float(offer.usd_per_hour)
         for degree in candidate.degrees:
-            replicas = int(offer.accelerators) // degree.tensor_parallel
+            per_hour = int(offer.accelerators) // degree.tensor_parallel * ceiling * _SECONDS_PER_HOUR
             for size, answer in enumerate(degree.answers):
-                if not isinstance(answer, Throughput) or not replicas:
+                if not isinstance(answer, Throughput) or not per_hour:
                     continue
-                requests_per_hour = answer.requests_per_s * replicas * ceiling * _SECONDS_PER_HOUR
-                usd = offer.usd_per_hour / Decimal(repr(requests_per_hour)) * _MILLION
-                yield size, Cheapest(offer.accelerator, offer.id, usd.quantize(_CENT))
+                served = answer.requests_per_s * per_hour
+                cost, held = usd_per_hour / served, best.get(size)
+                if held is None or (cost, offer.id) < held.order:
+                    best[size] = _Cell(offer, served, cost)
+    return best
+
+
+def _priced_cell(cell: _Cell) -> Cheapest:
+    usd = cell.offer.usd_per_hour / Decimal(repr(cell.requests_per_hour)) * _MILLION
+    return Cheapest(cell.offer.accelerator, cell.offer.id, usd.quantize(_CENT))
 
 
 def _grid(input_edges: Sequence[int], output_edges: Sequence[int]) -> Workload:

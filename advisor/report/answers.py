@@ -5,6 +5,7 @@ Only what a report shows is read; what else the files hold is theirs.
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -89,6 +90,7 @@ class Explanation(_Answer):
 
     plan_id: str
     alternatives: list[ExplainedAlternative] = Field(default_factory=list)
+    asked: int | None = None  #: how many the report itself asked about; None: the whole explanation
 
 
 class FrontierPoint(_Answer):
@@ -103,12 +105,19 @@ class Frontier(_Answer):
 
     meaning: str
     unit: str
+    asked_value: float | None = None  #: where the plan itself stands
     points: list[FrontierPoint]
 
     @property
     def against(self) -> str:
         """What varies, with its unit."""
-        return f"{self.meaning}, {self.unit}"
+        return f"{self.meaning}, {self.unit}" if self.unit else self.meaning
+
+    def is_here(self, point: FrontierPoint, usd_per_hour: Decimal | None) -> bool:
+        """Whether the point is the plan: by its value where that is known, else by its cost."""
+        if self.asked_value is None:
+            return point.usd_per_hour == usd_per_hour
+        return math.isclose(point.value, self.asked_value, rel_tol=1e-6)
 
 
 _Told = TypeVar("_Told", Simulation, Explanation)

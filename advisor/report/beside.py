@@ -24,6 +24,7 @@ class Extras:
     swings: tuple[Swing, ...] | None = None
     cheapest_per_size: tuple[CheapestPerSize, ...] | None = None
     frontier: Frontier | None = None
+    explanation: Explanation | None = None
     why_not: str = "not run"
 
 
@@ -45,7 +46,6 @@ class Beside:
     limits: Mapping[str, QuotaLimit] | None = None  #: by key; None: no account file
     previous: Plan | None = None
     simulation: Simulation | None = None
-    explanation: Explanation | None = None
     extras: Extras = Extras()
     command: str = ""  #: the command line that makes the report
     files: Mapping[str, str] = field(default_factory=dict)  #: SHA-256 of every file read, by what it is

@@ -6,7 +6,13 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from advisor.report.blocks import Bars, Curve, HeatMap, PriceLines, Tornado
+from advisor.report.figures import (
+    Bars,
+    Curve,
+    HeatMap,
+    PriceLines,
+    Tornado,
+)
 from advisor.report.svg import (
     SERIES,
     WIDTH,
@@ -25,7 +31,13 @@ if TYPE_CHECKING:
     from datetime import date
     from xml.etree.ElementTree import Element
 
-    from advisor.report.blocks import Figure, PriceLine, Swing
+    from advisor.report.blocks import (
+        Figure,
+    )
+    from advisor.report.figures import (
+        PriceLine,
+        Swing,
+    )
 
     Scale = Callable[[float], float]
 

@@ -16,6 +16,7 @@ from advisor.report.blocks import (
     Sentences,
     Table,
 )
+from advisor.report.purchase_sections import has_budget
 from advisor.report.spell import UNKNOWN
 from advisor.units import usd_per_month
 
@@ -26,20 +27,62 @@ if TYPE_CHECKING:
     from advisor.report.blocks import Alternative, Totals
 
 SHOWN_ALTERNATIVES: Final = 5
+_MOST_OFFERS: Final = 4
+_NOT_UNDER_THE_SAME_RULES: Final = ("admitting", "without_rule", "held")
 
 
 def priced_alternatives(plan: Plan) -> tuple[Baseline, ...]:
-    """Other fleets that exist under the same rules, the cheapest first."""
-    rivals = [
-        b
-        for b in plan.baselines
-        if b.usd_per_hour is not None and b.kind not in ("admitting", "without_rule", "held")
-    ]
-    return tuple(sorted(rivals, key=lambda b: (b.usd_per_hour or Decimal(0), b.name)))
+    """Other fleets that serve the same under the same rules: what is proved first, then the cheapest.
+
+    Each fleet once, the plan's own never. Under a budget none does: they serve other shares of the requests.
+    """
+    return () if has_budget(plan) else _others(plan)
+
+
+def _others(plan: Plan) -> tuple[Baseline, ...]:
+    rivals = [b for b in plan.baselines if b.usd_per_hour and b.kind not in _NOT_UNDER_THE_SAME_RULES]
+    seen = {frozenset(f"{line.instances} × {line.offer_id}" for line in plan.purchase)}
+    others = []
+    for rival in sorted(rivals, key=lambda b: (_is_bound(b), b.usd_per_hour or Decimal(0), b.name)):
+        fleet = frozenset(rival.fleet)
+        if fleet not in seen:
+            others.append(rival)
+        if fleet:
+            seen.add(fleet)
+    return tuple(others)
+
+
+def _is_bound(rival: Baseline) -> bool:
+    """Whether a cheaper fleet of the kind may exist: the search was cut short."""
+    return rival.status == "feasible" and rival.kind != "greedy"
+
+
+def rival_words(rival: Baseline) -> str:
+    """What there is to say about another fleet: how good its cost is, and what it buys."""
+    parts = [rival.detail] if rival.detail else []
+    if _is_bound(rival):
+        parts.append("not proved: a cheaper fleet of this kind may exist")
+    shown = rival.fleet if len(rival.fleet) <= _MOST_OFFERS else rival.fleet[: _MOST_OFFERS - 1]
+    rest = len(rival.fleet) - len(shown)
+    if shown:
+        parts.append(f"buys {', '.join(shown)}" + (f" and {rest} more lines" if rest else ""))
+    return "; ".join(parts)
 
 
 def alternatives(plan: Plan, beside: Beside, rivals: tuple[Alternative, ...]) -> Section:
     """The five best other fleets, why not, and the discount that would make them tie."""
+    blocks = _under_a_budget(plan) if has_budget(plan) else _dearer_fleets(plan, rivals)
+    blocks += _explained(beside)
+    none = [b for b in plan.baselines if not b.usd_per_hour and b.kind == "single_accelerator"]
+    if none:
+        names = ", ".join(b.name for b in none)
+        blocks.append(Sentences((f"No fleet of one accelerator type serves this demand with: {names}.",)))
+    if not blocks:
+        return Section("alternatives", "Alternatives", (), "The plan states no other fleet.")
+    return Section("alternatives", "Alternatives", tuple(blocks))
+
+
+def _dearer_fleets(plan: Plan, rivals: tuple[Alternative, ...]) -> list[Block]:
     assert plan.usd_per_hour is not None
     best = rivals[:SHOWN_ALTERNATIVES]
     columns = (
@@ -57,30 +100,33 @@ def alternatives(plan: Plan, beside: Beside, rivals: tuple[Alternative, ...]) ->
         why = "costs the same" if not dearer else f"costs {float(dearer / plan.usd_per_hour):.1%} more"
         detail = f"{why}; {rival.detail}" if rival.detail else why
         rows.append((rival.name, rival.usd_per_hour, usd_per_month(rival.usd_per_hour), dearer, tie, detail))
-    blocks: list[Block] = []
-    if rows:
-        blocks.append(Table("alternatives", f"The {len(rows)} best other fleets", columns, tuple(rows)))
-        blocks.append(
-            Sentences(
-                (
-                    ("The discount at which it ties is one given on every line of that fleet alike; beyond, "
-                    "that fleet would be the cheaper one."),
-                )
-            )
-        )  # fmt: skip
-    blocks += _explained(beside)
-    none = [b for b in plan.baselines if b.usd_per_hour is None and b.kind == "single_accelerator"]
-    if none:
-        names = ", ".join(b.name for b in none)
-        blocks.append(Sentences((f"No fleet of one accelerator type serves this demand with: {names}.",)))
-    if not blocks:
-        return Section("alternatives", "Alternatives", (), "The plan states no other fleet.")
-    return Section("alternatives", "Alternatives", tuple(blocks))
+    if not rows:
+        return []
+    said = (
+        "The discount at which it ties is one given on every line of that fleet alike; beyond, that fleet "
+        "would be the cheaper one."
+    )
+    caption = "The best other fleet" if len(rows) == 1 else f"The {len(rows)} best other fleets"
+    return [Table("alternatives", caption, columns, tuple(rows)), Sentences((said,))]
+
+
+def _under_a_budget(plan: Plan) -> list[Block]:
+    """Under a budget fleets differ in what they serve, so no discount makes them tie."""
+    rows = tuple((b.name, b.usd_per_hour, rival_words(b)) for b in _others(plan)[:SHOWN_ALTERNATIVES])
+    columns = (
+        Column("name", "Fleet"),
+        Column("usd_per_hour", "USD/h", Kind.USD_RATE),
+        Column("serves", "What it serves"),
+    )
+    if not rows:
+        return []
+    said = "Under a budget the cheapest fleet is not the best: these serve less of the demand than the plan."
+    return [Table("alternatives", "Other fleets within the budget", columns, rows), Sentences((said,))]
 
 
 def entries(beside: Beside) -> tuple[Entry, ...]:
     """Groups the explanation brings in by price, the nearest to entering first."""
-    if beside.explanation is None:
+    if beside.extras.explanation is None:
         return ()
     found = [
         Entry(
@@ -91,15 +137,20 @@ def entries(beside: Beside) -> tuple[Entry, ...]:
             enters_at_usd_per_hour_each=a.flip_usd_per_hour_each,
             discount=1 - a.flip_price_factor,
         )
-        for a in beside.explanation.alternatives
+        for a in beside.extras.explanation.alternatives
         if not a.in_plan and a.flip_offer and a.flip_price_factor and a.flip_usd_per_hour_each
     ]
     return tuple(sorted(found, key=lambda entry: (entry.discount, entry.grouping, entry.name)))
 
 
 def _explained(beside: Beside) -> list[Block]:
-    if beside.explanation is None:
-        return [Sentences(("Regret and flip price per offer: not given (--explanation FILE).",))]
+    found = beside.extras.explanation
+    if found is None:
+        said = (
+            f"Regret and flip price of what is not bought: {beside.extras.why_not}. "
+            "`advisor explain PLAN --format json -o why.json`, then --explanation why.json, fills them in."
+        )
+        return [Sentences((said,))]
     columns = (
         Column("grouping", "Kind"),
         Column("name", "Alternative"),
@@ -109,7 +160,7 @@ def _explained(beside: Beside) -> list[Block]:
         Column("flip_discount", "Discount there", Kind.SHARE),
         Column("why_not", "Why not"),
     )
-    left = [a for a in beside.explanation.alternatives if not a.in_plan]
+    left = [a for a in found.alternatives if not a.in_plan]
     best = sorted(left, key=_by_regret)[:SHOWN_ALTERNATIVES]
     if not best:
         return [Sentences(("The explanation names nothing that is not in the plan.",))]
@@ -125,7 +176,14 @@ def _explained(beside: Beside) -> list[Block]:
         )
         for a in best
     )
-    return [Table("explained", "Nearest to entering the plan", columns, rows)]
+    blocks: list[Block] = [Table("explained", "Nearest to entering the plan", columns, rows)]
+    if found.asked is not None:
+        said = (
+            f"The {found.asked} providers and accelerators nearest to entering were asked about; "
+            "`advisor explain PLAN` asks about every type, region, provider and market."
+        )
+        blocks.append(Sentences((said,)))
+    return blocks
 
 
 def _by_regret(alternative: ExplainedAlternative) -> tuple[bool, Decimal, str, str]:
@@ -146,13 +204,17 @@ def _why_not(alternative: ExplainedAlternative) -> str:
     return "dearer per request served"
 
 
+def _yes(said: bool) -> str:
+    return "yes" if said else "no"
+
+
 def proof(plan: Plan, totals: Totals) -> Section:
     """What the solver proved, and about what."""
     found = plan.optimality
     if found is None:
         return Section("proof", "Optimality proof", (), "The plan carries no proof.")
     facts = (
-        Fact("Proved cheapest", "yes" if found.proved else "no"),
+        Fact("Proved to serve the most" if has_budget(plan) else "Proved cheapest", _yes(found.proved)),
         Fact("Cost, USD per hour", totals.usd_per_hour, Kind.USD_RATE),
         Fact("No fleet costs less than, USD per hour", found.lower_bound_usd_per_hour, Kind.USD_RATE),
         Fact("Gap", found.relative_gap, Kind.SHARE),
@@ -169,7 +231,7 @@ def proof(plan: Plan, totals: Totals) -> Section:
             Column("saving", "What admitting them would save"),
         ),
         tuple(
-            (reason, found.meaning, found.count, found.saving_if_admitted or UNKNOWN)
+            (reason.replace("_", " "), found.meaning, found.count, found.saving_if_admitted or UNKNOWN)
             for reason, found in plan.exclusions.items()
         ),
     )

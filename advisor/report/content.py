@@ -13,11 +13,13 @@ from advisor.catalog.freshness import ON_DEMAND_LIMIT, SPOT_LIMIT
 from advisor.domain import Market
 from advisor.errors import PlanRefused
 from advisor.report import (
+    change_sections,
     choice_sections,
     map_sections,
     price_sections,
     purchase_sections,
     quota_sections,
+    risk_sections,
     service_sections,
     trust_sections,
 )
@@ -64,28 +66,28 @@ def report_of(plan: Plan, beside: Beside) -> Report:
         entries=choice_sections.entries(beside),
         sections=(
             purchase_sections.decision(plan, beside, lines, totals),
-            purchase_sections.lines_to_buy(plan, lines, totals),
-            purchase_sections.side_costs(plan, side),
+            purchase_sections.lines_to_buy(lines, totals),
+            trust_sections.signatures(),
+            purchase_sections.costs(plan, lines, side),
             service_sections.demand(plan),
             service_sections.slo(plan),
             service_sections.serving(plan),
             service_sections.token_cost(plan, beside, fleet_cost),
             price_sections.price_evidence(plan, beside, lines),
             quota_sections.quotas(plan, beside),
-            trust_sections.risk(plan),
-            trust_sections.redundancy(plan),
+            risk_sections.risk(plan),
+            risk_sections.redundancy(plan),
             choice_sections.alternatives(plan, beside, rivals),
             map_sections.sensitivity(plan, beside),
             map_sections.heat_map(beside),
             map_sections.frontier(plan, beside),
             choice_sections.proof(plan, totals),
-            trust_sections.simulation(beside),
-            trust_sections.change(plan, beside),
-            trust_sections.migration(plan),
+            trust_sections.simulation(plan, beside),
+            change_sections.change(plan, beside),
+            change_sections.migration(plan),
             trust_sections.carbon(plan),
             trust_sections.assumptions(plan),
             trust_sections.reproduction(plan, beside),
-            trust_sections.signatures(),
         ),
     )
 
@@ -149,15 +151,10 @@ def _cents(amount: Decimal) -> Decimal:
 
 def _alternative(baseline: Baseline) -> Alternative:
     offers = [line.partition(" × ")[2] for line in baseline.fleet]
-    parts = [
-        part
-        for part in (baseline.detail, f"buys {', '.join(baseline.fleet)}" if baseline.fleet else "")
-        if part
-    ]
     name = f"{baseline.name} alone" if baseline.kind == "single_accelerator" else baseline.name
     return Alternative(
         name=name,
         usd_per_hour=baseline.usd_per_hour or Decimal(0),
         providers=tuple(sorted({offer.partition(":")[0] for offer in offers if offer})),
-        detail="; ".join(parts),
+        detail=choice_sections.rival_words(baseline),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from advisor.errors import AdvisorError, UsageError
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from advisor.catalog.history import PriceHistory
     from advisor.plan.plan import Plan, Purchase
     from advisor.recommendation.findings import Catalog
-    from advisor.report.answers import Frontier
 
+SOLVE_SECONDS: Final = 2.5
+"""Bound on what a report solves, in seconds as the plan's own proof counted them."""
 CHARTED_LINES: Final = 6
 """Lines whose price history is drawn, the dearest first: more cannot be told apart in one chart."""
 MOST_DAYS: Final = 3650
@@ -34,6 +35,7 @@ class Wishes:
     valid_days: int | None = None
     show_quota: bool = False
     what_if: bool = True
+    solve_seconds: float = SOLVE_SECONDS
     quota: Path | None = None
     previous: Path | None = None
     simulation: Path | None = None
@@ -51,14 +53,13 @@ def gather(plan: Plan, wishes: Wishes, now: datetime) -> Beside:
     from advisor.catalog.facts import load_facts
     from advisor.catalog.hosted_api import load_hosted_prices
     from advisor.plan.read import read_plan
-    from advisor.report.answers import read_explanation, read_frontier, read_simulation
+    from advisor.report.answers import read_simulation
 
     if wishes.valid_days is not None and not 1 <= wishes.valid_days <= MOST_DAYS:
         raise UsageError(f"--valid-days {wishes.valid_days} is not allowed; 1 to {MOST_DAYS:,} days")
     facts = load_facts()
     catalog, missing = _catalog(plan)
     account = _account(plan, wishes, facts)
-    frontier = read_frontier(wishes.frontier) if wishes.frontier else None
     return Beside(
         now=now,
         title=wishes.title,
@@ -74,8 +75,7 @@ def gather(plan: Plan, wishes: Wishes, now: datetime) -> Beside:
         limits={limit.key: limit for limit in account.limits} if account else None,
         previous=read_plan(wishes.previous) if wishes.previous else None,
         simulation=read_simulation(wishes.simulation, plan.plan_id) if wishes.simulation else None,
-        explanation=read_explanation(wishes.explanation, plan.plan_id) if wishes.explanation else None,
-        extras=_extras(plan, wishes, catalog, missing, account, frontier),
+        extras=_extras(plan, wishes, catalog, missing, account),
         command=wishes.command,
         files=_digests(wishes),
     )
@@ -105,32 +105,25 @@ def _account(plan: Plan, wishes: Wishes, facts: Facts) -> Account | None:
 
 
 def _extras(
-    plan: Plan, wishes: Wishes, catalog: Catalog | None, missing: str, account: Account | None,
-    frontier: Frontier | None,
-) -> Extras:  # fmt: skip
-    """What takes solving, where the plan's own inputs are at hand."""
-    if not wishes.what_if:
-        return Extras(frontier=frontier, why_not="not run (--no-what-if)")
-    digest = account.sha256 if account else None
-    if not missing and plan.inputs.account_sha256 not in (None, digest):
-        missing = "not run, since the account file the plan was made with is not at hand (--quota FILE)"
-    if catalog is None or missing:
-        return Extras(frontier=frontier, why_not=missing)
-    from advisor.recommendation.prepare import prepare
-    from advisor.recommendation.replan import request_of
-    from advisor.recommendation.sensitivity import cheapest_per_size, swings
+    plan: Plan, wishes: Wishes, catalog: Catalog | None, missing: str, account: Account | None
+) -> Extras:
+    """Other commands' answers as handed in; the rest solved where the plan's own inputs are at hand."""
+    from advisor.report.answers import read_explanation, read_frontier
+    from advisor.report.solving import Bound, solved
 
+    frontier = read_frontier(wishes.frontier) if wishes.frontier else None
+    explanation = read_explanation(wishes.explanation, plan.plan_id) if wishes.explanation else None
+    digest = account.sha256 if account else None
+    if not wishes.what_if:
+        missing = "not run (--no-what-if)"
+    elif not missing and plan.inputs.account_sha256 not in (None, digest):
+        missing = "not run, since the account file the plan was made with is not at hand (--quota FILE)"
+    if catalog is None or missing or not plan.purchase:
+        return Extras(frontier=frontier, explanation=explanation, why_not=missing or "not run")
     held = account if plan.inputs.account_sha256 else None
-    request = request_of(plan)
-    prepared = prepare(request, catalog, held, plan.created_at)
-    return Extras(
-        swings=swings(plan, prepared),
-        cheapest_per_size=tuple(
-            cheapest_per_size(service, request, catalog, held, plan.created_at)
-            for service in request.services
-        ),
-        frontier=frontier,
-    )
+    bound = Bound.of(plan, wishes.solve_seconds)
+    found = solved(plan, catalog, held, bound, explained=explanation is not None, curved=frontier is not None)
+    return replace(found, frontier=frontier or found.frontier, explanation=explanation or found.explanation)
 
 
 def _histories(plan: Plan) -> tuple[PriceHistory, ...]:
@@ -141,8 +134,6 @@ def _histories(plan: Plan) -> tuple[PriceHistory, ...]:
 
 
 def _history(line: Purchase) -> PriceHistory | None:
-    from dataclasses import replace
-
     from advisor.catalog.history import history_folder, price_history
     from advisor.catalog.store import Store, advisor_home, shipped_folder
 

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING
 from advisor.report.blocks import (
     Block,
     Column,
-    Curve,
     Figure,
-    HeatCell,
-    HeatMap,
     Kind,
-    Point,
     Section,
     Sentences,
-    Swing,
     Table,
+)
+from advisor.report.figures import (
+    Curve,
+    HeatCell,
+    HeatMap,
+    Point,
+    Swing,
     Tornado,
 )
 from advisor.report.spell import UNKNOWN, spell
@@ -154,7 +156,11 @@ def frontier(plan: Plan, beside: Beside) -> Section:
     """Cost against one thing that can be chosen."""
     found = beside.extras.frontier
     if found is None:
-        return Section("frontier", "Frontier", (), "Frontier: not given (--frontier FILE).")
+        said = (
+            f"Frontier: {beside.extras.why_not}. `advisor frontier PLAN --format json -o curve.json`, then "
+            "--frontier curve.json, fills it in."
+        )
+        return Section("frontier", "Frontier", (), said)
     known = [p for p in found.points if p.usd_per_hour is not None]
     table = Table(
         "frontier",
@@ -165,7 +171,7 @@ def frontier(plan: Plan, beside: Beside) -> Section:
     if not known:
         return Section("frontier", "Frontier", (table,))
     chart = Curve(
-        tuple(Point(p.value, float(p.usd_per_hour or 0), p.usd_per_hour == plan.usd_per_hour) for p in known),
+        tuple(Point(p.value, float(p.usd_per_hour or 0), found.is_here(p, plan.usd_per_hour)) for p in known),
         found.against,
         "USD/h",
     )

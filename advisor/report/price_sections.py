@@ -10,12 +10,14 @@ from advisor.report.blocks import (
     Column,
     Figure,
     Kind,
-    PriceLine,
-    PriceLines,
     Section,
     Sentences,
-    Step,
     Table,
+)
+from advisor.report.figures import (
+    PriceLine,
+    PriceLines,
+    Step,
 )
 from advisor.report.purchase_sections import market_words
 
@@ -98,12 +100,7 @@ def _history(beside: Beside) -> list[Block]:
             )
     once = [line for line in lines if len(line.steps) < _FEWEST]
     lines = [line for line in lines if len(line.steps) >= _FEWEST]
-    seen_once = [
-        f"{line.label}: {line.steps[0].value:g} USD/h, the only price on record, seen from "
-        f"{line.steps[0].start} to {line.steps[0].until}."
-        for line in once
-    ]
-    words = [Sentences(tuple(seen_once))] if seen_once else []
+    words = [Sentences(tuple(map(_only_price, once)))] if once else []
     if not lines:
         return list(words or [Sentences(("No price history of the lines bought on is at hand.",))])
     told = [
@@ -132,6 +129,15 @@ def _history(beside: Beside) -> list[Block]:
         ),
         *words,
     ]
+
+
+def _only_price(line: PriceLine) -> str:
+    (step,) = line.steps
+    seen = f"on {step.start}" if step.start == step.until else f"from {step.start} to {step.until}"
+    return (
+        f"Price history: {line.label} has one price on record, {step.value:g} USD/h, seen {seen}; every "
+        "`advisor refresh` adds to it."
+    )
 
 
 _FEWEST: Final = 2

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Final
 from advisor.catalog.freshness import ON_DEMAND_LIMIT, SPOT_LIMIT
 from advisor.domain import Market
 from advisor.report.blocks import (
-    Bar,
-    Bars,
     Block,
     Column,
     Fact,
@@ -19,6 +17,10 @@ from advisor.report.blocks import (
     Section,
     Sentences,
     Table,
+)
+from advisor.report.figures import (
+    Bar,
+    Bars,
 )
 from advisor.report.spell import spell
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from advisor.report.blocks import Line, SideLine, Totals, Value
 
 MONTHS_PER_YEAR: Final = 12
+_LINES_IN_WORDS: Final = 3
 _MARKET_WORDS: Final = {Market.ON_DEMAND: "on demand", Market.SPOT: "spot", Market.RESERVED: "reserved"}
 _OPTIONAL_COSTS: Final = ("egress", "disk", "load balancers", "public IP addresses", "licences", "support")
 
@@ -50,25 +53,81 @@ def valid_until(plan: Plan, beside: Beside) -> date:
 
 def decision(plan: Plan, beside: Beside, lines: tuple[Line, ...], totals: Totals) -> Section:
     """What is to be approved, on one screen."""
-    noun = "instance" if totals.instances == 1 else "instances"
-    facts = [
-        Fact("Decision asked for", f"rent {totals.instances} {noun}, listed below"),
-        Fact("Cost, USD per hour", totals.usd_per_hour, Kind.USD_RATE),
+    headline = (
         Fact(f"Cost, USD per month of {plan.hours_per_month} hours", totals.usd_per_month, Kind.USD),
         Fact(f"Cost, USD per year of {_hours_per_year(plan):,} hours", totals.usd_per_year, Kind.USD),
-        Fact("Proof", _proof_words(plan)),
-        Fact("Simulated against the SLO", beside.simulation.verdict if beside.simulation else "not run"),
-        Fact("Report made", beside.now, Kind.MOMENT),
+        Fact("Cost, USD per hour", totals.usd_per_hour, Kind.USD_RATE),
         Fact("Valid until", valid_until(plan, beside), Kind.DAY),
+    )
+    facts = (
+        Fact("Decision asked for", _asked_for(lines, totals)),
+        Fact("To serve", _served_words(plan)),
+        *_beside_the_cost(plan, beside),
+        Fact("Proof", _proof_words(plan)),
+        Fact("Simulated against the SLO", _verdict(plan, beside)),
         Fact("Validity rests on", _validity_words(plan, beside, lines)),
-        Fact("Plan", plan.plan_id, Kind.CODE),
-        Fact("Plan made", plan.created_at, Kind.MOMENT),
         Fact("Requested by", beside.requester or "not stated (--requester)"),
-    ]
-    blocks: list[Block] = [Facts(tuple(facts))]
+        Fact("Plan", f"{plan.plan_id}, made {spell(plan.created_at, Kind.MOMENT)}"),
+        Fact("Report made", beside.now, Kind.MOMENT),
+    )
+    blocks: list[Block] = [Facts(headline, headline=True), Facts(facts)]
     if plan.warnings:
         blocks.append(Sentences(tuple(plan.warnings), emphasis=True))
     return Section("decision", "Decision", tuple(blocks))
+
+
+def _asked_for(lines: tuple[Line, ...], totals: Totals) -> str:
+    """The order in one line; a long one by its total, the lines being listed below."""
+    if len(lines) <= _LINES_IN_WORDS:
+        return "rent " + ", ".join(
+            f"{line.instances} × {line.instance_type} ({market_words(line.market)}, {line.provider} "
+            f"{line.zone or line.region})"
+            for line in lines
+        )
+    return f"rent {totals.instances} instances of {len(lines)} kinds, listed below"
+
+
+def _served_words(plan: Plan) -> str:
+    return "; ".join(
+        f"{_share_words(service.served_share)}{service.rate_requests_per_s:.4g} requests/s of "
+        f"{service.model} within {service.slo}"
+        for service in plan.services
+    )
+
+
+def _share_words(share: float) -> str:
+    return "" if share >= 1 else f"{share:.1%} of "
+
+
+def has_budget(plan: Plan) -> bool:
+    """Whether the plan serves as much as a budget pays for."""
+    return any(rule.kind == "budget" for rule in plan.rules)
+
+
+def _beside_the_cost(plan: Plan, beside: Beside) -> list[Fact]:
+    """What an approver asks next: against before, if all spot goes, if demand is another."""
+    from advisor.recommendation.sensitivity import DEMAND
+
+    facts = []
+    if plan.migration:
+        facts.append(
+            Fact("The fleet held costs, USD per hour", plan.migration.held_usd_per_hour, Kind.USD_RATE)
+        )
+    if beside.previous and beside.previous.usd_per_hour is not None:
+        facts.append(Fact("The last plan cost, USD per hour", beside.previous.usd_per_hour, Kind.USD_RATE))
+    if plan.risk:
+        facts.append(Fact("If all spot is lost, USD per hour", plan.risk.worst_usd_per_hour, Kind.USD_RATE))
+    demand = next((s for s in beside.extras.swings or () if s.label == DEMAND), None)
+    if demand:
+        ends = ((demand.low_label, demand.low_usd_per_hour), (demand.high_label, demand.high_usd_per_hour))
+        words = (f"{'no fleet' if usd is None else spell(usd, Kind.USD_RATE)} at {at}" for at, usd in ends)
+        facts.append(Fact("If demand is another, USD per hour", ", ".join(words)))
+    return facts
+
+
+def _verdict(plan: Plan, beside: Beside) -> str:
+    found = beside.simulation or plan.simulation
+    return found.verdict if found else "not run"
 
 
 def _hours_per_year(plan: Plan) -> int:
@@ -79,6 +138,8 @@ def _proof_words(plan: Plan) -> str:
     proof = plan.optimality
     if proof is None:
         return "no proof"
+    if proof.proved and has_budget(plan):
+        return "no fleet within the budget serves more under the stated inputs"
     if proof.proved:
         return "no cheaper fleet exists under the stated inputs"
     return f"not proved cheapest; the gap is {spell(proof.relative_gap, Kind.SHARE)}"
@@ -96,7 +157,7 @@ def _validity_words(plan: Plan, beside: Beside, lines: tuple[Line, ...]) -> str:
     return f"{words}; {stale} of {len(lines)} lines rest on stale prices, so confirm those first"
 
 
-def lines_to_buy(plan: Plan, lines: tuple[Line, ...], totals: Totals) -> Section:
+def lines_to_buy(lines: tuple[Line, ...], totals: Totals) -> Section:
     """Every line with what it is, where, how many, and what it costs."""
     columns = (
         Column("provider", "Provider"),
@@ -133,16 +194,11 @@ def lines_to_buy(plan: Plan, lines: tuple[Line, ...], totals: Totals) -> Section
         *("Total", "", "", "", "", None, "", totals.instances, None),
         *(totals.usd_per_hour, totals.usd_per_month, totals.usd_per_year),
     )
-    notes = (
-        (
-            f"A month is {plan.hours_per_month} hours, a year {_hours_per_year(plan):,}; prices are in USD "
-            "as their sources state them, so no currency was converted."
-        ),
-        (
-            "The totals are the hourly total times the hours, rounded once; rounded lines may differ from "
-            "them by a cent."
-        ),
-    )
+    bought = Table("lines", "What to buy", columns, rows, total)
+    return Section("lines", "Lines to buy", (bought,))
+
+
+def _cost_by_line(lines: tuple[Line, ...]) -> Figure:
     chart = Bars(
         tuple(
             Bar(
@@ -154,8 +210,7 @@ def lines_to_buy(plan: Plan, lines: tuple[Line, ...], totals: Totals) -> Section
         ),
         "USD a month",
     )
-    bought = Table("lines", "What to buy", columns, rows, total)
-    figure = Figure(
+    return Figure(
         "cost_by_line",
         "Cost by line, USD a month",
         "Cost by line: " + "; ".join(f"{bar.label}: {bar.words}" for bar in chart.bars) + ".",
@@ -164,12 +219,9 @@ def lines_to_buy(plan: Plan, lines: tuple[Line, ...], totals: Totals) -> Section
             "cost_by_line_numbers",
             "Cost by line",
             (Column("line", "Line"), Column("usd_per_month", "USD/month", Kind.USD)),
-            tuple(
-                (bar.label, line.usd_per_month) for bar, line in zip(chart.bars, lines, strict=True)
-            ),
+            tuple((bar.label, line.usd_per_month) for bar, line in zip(chart.bars, lines, strict=True)),
         ),
-    )  # fmt: skip
-    return Section("lines", "Lines to buy", (bought, Sentences(notes), figure))
+    )
 
 
 def _region_words(line: Line) -> str:
@@ -179,22 +231,33 @@ def _region_words(line: Line) -> str:
 
 def _gpu_words(line: Line) -> str:
     memory = "" if line.accelerator_memory_gb is None else f", {line.accelerator_memory_gb:g} GB"
+    if memory and line.accelerator.endswith(f"-{line.accelerator_memory_gb:g}gb"):
+        memory = ""  # the id says it
     named = line.accelerator_name if line.accelerator_name != line.accelerator else ""
     return f"{named} ({line.accelerator}{memory})" if named else f"{line.accelerator}{memory}"
 
 
-def side_costs(plan: Plan, side: tuple[SideLine, ...]) -> Section:
-    """What the fleet costs besides instances, and what was left out."""
+def costs(plan: Plan, lines: tuple[Line, ...], side: tuple[SideLine, ...]) -> Section:
+    """Where the money goes, what the fleet costs besides instances, and what was left out."""
     included = {line.name for line in side}
     left_out = [name for name in _OPTIONAL_COSTS if name not in included]
     words = Sentences(
         (
             f"Not included: {', '.join(left_out)}, taxes, one-off costs of moving.",
             "Prices are list prices before tax, without negotiated discounts, as their sources state them.",
+            (
+                f"A month is {plan.hours_per_month} hours, a year {_hours_per_year(plan):,}; prices are in "
+                "USD as their sources state them, so no currency was converted."
+            ),
+            (
+                "The totals are the hourly total times the hours, rounded once; rounded lines may differ "
+                "from them by a cent."
+            ),
         )
     )
+    title = "Cost by line, and side costs"
     if not side:
-        return Section("side_costs", "Side costs", (words,))
+        return Section("side_costs", title, (_cost_by_line(lines), words))
     table = Table(
         "side_costs",
         "Included beside the instances",
@@ -209,4 +272,4 @@ def side_costs(plan: Plan, side: tuple[SideLine, ...]) -> Section:
             for line in side
         ),
     )
-    return Section("side_costs", "Side costs", (table, words))
+    return Section("side_costs", title, (_cost_by_line(lines), table, words))

@@ -11,10 +11,13 @@ from advisor.report.purchase_sections import market_words
 from advisor.report.tokens import token_economics
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from decimal import Decimal
 
+    from advisor.catalog.hosted_api import HostedPrice
     from advisor.plan.plan import Plan, ServiceLine
     from advisor.report.beside import Beside
+    from advisor.report.blocks import Value
     from advisor.report.tokens import TokenEconomics
 
 DEFINITIONS: Final = (
@@ -32,6 +35,8 @@ DEFINITIONS: Final = (
     "Headroom: the share of every replica's capacity that the plan leaves free.",
 )
 _SHOWN_BUCKETS: Final = 12
+_SHOWN_OTHER_MODELS: Final = 5
+_LIKE_FOR_LIKE: Final = ("break_even_requests_per_s", "against_load")
 
 
 def demand(plan: Plan) -> Section:
@@ -190,7 +195,7 @@ def token_cost(plan: Plan, beside: Beside, fleet_usd_per_hour: Decimal) -> Secti
 def _hosted(services: list[TokenEconomics], beside: Beside) -> list[Block]:
     if not beside.hosted:
         return [Sentences(("Hosted API prices: none on file.",))]
-    columns = (
+    columns: tuple[Column, ...] = (
         Column("service", "Service"),
         Column("host", "Host"),
         Column("model", "Hosted model"),
@@ -202,48 +207,66 @@ def _hosted(services: list[TokenEconomics], beside: Beside) -> list[Block]:
         Column("against_load", "Break-even / stated load", Kind.NUMBER),
         Column("observed_on", "Seen on", Kind.DAY),
     )
-    rows = []
-    for each in services:
-        ordered = sorted(
-            beside.hosted,
-            key=lambda p: (p.canonical_model != each.service.model, each.hosted_usd_per_hour(p), p.model_id),
-        )
-        for price in ordered:
-            same = price.canonical_model == each.service.model
-            load = each.break_even_requests_per_s(price) if same else None
-            rows.append(
-                (
-                    each.service.name,
-                    price.provider,
-                    f"{price.model} ({price.note})" if same and price.note else price.model,
-                    "yes" if same else "no",
-                    price.input_usd_per_million_tokens,
-                    price.output_usd_per_million_tokens,
-                    each.hosted_usd_per_million(price),
-                    load,
-                    load / each.served_requests_per_s if load and each.served_requests_per_s else None,
-                    price.observed_on,
-                )
+    rows = tuple(row for each in services for row in _hosted_rows(each, beside.hosted))
+    like = any(price.canonical_model == each.service.model for each in services for price in beside.hosted)
+    if not like:  # no row has a break-even load, and columns of dashes say nothing
+        keep = [at for at, column in enumerate(columns) if column.key not in _LIKE_FOR_LIKE]
+        columns = tuple(columns[at] for at in keep)
+        rows = tuple(tuple(row[at] for at in keep) for row in rows)
+    table = Table("hosted", "Hosted API list prices for the same tokens", columns, rows)
+    return [table, Sentences(tuple(_hosted_words(services, beside)))]
+
+
+def _hosted_rows(each: TokenEconomics, hosted: Sequence[HostedPrice]) -> list[tuple[Value, ...]]:
+    """The very model first, then the cheapest of other models."""
+    model = each.service.model
+    ordered = sorted(
+        hosted, key=lambda p: (p.canonical_model != model, each.hosted_usd_per_hour(p), p.model_id)
+    )
+    alike = [price for price in ordered if price.canonical_model == model]
+    rows: list[tuple[Value, ...]] = []
+    for price in [*alike, *ordered[len(alike) :][:_SHOWN_OTHER_MODELS]]:
+        same = price.canonical_model == model
+        load = each.break_even_requests_per_s(price) if same else None
+        rows.append(
+            (
+                each.service.name,
+                price.provider,
+                f"{price.model} ({price.note})" if same and price.note else price.model,
+                "yes" if same else "no",
+                price.input_usd_per_million_tokens,
+                price.output_usd_per_million_tokens,
+                each.hosted_usd_per_million(price),
+                load,
+                load / each.served_requests_per_s if load and each.served_requests_per_s else None,
+                price.observed_on,
             )
-    unmatched = [e.service.name for e in services if not any(_same(e, p) for p in beside.hosted)]
+        )
+    return rows
+
+
+def _hosted_words(services: list[TokenEconomics], beside: Beside) -> list[str]:
     said = [
-        (
-            "Break-even load: above it this fleet is cheaper than the hosted API, below it dearer; beyond "
-            "saturation more instances are needed. It is stated only for the very model the plan serves."
-        ),
-        "Hosted prices are list prices, collected from "
-        + ", ".join(sorted({f"{p.price_page} ({p.source}, {p.licence})" for p in beside.hosted}))
-        + ".",
+        f"Break-even price of {each.service.name}: a hosted API of {each.service.model} is cheaper than this "
+        f"fleet below {each.usd_per_million_at_load} USD per million tokens of this mix at the stated load, "
+        f"below {each.usd_per_million_when_full} at saturation."
+        for each in services
+        if each.usd_per_million_at_load is not None
+    ]
+    unmatched = [
+        each.service.name
+        for each in services
+        if not any(price.canonical_model == each.service.model for price in beside.hosted)
     ]
     if unmatched:
-        said.insert(
-            0,
+        said.append(
             f"No hosted price on file is for the very model of {', '.join(unmatched)}: the rows marked "
-            "'no' are other models, for orientation only.",
+            "'no' are other models, the cheapest on file, for orientation only."
         )
-    table = Table("hosted", "Hosted API list prices for the same tokens", columns, tuple(rows))
-    return [table, Sentences(tuple(said))]
-
-
-def _same(each: TokenEconomics, price: object) -> bool:
-    return getattr(price, "canonical_model", None) == each.service.model
+    if len(unmatched) < len(services):
+        said.append(
+            "Break-even load: above it this fleet is cheaper than the hosted API, below it dearer; beyond "
+            "saturation more instances are needed. It is stated only for the very model the plan serves."
+        )
+    pages = sorted({f"{p.price_page} ({p.source}, {p.licence})" for p in beside.hosted})
+    return [*said, f"Hosted prices are list prices, collected from {', '.join(pages)}."]

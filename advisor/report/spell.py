@@ -65,6 +65,11 @@ def spell(value: Value, kind: Kind) -> str:
     return f"{number:,.4g}" if abs(number) < _FOUR_DIGITS else f"{number:,.0f}"
 
 
+def rate_of(usd_per_hour: float | None) -> Decimal | None:
+    """An amount that was worked out in floats, as money to four decimals."""
+    return None if usd_per_hour is None else Decimal(str(round(usd_per_hour, _FEWEST_PLACES)))
+
+
 def _places(value: Value) -> int:
     """Four decimals, or as many as the price has."""
     amount = Decimal(str(value))

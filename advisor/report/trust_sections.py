@@ -1,11 +1,9 @@
-"""What could go wrong and what changed: risk, simulation, change, carbon, limits, how to reproduce, sign."""
+"""What the decision rests on: the replay, carbon, limits, how to make it again, and who signs."""
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from advisor.domain import Market
 from advisor.report.blocks import (
     Block,
     Column,
@@ -18,13 +16,12 @@ from advisor.report.blocks import (
     Signatures,
     Table,
 )
-from advisor.report.spell import spell
 
 if TYPE_CHECKING:
-    from advisor.plan.plan import Migration, Plan
+    from advisor.plan.plan import Plan
+    from advisor.plan.simulation import Simulation as Replay
     from advisor.report.answers import Attained
     from advisor.report.beside import Beside
-    from advisor.report.blocks import Value
 
 ROLES: Final = ("Requested by", "Checked by (SLO owner)", "Checked by (FinOps)", "Approved by")
 
@@ -42,103 +39,17 @@ _LIMITS: Final = (
 )
 
 
-def risk(plan: Plan) -> Section:
-    """How much is spot, how often it goes, and what replaces it."""
-    spot = sum((line.usd_per_hour for line in plan.purchase if line.market is Market.SPOT), Decimal(0))
-    whole = sum((line.usd_per_hour for line in plan.purchase), Decimal(0))
-    share = float(spot / whole) if whole else 0.0
-    facts = [Fact("Spot share of the cost", share, Kind.SHARE)]
-    if not spot:
-        facts.append(Fact("Interruption", "none: no line is spot"))
-        return Section("risk", "Spot risk", (Facts(tuple(facts)),))
-    bands = [
-        f"{line.instance_type}: {line.interruption or 'not known'}"
-        for line in plan.purchase
-        if line.market is Market.SPOT
-    ]
-    facts.append(Fact("Interruption band per month", "; ".join(bands)))
-    blocks: list[Block] = []
-    if plan.risk is None:
-        market = next((b for b in plan.baselines if b.kind == "market"), None)
-        cost = market.usd_per_hour if market else None
-        facts.append(Fact("On-demand only would cost, USD per hour", cost, Kind.USD_RATE))
-        return Section("risk", "Spot risk", (Facts(tuple(facts)),))
-    facts += [
-        Fact(
-            "Expected cost with interruptions, USD per hour", plan.risk.expected_usd_per_hour, Kind.USD_RATE
-        ),
-        Fact("Worst cost, all spot lost at once, USD per hour", plan.risk.worst_usd_per_hour, Kind.USD_RATE),
-        Fact("Hours on the fallback per interruption (assumed)", plan.risk.hours_on_fallback, Kind.NUMBER),
-    ]
-    blocks.append(Facts(tuple(facts)))
-    blocks.append(
-        Table(
-            "fallbacks",
-            "What replaces a spot line while it is reclaimed",
-            (
-                Column("offer", "Spot line"),
-                Column("instances", "Count", Kind.COUNT),
-                Column("interruption", "Interrupted per month"),
-                Column("fallback", "Fallback"),
-                Column("usd_per_hour_each", "Fallback, USD/h each", Kind.USD_RATE),
-            ),
-            tuple(
-                (
-                    f.offer,
-                    f.instances,
-                    f.interruption or "not known",
-                    f.fallback or "none",
-                    f.fallback_usd_per_hour_each,
-                )
-                for f in plan.risk.fallbacks
-            ),
-        )
-    )
-    return Section("risk", "Spot risk", tuple(blocks))
-
-
-def redundancy(plan: Plan) -> Section:
-    """Which losses the fleet survives, by rule."""
-    if not plan.rules:
-        return Section(
-            "redundancy", "Redundancy", (),
-            "No rule was asked for: nothing beyond the headroom is kept for the loss of an instance, a zone "
-            "or a region.",
-        )  # fmt: skip
-    rules = Table(
-        "rules",
-        "Rules the fleet obeys, and what each costs",
-        (Column("rule", "Rule"), Column("premium_usd_per_hour", "Premium, USD/h", Kind.USD_RATE)),
-        tuple((rule.text, _premium(rule.premium_usd_per_hour)) for rule in plan.rules),
-    )
-    cases = tuple(
-        (rule.text, case.case, case.least_served_share) for rule in plan.rules for case in rule.cases
-    )
-    if not cases:
-        return Section("redundancy", "Redundancy", (rules,))
-    held = Table(
-        "cases",
-        "The cases that decide",
-        (
-            Column("rule", "Rule"),
-            Column("case", "Lost or in doubt"),
-            Column("least_served_share", "Least share of any size still served", Kind.SHARE),
-        ),
-        cases,
-    )
-    return Section("redundancy", "Redundancy", (rules, held))
-
-
-def _premium(usd_per_hour: float | None) -> Decimal | None:
-    return None if usd_per_hour is None else Decimal(str(round(usd_per_hour, 4)))
-
-
-def simulation(beside: Beside) -> Section:
+def simulation(plan: Plan, beside: Beside) -> Section:
     """What happened when requests were replayed against the plan."""
     found = beside.simulation
     title = "Simulation verdict"
+    if found is None and plan.simulation is not None:
+        return Section("simulation", title, _replayed_on_the_way(plan.simulation))
     if found is None:
-        said = "Not run, or not given: `advisor simulate PLAN --format json -o sim.json`, then --simulation."
+        said = (
+            "Not run, or not given. `advisor simulate PLAN --format json -o sim.json`, then --simulation "
+            "sim.json, fills it in; so does `advisor recommend --simulate`."
+        )
         return Section("simulation", title, (), said)
     facts = [
         Fact("Verdict", found.verdict),
@@ -183,102 +94,38 @@ def simulation(beside: Beside) -> Section:
     return Section("simulation", title, tuple(blocks))
 
 
+def _replayed_on_the_way(found: Replay) -> tuple[Block, ...]:
+    """The verdict that the plan itself carries."""
+    facts = Facts(
+        (
+            Fact("Verdict", found.verdict),
+            Fact("Asked for, % of requests within every limit", found.target_percent, Kind.NUMBER),
+            Fact("Found, % of requests within every limit", found.attained_percent, Kind.NUMBER),
+            Fact("Requests replayed", found.requests, Kind.COUNT),
+            Fact("Seconds of arrivals", found.duration_s, Kind.NUMBER),
+            Fact("Arrivals", ", ".join(found.arrivals)),
+            Fact("What ran out first", found.bottleneck),
+            Fact("Seed", found.seed, Kind.COUNT),
+        )
+    )
+    trials = Table(
+        "headroom_trials",
+        "Headrooms tried on the way to this plan",
+        (
+            Column("headroom", "Headroom", Kind.SHARE),
+            Column("passes", "Replay"),
+            Column("usd_per_hour", "Fleet, USD/h", Kind.USD_RATE),
+        ),
+        tuple((t.headroom, "passed" if t.passes else "failed", t.usd_per_hour) for t in found.trials),
+    )
+    return (facts, Sentences((found.evidence,)), *([trials] if trials.rows else []))
+
+
 def _attained(found: Attained) -> str:
     if not found.interval_percent:
         return f"{found.percent:.2f}"
     low, high = found.interval_percent[0], found.interval_percent[-1]
     return f"{found.percent:.2f} (95 % interval {low:.2f} to {high:.2f})"
-
-
-def change(plan: Plan, beside: Beside) -> Section:
-    """Against the last report's plan."""
-    title = "Change against the last report"
-    before = beside.previous
-    if before is None:
-        return Section("change", title, (), "The last report's plan was not given (--previous PLAN).")
-    held = {line.offer_id: line for line in before.purchase}
-    kept = {line.offer_id: line for line in plan.purchase}
-    rows: list[tuple[Value, ...]] = []
-    for offer in sorted(held | kept):
-        old, new = held.get(offer), kept.get(offer)
-        rows.append(
-            (
-                offer,
-                old.instances if old else 0,
-                new.instances if new else 0,
-                old.usd_per_hour_each if old else None,
-                new.usd_per_hour_each if new else None,
-                (new.usd_per_hour if new else Decimal(0)) - (old.usd_per_hour if old else Decimal(0)),
-            )
-        )
-    old_total, new_total = before.usd_per_hour or Decimal(0), plan.usd_per_hour or Decimal(0)
-    columns = (
-        Column("line", "Line"),
-        Column("instances_before", "Count before", Kind.COUNT),
-        Column("instances_after", "Count now", Kind.COUNT),
-        Column("price_before", "USD/h each before", Kind.USD_RATE),
-        Column("price_after", "USD/h each now", Kind.USD_RATE),
-        Column("change_usd_per_hour", "Change, USD/h", Kind.USD_RATE),
-    )
-    total = ("Total", None, None, old_total, new_total, new_total - old_total)
-    made = f"The last plan is {before.plan_id}, made {before.created_at:%Y-%m-%d}."
-    same = f" It cost {spell(old_total, Kind.USD_RATE)} USD/h, this one {spell(new_total, Kind.USD_RATE)}."
-    return Section(
-        "change",
-        title,
-        (Sentences((made + same,)), Table("change", "Line by line", columns, tuple(rows), total)),
-    )
-
-
-def migration(plan: Plan) -> Section:
-    """Against the fleet held today, with the steps to get there."""
-    found = plan.migration
-    title = "Change against the current fleet"
-    if found is None:
-        said = "The plan was made without a current fleet (recommend --current FLEET)."
-        return Section("migration", title, (), said)
-    return Section("migration", title, tuple(_migration_blocks(found)))
-
-
-def _migration_blocks(found: Migration) -> list[Block]:
-    facts = (
-        Fact("Decision", "change to the plan" if found.decision == "change" else "keep the fleet held"),
-        Fact("Fleet held, from", found.fleet_source),
-        Fact("Fleet held costs, USD per hour", found.held_usd_per_hour, Kind.USD_RATE),
-        Fact("Fleet held serves the demand", "yes" if found.held_serves else "no"),
-        Fact("Cheapest fleet, USD per hour", found.best_usd_per_hour, Kind.USD_RATE),
-        Fact("Saving, USD per hour", _premium(found.saving_usd_per_hour), Kind.USD_RATE),
-        Fact("One-off cost of the change, USD", found.one_off_usd, Kind.USD),
-        Fact("Pays back after, hours", found.payback_hours, Kind.NUMBER),
-        Fact("Cost of starting one instance, USD", found.usd_per_instance_started, Kind.USD),
-        Fact("Cost of giving one up, USD", found.usd_per_instance_stopped, Kind.USD),
-    )
-    changes = Table(
-        "fleet_changes",
-        "What changes",
-        (
-            Column("offer", "Line"),
-            Column("before", "Held", Kind.COUNT),
-            Column("after", "Planned", Kind.COUNT),
-        ),
-        tuple((c.offer, c.before, c.after) for c in found.changes),
-    )
-    steps = Table(
-        "migration_steps",
-        "Steps that keep capacity at every moment",
-        (
-            Column("step", "Step", Kind.COUNT),
-            Column("text", "What to do"),
-            Column("usd_per_hour", "Paid for after it, USD/h", Kind.USD_RATE),
-        ),
-        tuple((n, step.text, step.usd_per_hour) for n, step in enumerate(found.steps, start=1)),
-    )
-    unknown = [f"Not known to the catalog, left alone: {', '.join(found.unknown)}."] if found.unknown else []
-    return [
-        Facts(facts),
-        *(table for table in (changes, steps) if table.rows),
-        *([Sentences(tuple(unknown))] if unknown else []),
-    ]
 
 
 def carbon(plan: Plan) -> Section:

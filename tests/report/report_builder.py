@@ -90,6 +90,7 @@ def some_extras() -> Extras:
                 ],
             }
         ),
+        explanation=EXPLANATION,
     )
 
 
@@ -109,7 +110,7 @@ def beside(**changes: Any) -> Beside:
     """Everything beside the plan, unless told otherwise."""
     given: dict[str, Any] = {
         "now": NOW, "requester": "Platform", "hosted": (OTHER_MODEL, SAME_MODEL), "extras": some_extras(),
-        "histories": (a_history(),), "explanation": EXPLANATION, "simulation": SIMULATION,
+        "histories": (a_history(),), "simulation": SIMULATION,
         "previous": a_plan(), "command": "advisor report plan.json -o report.html",
         "regions": {"aws:us-east-1": Region("aws", "us-east-1", "US East", "US", "North America", 1.0, 2.0, (), True, "s")},
         "pools": (QuotaPool("aws", "L-3819A6DF", "All G and VT Spot Instance Requests", Market.SPOT, QuotaUnit.VCPU,

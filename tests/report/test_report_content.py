@@ -104,6 +104,58 @@ def test_alternatives_stand_cheapest_first_with_the_discount_at_which_they_tie()
     assert "a100-sxm-40gb" in said(section(a_report(), "alternatives"))  # serves nothing alone
 
 
+def with_baselines(*changes: dict[str, Any]) -> Plan:
+    """The plan, compared with other fleets than the hand-made ones."""
+    plain = {
+        "kind": "single_accelerator",
+        "usd_per_hour": "23.3968",
+        "status": "optimal",
+        "instances": 6,
+        "saving_fraction": 0.5,
+        "detail": "",
+        "fleet": [],
+    }
+    return a_plan(baselines=[plain | change for change in changes])
+
+
+def test_the_plans_own_fleet_and_one_named_twice_are_no_other_fleets() -> None:
+    own = [f"{line.instances} × {line.offer_id}" for line in a_plan().purchase]
+    rival = {"fleet": ["3 × aws:us-east-1:p5.4xlarge:spot"]}
+    plan = with_baselines(
+        {"name": "own", "usd_per_hour": "11.6984", "saving_fraction": 0.0, "fleet": own},
+        {"name": "a100", **rival},
+        {"name": "greedy", "kind": "greedy", "status": "feasible", **rival},
+    )
+    assert [rival.name for rival in a_report(plan).alternatives] == ["a100 alone"]
+
+
+def test_a_fleet_that_was_not_proved_cheapest_says_so_and_stands_last() -> None:
+    plan = with_baselines(
+        {"name": "cut short", "usd_per_hour": "14.623", "saving_fraction": 0.2, "status": "feasible"},
+        {"name": "proved"},
+    )
+    first, last = a_report(plan).alternatives
+    assert (first.name, last.name) == ("proved alone", "cut short alone")
+    assert "not proved: a cheaper fleet of this kind may exist" in last.detail
+
+
+def test_a_long_fleet_is_cut_and_says_how_much_is_left_out() -> None:
+    offers = [f"1 × aws:us-east-1:type{number}:spot" for number in range(60)]
+    (rival,) = a_report(with_baselines({"name": "l4", "fleet": offers})).alternatives
+    assert rival.detail.endswith("type2:spot and 57 more lines")
+
+
+def test_under_a_budget_other_fleets_are_told_by_what_they_serve() -> None:
+    served = {"name": "l4", "usd_per_hour": "1", "detail": "serves 52.8% of the requests by weight"}
+    plan = with_baselines(served)
+    plan = plan.model_copy(update={"rules": [*a_plan(**BUDGET).rules]})
+    report = a_report(plan)
+    assert report.alternatives == ()  # no discount makes them tie
+    (row,) = records(table(report, "alternatives"))
+    assert row["serves"] == "serves 52.8% of the requests by weight"
+    assert "no fleet within the budget serves more" in said(section(report, "decision"))
+
+
 def test_what_a_policy_would_save_is_no_alternative() -> None:
     names = {rival.name for rival in a_report().alternatives}
     assert "availability_unknown" not in names
@@ -142,6 +194,9 @@ def test_change_against_the_last_report_is_told_line_by_line() -> None:
     assert found.total[-1] == Decimal("11.6984") - Decimal("12.0375")
 
 
+BUDGET: dict[str, Any] = {
+    "rules": [{"kind": "budget", "text": "costs at most $2.00/h", "usd_per_hour": "2"}],
+}
 ABSENT = {
     "sensitivity": "not run", "heat_map": "not run", "frontier": "--frontier", "simulation": "--simulation",
     "change": "--previous", "migration": "current fleet", "carbon": "no estimate", "redundancy": "No rule",
@@ -149,9 +204,7 @@ ABSENT = {
 
 
 def test_what_is_not_there_is_named() -> None:
-    bare = report_of(
-        a_plan(), beside(extras=Extras(), simulation=None, previous=None, explanation=None, histories=())
-    )
+    bare = report_of(a_plan(), beside(extras=Extras(), simulation=None, previous=None, histories=()))
     for key, words in ABSENT.items():
         part = section(bare, key)
         assert part.absent is not None
@@ -204,6 +257,37 @@ def test_the_simulation_verdict_carries_its_figures() -> None:
         "all simulated",
     ):
         assert needed in told
+
+
+def test_a_replay_that_the_plan_carries_is_told_without_its_file() -> None:
+    replay = {
+        "verdict": "fail", "target_percent": 99.5, "attained_percent": 97.25, "requests": 1234,
+        "duration_s": 60.0, "arrivals": ["poisson"], "seed": 3, "evidence": "all simulated",
+        "bottleneck": "batches were full",
+        "trials": [{"headroom": 0.1, "passes": False, "usd_per_hour": "9.5"}],
+    }  # fmt: skip
+    report = a_report(a_plan(simulation=replay), simulation=None)
+    told = said(section(report, "simulation"))
+    for needed in ("fail", "97.25", "1234", "batches were full", "all simulated", "9.5"):
+        assert needed in told
+    assert "Simulated against the SLO: fail" in said(section(report, "decision"))
+
+
+def test_the_decision_is_signed_beside_what_it_buys() -> None:
+    keys = [part.key for part in a_report().sections]
+    assert keys[:3] == ["decision", "lines", "signatures"]
+
+
+def test_the_decision_names_the_order_and_what_other_demand_would_cost() -> None:
+    told = said(section(a_report(), "decision"))
+    assert "2 × g6e.12xlarge (spot, aws us-east-1a), 1 × a2-highgpu-1g (on demand, gcp us-central1)" in told
+    assert "8.0000 at −30%, 15.5000 at +30%" in told
+
+
+def test_a_hosted_api_has_a_price_at_which_it_breaks_even() -> None:
+    told = said(section(a_report(), "token_cost"))
+    # 11.6984 / 32.49 a million; the busiest replicas are 80 % full
+    assert "below 0.3601 USD per million tokens of this mix at the stated load, below 0.2881" in told
 
 
 def test_a_plan_that_buys_nothing_is_refused_with_its_reason() -> None:
