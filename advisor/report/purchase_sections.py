@@ -54,9 +54,9 @@ def valid_until(plan: Plan, beside: Beside) -> date:
 def decision(plan: Plan, beside: Beside, lines: tuple[Line, ...], totals: Totals) -> Section:
     """What is to be approved, on one screen."""
     headline = (
-        Fact(f"Cost, USD per month of {plan.hours_per_month} hours", totals.usd_per_month, Kind.USD),
-        Fact(f"Cost, USD per year of {_hours_per_year(plan):,} hours", totals.usd_per_year, Kind.USD),
-        Fact("Cost, USD per hour", totals.usd_per_hour, Kind.USD_RATE),
+        Fact(f"USD per month ({plan.hours_per_month} h)", totals.usd_per_month, Kind.USD),
+        Fact(f"USD per year ({_hours_per_year(plan):,} h)", totals.usd_per_year, Kind.USD),
+        Fact("USD per hour", totals.usd_per_hour, Kind.USD_RATE),
         Fact("Valid until", valid_until(plan, beside), Kind.DAY),
     )
     facts = (
