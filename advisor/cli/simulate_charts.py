@@ -19,6 +19,7 @@ def over_time(found: Timeline, width: int) -> list[str]:
     """One line per quantity, highest column full, its mean and peak beside it; then the axis of time."""
     rows = [
         ("arrivals/s", found.arrivals_per_s, "{:.3g}", 1.0),
+        ("busy %", found.busy, "{:.0f}", 100.0),
         ("batch %", found.batch, "{:.0f}", 100.0),
         ("running", found.running, "{:.3g}", 1.0),
         ("waiting", found.waiting, "{:.3g}", 1.0),
@@ -54,13 +55,13 @@ def distribution(found: Histogram, limit_ms: float | None, width: int) -> list[s
     shown = [place for place, share in enumerate(found.shares) if share >= _LEAST_SHARE]
     if not shown:
         return ["  no request has it"]
-    labels = {p: f"{_ms(found.edges_ms[p])} – {_ms(found.edges_ms[p + 1])}" for p in shown}
+    labels = {p: f"{milliseconds(found.edges_ms[p])} – {milliseconds(found.edges_ms[p + 1])}" for p in shown}
     margin = max(map(len, labels.values()))
     most = max(found.shares)
     room = min(max(10, width - margin - 22), 60)
     lines = []
     for place in range(shown[0], shown[-1] + 1):
-        label = f"{_ms(found.edges_ms[place])} – {_ms(found.edges_ms[place + 1])}"
+        label = f"{milliseconds(found.edges_ms[place])} – {milliseconds(found.edges_ms[place + 1])}"
         share = found.shares[place]
         beyond = limit_ms is not None and found.edges_ms[place] >= limit_ms
         bar = _BAR * round(share / most * room)
@@ -68,5 +69,6 @@ def distribution(found: Histogram, limit_ms: float | None, width: int) -> list[s
     return lines
 
 
-def _ms(value: float) -> str:
+def milliseconds(value: float) -> str:
+    """In the unit that reads best."""
     return f"{value:g} ms" if value < 1000 else f"{value / 1000:g} s"

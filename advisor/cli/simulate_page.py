@@ -5,7 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from advisor.cli.simulate_view import attainment_listing
+from advisor.cli.simulate_charts import milliseconds
+from advisor.cli.simulate_view import asked, attainment_listing, latencies_listing, loosest_limit_ms
 from advisor.cli.simulate_words import findings, loss_words, verdict, worth
 from advisor.report.svg import WIDTH, drawing, path, scale, shape, source, ticks, words
 from advisor.text import printable
@@ -13,13 +14,16 @@ from advisor.text import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from advisor.cli.output import Listing
     from advisor.simulate import Headroom, Replay
     from advisor.simulate.histogram import Histogram
 
 _STYLE: Final = """
-body{font:15px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem;color:#1b1b1b}
+body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1b1b}
 h1{font-size:1.3rem}h2{font-size:1.05rem;margin-top:2rem}table{border-collapse:collapse;width:100%}
 td,th{text-align:left;padding:.2rem .6rem .2rem 0;border-bottom:1px solid #ddd}td.n,th.n{text-align:right}
+td:nth-child(2){white-space:nowrap}
+.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(26rem,1fr));gap:0 2rem}
 .chart{width:100%;height:auto}.label{font:11px system-ui,sans-serif;fill:#444}.grid{stroke:#ddd}
 .line{fill:none;stroke:#0b61a4;stroke-width:1.6}.bar{fill:#0b61a4}.over{fill:#b3261e}.limit{stroke:#b3261e}
 """
@@ -29,26 +33,31 @@ _TOP, _HEIGHT = 8.0, 150.0
 
 def replay_page(replay: Replay, headroom: Headroom | None) -> str:
     """The whole page, styles and charts included; every text is escaped."""
-    said = [*findings(replay, headroom)]
+    said = [asked(replay), *findings(replay, headroom)]
     if replay.aftermath is not None:
         said += loss_words(replay.aftermath)
     time = replay.timeline
     span = time.start_s[-1] + time.start_s[1]
-    busy = [100 * value for value in time.batch]
+    busy, batch = ([100 * value for value in values] for values in (time.busy, time.batch))
     charts = [
-        ("Sequences running, % of the largest batches", _lines("batch", "Batch over time", busy, span)),
+        ("Replicas busy, %", _lines("busy", "Share of replicas at work over time", busy, span)),
+        ("Sequences running, % of the largest batches", _lines("batch", "Batch over time", batch, span)),
         ("Requests waiting", _lines("waiting", "Waiting requests over time", time.waiting, span)),
         ("Arrivals per second", _lines("arrivals", "Arrivals over time", time.arrivals_per_s, span)),
     ]
     for metric, histogram in replay.histograms.items():
-        limit = next((item.limit_ms for item in replay.limits if item.metric == metric), None)
+        limit = loosest_limit_ms(replay, metric)
         charts.append((f"Distribution of {metric.upper()}", _bars(metric, histogram, limit)))
     body = [
         f"<h1>{escape(verdict(replay))}</h1>",
         _list(said),
-        *(f"<h2>{escape(title)}</h2>{svg}" for title, svg in charts),
+        "<h2>Latencies</h2>",
+        _table(latencies_listing(replay)),
+        '<div class="charts">',
+        *(f"<section><h2>{escape(title)}</h2>{svg}</section>" for title, svg in charts),
+        "</div>",
         "<h2>Within limits</h2>",
-        _table(replay),
+        _table(attainment_listing(replay)),
         "<h2>What this is worth</h2>",
         _list(worth(replay)),
     ]
@@ -64,9 +73,7 @@ def _list(said: Sequence[str]) -> str:
     return f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in said)}</ul>"
 
 
-def _table(replay: Replay) -> str:
-    listing = attainment_listing(replay)
-
+def _table(listing: Listing) -> str:
     def cell(tag: str, numeric: bool, text: str) -> str:
         return f"<{tag}{' class=n' if numeric else ''}>{escape(printable(text))}</{tag}>"
 
@@ -110,7 +117,7 @@ def _bars(key: str, found: Histogram, limit_ms: float | None) -> str:
     for place, share in enumerate(found.shares):
         low, high = found.edges_ms[place], found.edges_ms[place + 1]
         beyond = limit_ms is not None and low >= limit_ms
-        words(root, f"{low:g} – {high:g} ms", 120, place * row + 14, anchor="end")
+        words(root, f"{milliseconds(low)} – {milliseconds(high)}", 120, place * row + 14, anchor="end")
         shape(
             root,
             "rect",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from advisor.cli.output import Col, Listing, listing_csv, listing_markdown, listing_table
 from advisor.cli.simulate_charts import distribution, over_time
 from advisor.cli.simulate_words import attained_text, findings, loss_words, percent, verdict, worth
+from advisor.simulate.document import rounded
 from advisor.simulate.latencies import METRICS
 from advisor.text import printable
 
@@ -35,7 +36,7 @@ def replay_renderables(
         return [Text(line) for line in said]
 
     parts: list[RenderableType] = [
-        Text(verdict(replay), style="bold green" if replay.passes else "bold red"), Text(_asked(replay)),
+        Text(verdict(replay), style="bold green" if replay.passes else "bold red"), Text(asked(replay)),
         *lines(findings(replay, headroom)),
     ]  # fmt: skip
     if repeated is not None:
@@ -48,18 +49,27 @@ def replay_renderables(
         )
     if replay.aftermath is not None:
         parts += [heading("The loss"), *lines(loss_words(replay.aftermath))]
-    parts += [heading("Latencies"), listing_table(_latencies(replay), width)]
+    parts += [heading("Latencies"), listing_table(latencies_listing(replay), width)]
     parts += [heading("Within limits"), listing_table(attainment_listing(replay, worst=True), width)]
     parts += [heading("Over time"), *lines(over_time(replay.timeline, width))]
     for metric in METRICS[:2]:
-        limit = next((item.limit_ms for item in replay.limits if item.metric == metric), None)
+        limit = loosest_limit_ms(replay, metric)
         parts += [heading(f"Distribution of {metric.upper()}")]
         parts += lines(distribution(replay.histograms[metric], limit, width))
     parts += [heading("What this is worth"), *lines(worth(replay))]
     return parts
 
 
-def _asked(replay: Replay) -> str:
+def loosest_limit_ms(replay: Replay, metric: str) -> float | None:
+    """What no request of any service may exceed; None where a service has no such limit."""
+    stated = {
+        name: [limit.limit_ms for limit in replay.limits if (limit.service, limit.metric) == (name, metric)]
+        for name in replay.services
+    }
+    return max(map(max, stated.values())) if all(stated.values()) else None
+
+
+def asked(replay: Replay) -> str:
     arrivals = ", ".join(dict.fromkeys(replay.arrivals))
     return (
         f"Plan {printable(replay.plan_id)} · {replay.requests:,} requests ({arrivals} arrivals) in "
@@ -72,7 +82,8 @@ def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:,.1f}"
 
 
-def _latencies(replay: Replay) -> Listing:
+def latencies_listing(replay: Replay) -> Listing:
+    """Mean and percentiles of all requests."""
     overall = replay.breakdown.overall
     names = {"ttft": "TTFT", "tpot": "TPOT", "e2e": "E2E"}
     records = []
@@ -95,7 +106,7 @@ def attainment_listing(replay: Replay, *, worst: bool = False) -> Listing:
         buckets.sort(key=lambda part: (part.attained.percent or 0.0, -part.attained.requests))
         footer = (f"Buckets: the {_WORST_BUCKETS} worst of {len(buckets)}; --format csv has all.",)
         buckets = buckets[:_WORST_BUCKETS]
-    slices = [("all", cut.overall)] if len(cut.per_service) > 1 else []
+    slices = [("all", cut.overall)] if len(cut.per_service) > 1 or not worst else []
     slices += [("service", part) for part in cut.per_service]
     slices += [("region", part) for part in cut.per_region]
     slices += [("accelerator", part) for part in cut.per_accelerator]
@@ -117,10 +128,7 @@ _SLICE_COLUMNS = (
 
 
 def _record(kind: str, part: Slice) -> dict[str, Any]:
-    return {
-        "of": kind,
-        "name": part.name,
-        "requests": part.attained.requests,
+    figures = {
         "attained_percent": part.attained.percent,
         "interval_low_percent": part.attained.low_percent,
         "interval_high_percent": part.attained.high_percent,
@@ -128,6 +136,8 @@ def _record(kind: str, part: Slice) -> dict[str, Any]:
         "tpot_p99_ms": part.tpot_ms.p99,
         "e2e_p99_ms": part.e2e_ms.p99,
     }
+    told = {name: None if value is None else rounded(value) for name, value in figures.items()}
+    return {"of": kind, "name": part.name, "requests": part.attained.requests, **told}
 
 
 def replay_csv(replay: Replay) -> str:
@@ -143,11 +153,16 @@ def replay_markdown(replay: Replay, headroom: Headroom | None) -> str:
     said += worth(replay)
     listing = attainment_listing(replay)
     tables = [
-        listing_markdown(Listing("Latencies", _latencies(replay).columns, _latencies(replay).records)),
+        listing_markdown(
+            Listing("Latencies", latencies_listing(replay).columns, latencies_listing(replay).records)
+        ),
         listing_markdown(Listing("Within limits", listing.columns, listing.records)),
     ]
-    points = "\n".join(f"- {line}" for line in [_asked(replay), *said])
+    points = "\n".join(f"- {line}" for line in [asked(replay), *said])
     return "\n\n".join([f"## {verdict(replay)}", points, *tables])
 
 
-__all__ = ["attained_text", "attainment_listing", "replay_csv", "replay_markdown", "replay_renderables"]
+__all__ = [
+    "asked", "attained_text", "attainment_listing", "latencies_listing", "loosest_limit_ms", "replay_csv",
+    "replay_markdown", "replay_renderables",
+]  # fmt: skip

@@ -40,7 +40,13 @@ def verdict(replay: Replay) -> str:
     if replay.passes:
         return f"PASS: {overall} of requests are within their limits, {target} asked"
     if replay.misses_by_percent > 0:
-        return f"FAIL: {replay.misses_by_percent:.3g} points below the {target} asked ({overall} are within)"
+        short = f"{replay.misses_by_percent:.3g} points below the {target} asked"
+        if len(replay.services) == 1:
+            return f"FAIL: {short} ({overall} are within)"
+        known = [part for part in replay.breakdown.per_service if part.attained.percent is not None]
+        worst = min(known, key=lambda part: part.attained.percent or 0.0)
+        within = percent(worst.attained.percent)
+        return f"FAIL: {printable(worst.name)} is {short} ({within} are within; of all requests {overall})"
     return f"FAIL: the fleet does not keep up: {replay.queue.at_end:,} requests wait when the last arrives"
 
 
@@ -48,7 +54,9 @@ def findings(replay: Replay, headroom: Headroom | None) -> list[str]:
     """Sentences below the verdict."""
     said = [f"95% confidence interval {_interval(replay.breakdown.overall.attained)}."]
     if not replay.certain:
-        said.append("The interval crosses the target: replay longer, or more seeds (--replications).")
+        said.append(
+            "The interval crosses the target: replay longer (--duration-s) or more seeds (--replications)."
+        )
     said += [_limit(limit) for limit in replay.limits]
     if headroom is not None:
         said.append(_headroom(replay, headroom))
@@ -122,7 +130,8 @@ def loss_words(found: Aftermath) -> list[str]:
         )
         said.append(f"{found.retried:,} requests were sent again, {found.never_served:,} never served.")
     usd = found.fallback_usd_per_hour
-    price = "unknown" if usd is None else f"${usd_text(usd, 4)}/h"
+    unpriced = "none" if found.start_up_s is None or found.at_s is None else "price unknown"
+    price = unpriced if usd is None else f"${usd_text(usd, 4)}/h"
     said.append(f"Fallback: {price}: {printable(found.fallback_detail)}.")
     return said
 

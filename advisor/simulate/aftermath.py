@@ -31,8 +31,8 @@ class Aftermath:
     capacity_kept: float  #: least share of the planned work's capacity left, over services
     retried: int  #: requests sent again
     never_served: int
-    before: Attained  #: of requests that arrived before the loss
-    meanwhile: Attained  #: between the loss and the replacement
+    before: Attained  #: of requests that arrived before the loss or its warning
+    meanwhile: Attained  #: from then to the replacement
     after: Attained  #: after it
     fallback_usd_per_hour: Decimal | None  #: of what stands in; None: not known, or nothing does
     fallback_detail: str
@@ -48,8 +48,9 @@ def aftermath(
     never_served: int,
 ) -> Aftermath:
     """Measure a loss."""
-    begin = loss.at_s if loss.at_s is not None else np.inf
-    starts = (change.at_s for change in loss.changes if change.kind == "start" and change.at_s > begin)
+    lost_s = loss.at_s if loss.at_s is not None else np.inf
+    begin = min((change.at_s for change in loss.changes), default=np.inf)  # a warning already costs replicas
+    starts = (change.at_s for change in loss.changes if change.kind == "start" and change.at_s >= lost_s)
     back = max(starts, default=None)
     end = back if back is not None else np.inf
     arrival = requests.arrival_s

@@ -56,7 +56,7 @@ def document(replay: Replay, headroom: Headroom | None = None) -> dict[str, Any]
             "histograms_ms": {name: asdict(part) for name, part in replay.histograms.items()},
             "utilisation": {
                 "busy": replay.busy,
-                "planned": {group.accelerator: group.utilization for group in replay.fleet.groups},
+                "planned": _planned(replay),
                 "over_time": {name: list(values) for name, values in asdict(replay.timeline).items()},
             },
             "queue": asdict(replay.queue),
@@ -92,7 +92,7 @@ def document_bytes(replay: Replay, headroom: Headroom | None = None) -> bytes:
 def _groups(replay: Replay) -> list[dict[str, Any]]:
     return [
         {
-            "service": group.service,
+            "service": replay.services[group.service],
             "accelerator": group.accelerator,
             "place": group.place,
             "replicas": len(group.replicas),
@@ -104,6 +104,16 @@ def _groups(replay: Replay) -> list[dict[str, Any]]:
         }
         for group in replay.fleet.groups
     ]
+
+
+def _planned(replay: Replay) -> dict[str, float]:
+    """Planned utilisation per accelerator, weighted by replicas."""
+    found: dict[str, float] = {}
+    for name in sorted({group.accelerator for group in replay.fleet.groups}):
+        groups = [group for group in replay.fleet.groups if group.accelerator == name]
+        work = sum(group.utilization * len(group.replicas) for group in groups)
+        found[name] = work / sum(len(group.replicas) for group in groups)
+    return found
 
 
 def _attained(found: Attained) -> dict[str, Any]:
@@ -148,5 +158,10 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_rounded(item) for item in value]
     if isinstance(value, float):
-        return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
+        return rounded(value) if math.isfinite(value) else None
     return value
+
+
+def rounded(value: float) -> float:
+    """Six digits."""
+    return float(f"{value:.{_DIGITS}g}")

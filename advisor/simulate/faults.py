@@ -182,10 +182,14 @@ def _largest_pool(
     )
     band = bought.interruption or "unknown"
     detail = (
-        f"all {len(gone)} of {bought.offer_id} (interrupted per month: {band}), replaced on demand, "
+        f"{_all_of(len(gone))} {bought.offer_id} (interrupted per month: {band}), replaced on demand, "
         f"asked for on the notice"
     )
     return Loss(text, detail, at_s + warning_s, warning_s, start_up_s, changes, {line: len(gone)})
+
+
+def _all_of(count: int) -> str:
+    return "the only" if count == 1 else f"all {count} of"
 
 
 def _by_bands(

@@ -11,7 +11,7 @@ from advisor.errors import UsageError
 from advisor.simulate.arrivals import renewal, traced
 from advisor.simulate.demand import Requests, merged
 from advisor.simulate.lengths import Grid, sample_sizes
-from advisor.simulate.options import Arrivals, default_duration_s
+from advisor.simulate.options import MOST_REQUESTS, Arrivals, default_duration_s
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +54,7 @@ def generate(plan: Plan, grids: Sequence[Grid], options: Options) -> Demand:
     rates = [served_rate(service) for service in plan.services]
     total = sum(rates)
     duration_s = _duration_s(plan, options, total)
+    _refuse_too_many(options, total, duration_s)
     parts, words, unplanned, notes = [], [], 0, []
     for place, service in enumerate(plan.services):
         rng = np.random.default_rng([options.seed, place, 0])
@@ -89,6 +90,20 @@ def _duration_s(plan: Plan, options: Options, total: float) -> float:
         return max(spans)
     planned = total if options.rate is None else max(rate for _, rate in options.rate)
     return default_duration_s(planned)
+
+
+def _refuse_too_many(options: Options, total: float, duration_s: float) -> None:
+    """Raise before memory runs out, not after."""
+    fastest = total if options.rate is None else max(rate for _, rate in options.rate)
+    own = max((trace.rate_requests_per_s or 0.0 for trace in options.traces.values()), default=0.0)
+    if options.rate is None:
+        fastest = max(fastest, own)
+    expected = fastest * options.scale * duration_s
+    if expected > MOST_REQUESTS:
+        raise UsageError(
+            f"up to {expected:,.0f} requests would arrive in {duration_s:,.0f} s; at most {MOST_REQUESTS:,} "
+            f"are replayed: shorten --duration-s or lower --rate"
+        )
 
 
 def _arrivals(service: ServiceLine, options: Options) -> Arrivals:

@@ -32,6 +32,9 @@ MOST_LENGTH_ERROR_PERCENT: Final = 90.0
 LONGEST_START_UP_S: Final = 86_400.0
 
 LONGEST_S: Final = 31 * 86_400.0
+MOST_REQUESTS: Final = 10_000_000
+"""Of one replay: half a kilobyte and a thirtieth of a millisecond each."""
+
 MOST_CV: Final = 20.0
 
 Kind = Literal["trace", "poisson", "gamma"]
@@ -72,7 +75,7 @@ class Options:
             raise UsageError(f"--seed {self.seed} is not allowed; a whole number from 0")
         if self.duration_s is not None and not 0 < self.duration_s <= LONGEST_S:
             raise UsageError(
-                f"--duration-s {self.duration_s:g} is not allowed; above 0, at most {LONGEST_S:g}"
+                f"--duration-s {self.duration_s:g} is not allowed; above 0, at most {LONGEST_S:.0f} (31 days)"
             )
         if not 0 < self.attain_percent <= 100:
             raise UsageError(f"--attain {self.attain_percent:g} is not allowed; above 0, at most 100")
@@ -131,8 +134,8 @@ def parse_rate(text: str) -> Steps:
 
 def _bad_rate(text: str) -> UsageError:
     return UsageError(
-        f"--rate {text!r} is not allowed; requests per second above 0, or SECOND=RATE pairs from second 0, "
-        f"e.g. 0=10,900=30"
+        f"--rate {text!r} is not allowed; requests per second above 0, at most {MAX_RATE_REQUESTS_PER_S:g}, "
+        f"or SECOND=RATE pairs from second 0, e.g. 0=10,900=30"
     )
 
 

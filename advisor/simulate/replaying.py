@@ -84,6 +84,7 @@ class Replay:
     """What a replay found."""
 
     plan_id: str
+    services: tuple[str, ...]
     options: Options
     requests: int
     completed: int
@@ -95,7 +96,7 @@ class Replay:
     limits: tuple[StatedLimit, ...]
     passes: bool  #: every service meets the target, and no queue grows
     misses_by_percent: float  #: how far the worst service is below the target; 0 if none is
-    certain: bool  #: whether the confidence interval of every service lies on one side of the target
+    certain: bool  #: whether the confidence intervals bear the verdict out
     busy: float  #: share of replica time with a request in the batch, up to the last completion
     timeline: Timeline
     histograms: dict[str, Histogram]  #: by metric
@@ -182,6 +183,7 @@ def _summed_up(prepared: Prepared, options: Options, served: Served, ideal: Atta
         after = aftermath(plan, fleet, served.loss, requests, found, retried, never)
     return Replay(
         plan_id=plan.plan_id,
+        services=tuple(service.name for service in plan.services),
         options=options,
         requests=len(requests),
         completed=len(requests) - never,
@@ -209,8 +211,12 @@ def _summed_up(prepared: Prepared, options: Options, served: Served, ideal: Atta
 
 
 def _judged(cut: Breakdown, target: float) -> tuple[bool, float, bool]:
-    """(passes, points the worst service lacks, whether every interval is clear of the target)."""
+    """(passes, points the worst service lacks, whether the intervals bear that out).
+
+    A pass is certain when every service's interval is above the target, a failure when one is below.
+    """
     found = [part.attained for part in cut.per_service if part.attained.percent is not None]
     worst = min((part.percent or 0.0 for part in found), default=0.0)
-    clear = all((part.low_percent or 0.0) >= target or (part.high_percent or 0.0) < target for part in found)
-    return worst >= target, max(target - worst, 0.0), clear
+    if worst >= target:
+        return True, 0.0, all((part.low_percent or 0.0) >= target for part in found)
+    return False, target - worst, any((part.high_percent or 0.0) < target for part in found)

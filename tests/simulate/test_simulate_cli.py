@@ -89,7 +89,11 @@ def test_what_ideal_knowledge_would_give_is_said(call: Callable[..., Any]) -> No
 def test_csv_has_a_row_for_every_slice(call: Callable[..., Any]) -> None:
     _, out, _ = call("--format", "csv")
     rows = list(csv.DictReader(io.StringIO(out)))
-    assert {row["of"] for row in rows} == {"service", "region", "accelerator", "bucket"}
+    assert [row["of"] for row in rows[:2]] == ["all", "service"]
+    assert {row["of"] for row in rows[2:]} == {"region", "accelerator", "bucket"}
+    assert all(len(row["tpot_p99_ms"].replace(".", "")) <= 7 for row in rows), (
+        "no more digits than mean something"
+    )
 
 
 def test_markdown_begins_with_the_verdict(call: Callable[..., Any]) -> None:
@@ -138,6 +142,9 @@ def test_more_seeds_are_replayed_and_summed_up(call: Callable[..., Any]) -> None
         (("--attain", "101"), "--attain"),
         (("--trace", "nobody.csv"), "nobody.csv"),
         (("--duration-s", "-1"), "--duration-s"),
+        (("--duration-s", "1e12"), "2678400 (31 days)"),
+        (("--rate", "100000", "--duration-s", "1e6"), "at most 10,000,000"),
+        (("--rate", "1e9"), "at most"),
         (("--seed", "-1"), "--seed"),
         (("--start-up-s", "-1"), "--start-up-s"),
         (("--start-up-s", "nan"), "--start-up-s"),

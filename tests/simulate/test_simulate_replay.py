@@ -174,6 +174,38 @@ def test_a_reclaimed_spot_pool_drains_during_its_warning() -> None:
     assert after.retried == 0, "two minutes are enough to finish what runs"
 
 
+def test_a_replacement_that_stands_ready_when_the_warning_ends_takes_over_at_once() -> None:
+    found = replay_prepared(prepared(2, 10.0), replace(SHORT, duration_s=600.0, lose="spot", start_up_s=60.0))
+    after = found.aftermath
+    assert after is not None
+    assert after.back_at_s == after.at_s == 200.0 + 120.0
+    arrivals = serve(prepared(2, 10.0), replace(SHORT, duration_s=600.0)).demand.requests.arrival_s
+    assert after.before.requests == (arrivals < 200.0).sum(), "the warning already takes the replica away"
+    assert after.meanwhile.requests == ((arrivals >= 200.0) & (arrivals < 320.0)).sum()
+
+
+def test_a_failure_is_certain_as_soon_as_one_service_clearly_fails() -> None:
+    plan = two_services()
+    slow = [plan.services[0], plan.services[1].model_copy(update={"tpot_ms": 9.0})]
+    found = replay(plan.model_copy(update={"services": slow}), INPUTS, SHORT)
+    chat, code = (part.attained for part in found.breakdown.per_service)
+    assert code.high_percent is not None
+    assert code.high_percent < 99.5
+    assert chat.percent is not None
+    assert found.certain
+
+
+def test_planned_utilisation_is_that_of_all_replicas_of_a_kind() -> None:
+    plan = two_services()
+    used = [0.2, 0.4, 0.6, 0.4]
+    parts = [
+        part.model_copy(update={"utilization": u}) for part, u in zip(plan.allocations, used, strict=True)
+    ]
+    found = document(replay(plan.model_copy(update={"allocations": parts}), INPUTS, SHORT))
+    assert found["utilisation"]["planned"] == {"h100-sxm-80gb": pytest.approx(0.4)}
+    assert {group["service"] for group in found["evidence"]["groups"]} == {"chat", "code"}
+
+
 def test_what_cannot_be_lost_is_said() -> None:
     fixed = a_plan(2)
     lines = [line.model_copy(update={"market": Market.ON_DEMAND}) for line in fixed.purchase]
