@@ -109,7 +109,7 @@ class Model:
     moe_ffn: int | None  #: width of one expert
     shared_experts: int | None  #: experts every token passes through
     dense_layers: int | None  #: layers of a mixture-of-experts model that are dense
-    attention: str  #: ``mha``, ``gqa`` or ``mla``
+    attention: str  #: ``mha``, ``gqa``, ``mla``, or ``hybrid``: full (gqa) in some layers only
     kv_bytes_per_token_fp16: int  #: all layers, all devices together
     sliding_window: int | None  #: tokens; None where attention is full
     sliding_window_layers: str | None  #: which layers slide, in words
@@ -120,6 +120,13 @@ class Model:
     def is_moe(self) -> bool:
         """Whether only some parameters are touched per token."""
         return self.experts is not None
+
+    @property
+    def attention_layers(self) -> float:
+        """Layers that attend to the whole context; the others of a hybrid keep a state of fixed size."""
+        if self.attention != "hybrid":
+            return float(self.layers)
+        return self.kv_bytes_per_token_fp16 / (2 * 2.0 * self.kv_heads * self.head_dim)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,14 @@ from catalogs.build.estimator_held_out import (
     scores,
     spread,
 )  # fmt: skip
-from catalogs.build.estimator_runs import MOST_ACCELERATORS, Table, measured_rows, read_runs
+from catalogs.build.estimator_runs import (
+    MOST_ACCELERATORS,
+    Fitted,
+    Table,
+    measured_rows,
+    read_never_fitted,
+    read_runs,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -170,8 +177,10 @@ def _peer_ratio(table: Table, batch: Floats, c: dict[str, float]) -> Floats:
 
 
 def _never_fitted(catalogs: Path, facts: Facts) -> Iterator[tuple[str, float]]:
-    """MLPerf closed on NVIDIA, whole submissions at their best degree; open streams of TensorRT-LLM 0.14."""
+    """MLPerf closed on NVIDIA, whole submissions at their best degree; open streams of TensorRT-LLM 0.14;
+    older models."""
     known = calibration.load()
+    yield from _older_models(read_never_fitted(catalogs, facts), known)
     for row in measured_rows(catalogs):
         chip, model = facts.accelerators.get(row["accelerator"]), facts.models.get(row["model"])
         if chip is None or model is None or chip.vendor != "nvidia" or not row["requests_per_s"]:
@@ -203,6 +212,15 @@ def _never_fitted(catalogs: Path, facts: Facts) -> Iterator[tuple[str, float]]:
                 which = "offline" if mode is LoadMode.SATURATED else "server"
                 yield f"MLPerf {which}, {model.id}", best / row["requests_per_s"]
                 yield f"MLPerf {which}", best / row["requests_per_s"]
+
+
+def _older_models(runs: Sequence[Run], known: calibration.Calibration) -> Iterator[tuple[str, float]]:
+    table = Table(runs)
+    effects = {key[2:]: effect for key, effect in known.effects.items() if key[:2] == ("nvidia", "dense")}
+    found = table.rate_ratio(table.constants(Fitted(known.fitted["nvidia", "dense"], effects)))
+    for run, ratio in zip(runs, found.tolist(), strict=True):
+        yield "models of 2022-23", ratio
+        yield f"models of 2022-23, {run.model.id}", ratio
 
 
 def _open_stream(row: dict[str, Any], deployment: Deployment, size: Floats) -> Iterator[tuple[str, float]]:

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from advisor.catalog import carbon, egress
+from advisor.catalog import carbon, egress, model_spelling
 from advisor.catalog.carbon import GridIntensity
 from advisor.catalog.egress import EgressRate
 from advisor.catalog.records import csv_records, toml_records
@@ -26,11 +26,9 @@ PLACE_FILES: Final = (egress.FILE, carbon.FILE)
 """What is known of places besides: read where it is there, and then part of the digest too."""
 
 _FORMS: Final = frozenset({"sxm", "pcie", "nvl", "oam"})
-_VENDORS: Final = frozenset({"nvidia", "amd", "intel", "aws", "google"})
+_VENDORS: Final = frozenset({"nvidia", "tesla", "amd", "instinct", "intel", "aws", "google"})
 _MEMORY: Final = re.compile(r"(?<![a-z0-9])(\d+) ?g(?:i?b)?(?![a-z0-9])")
-_SXM: Final = re.compile(r"^sxm\d$")
-_FINE_TUNES: Final = ("-instruct", "-chat", "-it", "-hf")
-"""Endings of a repository name that change weights but never a model's shape."""
+_SXM: Final = re.compile(r"^(?:sxm\d|hbm3e?)$")  # a driver calls the SXM board H100 80GB HBM3
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +82,16 @@ class Facts:
     def model(self, name: str) -> Model:
         """The model of that id, alias or repository name, in any case, with or without ``-Instruct``.
 
+        Publisher, date and quantisation are not looked at unless the model's own name has them:
+        ``nvidia/Llama-3.1-8B-Instruct-FP8`` is Llama-3.1-8B.
+
         Raises:
             UnknownName: no such model.
         """
         spellings = {
             spelling: model for model in reversed(self.models.values()) for spelling in _spellings(model)
         }
-        for candidate in _without_fine_tune(name.strip().casefold()):
+        for candidate in model_spelling.asked(name):
             if candidate in spellings:
                 return spellings[candidate]
         raise UnknownName("model", name, {*self.models, *(model.hf_id for model in self.models.values())})
@@ -164,12 +165,5 @@ def _parts(spelling: str) -> tuple[tuple[str, ...], frozenset[str]]:
 
 def _spellings(model: Model) -> Iterable[str]:
     for name in (model.id, model.hf_id, model.hf_id.rpartition("/")[2], *model.aliases):
-        yield from _without_fine_tune(name.casefold())
-
-
-def _without_fine_tune(name: str) -> Iterable[str]:
-    """The name, then the name without each ending that marks a fine-tune: ``-chat-hf``, ``-chat``."""
-    yield name
-    for ending in _FINE_TUNES:
-        if name.endswith(ending):
-            yield from _without_fine_tune(name.removesuffix(ending))
+        for spelling in (name, name.rpartition("/")[2]):
+            yield from model_spelling.spellings(spelling)

@@ -58,9 +58,11 @@ def estimate(
     reason: why a row, or one of its figures, has none, or what was assumed. Columns it reads: model,
     precision, gpu, gpu_count, tp, input_tokens, output_tokens, load_mode, concurrency or request_rate_offered
     or slo_tpot_ms; engine, engine_version, date, kv_precision, pp, flags where there. load_mode: concurrency
-    (a closed loop), rate (an open stream), static-batch, offline-saturation, offline-batch, server-slo,
-    single-stream; gpu_count beyond tp is replicas that share the load. A blank precision is 16-bit; a blank
-    tp is a whole submission at its best degree.
+    (a closed loop), rate (an open stream), static-batch, offline-saturation, server-slo, single-stream, or
+    as load generators call them (offline, request-rate, max-concurrency); blank: the one whose load is given.
+    gpu_count beyond tp is replicas that share the load. Models may be repositories, tuned or quantised; a
+    blank precision is what the model's name states, else 16-bit; a blank tp is a whole submission at its
+    best degree. A cell that cannot be read costs its own row alone.
 
     Example: [b]advisor profile estimate --model Llama-3.1-8B --accelerator h100-sxm-80gb --concurrency 64[/]
 
@@ -96,6 +98,7 @@ def _batch(path: Path, output: Path | None) -> None:
     from functools import cache
 
     from advisor.catalog.facts import load_facts
+    from advisor.catalog.model_spelling import stated_precision
     from advisor.documents import decoded, read_bytes, read_stream
     from advisor.profiles import calibration
     from advisor.profiles.estimate_batch import Names, estimated_text
@@ -109,7 +112,7 @@ def _batch(path: Path, output: Path | None) -> None:
         name, content = str(path), read_bytes(path, MAX_BYTES, "a CSV file")
     mark = "\ufeff" if content.startswith(b"\xef\xbb\xbf") else ""
     facts = load_facts()
-    names = Names(cache(facts.model), cache(facts.accelerator))
+    names = Names(cache(facts.model), cache(facts.accelerator), stated_precision)
     text, rows, declined = estimated_text(mark + decoded(content, name), name, names, calibration.load())
     write_text(text, output)
     note(f"{rows - declined:,} of {rows:,} rows estimated; `reason` says why the others are not")

@@ -9,16 +9,15 @@ which something had to be assumed.
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from advisor.errors import InputFileError, UnknownName, UsageError
-from advisor.profiles import memory
+from advisor.errors import UnknownName, UsageError
+from advisor.profiles import batch_file, memory
+from advisor.profiles.batch_file import ADDED, UnreadableCell
 from advisor.profiles.engine_era import engine_named, era_of, unstated_kv_precision
 from advisor.profiles.estimate import MOST_TENSOR_PARALLEL, Deployment, LoadMode, estimate, refusal
 from advisor.text import printable
@@ -27,50 +26,49 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from advisor.domain import Accelerator, Model
+    from advisor.profiles.batch_file import Row
     from advisor.profiles.calibration import Calibration
     from advisor.profiles.estimate import Estimates
 
-NEEDED: Final = ("model", "precision", "gpu", "input_tokens", "output_tokens", "load_mode")
-ADDED: Final = (
-    "predicted_requests_per_s",
-    "predicted_tpot_ms",
-    "predicted_ttft_ms",
-    "low_requests_per_s",
-    "high_requests_per_s",
-    "reason",
-)
-_MODES: Final = {mode.value: mode for mode in LoadMode} | {"offline-batch": LoadMode.SATURATED}
 _LOADS: Final = {
     LoadMode.CLOSED_LOOP: "concurrency",
     LoadMode.STATIC_BATCH: "concurrency",
     LoadMode.OPEN: "request_rate_offered",
     LoadMode.WITHIN_SLO: "slo_tpot_ms",
 }
-_SPELT: Final = {"auto": "", "bfloat16": "bf16", "float16": "fp16", "nvfp4": "fp4"}
-_MOST: Final = 1e9
+MODES: Final = {mode.value: mode for mode in LoadMode} | {
+    "offline-batch": LoadMode.SATURATED, "offline": LoadMode.SATURATED, "saturation": LoadMode.SATURATED,
+    "throughput": LoadMode.SATURATED, "inf": LoadMode.SATURATED,
+    "closed-loop": LoadMode.CLOSED_LOOP, "max-concurrency": LoadMode.CLOSED_LOOP,
+    "request-rate": LoadMode.OPEN, "open-loop": LoadMode.OPEN, "poisson": LoadMode.OPEN,
+    "online": LoadMode.OPEN, "static": LoadMode.STATIC_BATCH, "batch": LoadMode.STATIC_BATCH,
+    "server": LoadMode.WITHIN_SLO, "slo": LoadMode.WITHIN_SLO, "single": LoadMode.SINGLE,
+}  # fmt: skip
+"""How benchmarks call the ways requests come."""
+
+SPELT: Final = {
+    "auto": "", "none": "", "bfloat16": "bf16", "float16": "fp16", "half": "fp16",
+    "nvfp4": "fp4", "modelopt-fp4": "fp4", "w4a4": "fp4",
+    "float8": "fp8", "fp8-e4m3": "fp8", "fp8-e5m2": "fp8", "e4m3": "fp8", "fp8-block": "fp8",
+    "fp8-dynamic": "fp8", "w8a8-fp8": "fp8", "modelopt": "fp8", "mxfp8": "fp8",
+    "w8a8": "int8", "w8a8-int8": "int8", "smoothquant": "int8",
+    "awq": "int4", "gptq": "int4", "awq-marlin": "int4", "gptq-marlin": "int4", "marlin": "int4",
+    "w4a16": "int4", "int4-awq": "int4", "int4-gptq": "int4", "int4-wo": "int4", "wna16": "int4",
+}  # fmt: skip
+"""How engines and checkpoints call a precision."""
+
 ASSUMED: Final = "assumed: whole submission at its best degree ({degree}), {precision} weights, 8-bit cache"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the file: its text as it came, and its cells by column."""
-
-    number: int  #: line of the file it begins on
-    text: str  #: without its line ending
-    ending: str
-    cells: Mapping[str, str]  #: empty for a blank line
-
-    def cell(self, column: str) -> str:
-        """A cell without blanks around it; blank where there is no such column."""
-        return self.cells.get(column, "").strip()
+ASSUMED_MODE: Final = "assumed: load_mode {mode}, whose load is given"
+ASSUMED_PRECISION: Final = "assumed: {precision} weights, as the model's name says"
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """How spellings are understood; each raises ``UnknownName`` or ``UsageError``."""
+    """How spellings are understood; the first two raise ``UnknownName`` or ``UsageError``."""
 
     model: Callable[[str], Model]
     accelerator: Callable[[str], Accelerator]
+    stated_precision: Callable[[str], str | None]  #: what a model's name says of how its weights are stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +80,14 @@ class _Wish:
     mode: LoadMode
     size: tuple[float, float]
     load: float
+    note: str  #: what had to be assumed so far
+    stated: str = ""  #: precision by the model's name, where the row has none
 
-    def on(self, deployment: Deployment, note: str = "") -> _Asked:
-        return _Asked(deployment, self.mode, self.size, self.load, note)
+    def assuming(self, note: str) -> _Wish:
+        return replace(self, note="; ".join(filter(None, (self.note, note))))
+
+    def on(self, deployment: Deployment) -> _Asked:
+        return _Asked(deployment, self.mode, self.size, self.load, self.note)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,101 +98,67 @@ class _Asked:
     mode: LoadMode
     size: tuple[float, float]
     load: float
-    note: str = ""
+    note: str
 
 
 def estimated_text(text: str, file: str, names: Names, calibration: Calibration) -> tuple[str, int, int]:
     """The file with its new columns; how many rows it has, and how many of them have no rate.
 
     Raises:
-        InputFileError: not CSV, a column is missing or there already, or a cell is no number.
+        InputFileError: not CSV, or a column is missing or there already.
     """
-    header, rows = _read(text, file)
-    asked = [_asked(row, file, names, calibration) if row.cells else "" for row in rows]
+    header, rows = batch_file.read(text, file)
+    asked = [_asked(row, names, calibration) if row.cells else "" for row in rows]
     added = _estimated([one for one in asked if isinstance(one, _Asked)], calibration)
-    written, declined = [header.text + "," + ",".join(ADDED) + (header.ending or "\n")], 0
+    written, declined = [header.with_cells(ADDED)], 0
     for row, one in zip(rows, asked, strict=True):
         if not row.cells:
             written.append(row.text + row.ending)
             continue
         cells = next(added) if isinstance(one, _Asked) else ["", "", "", "", "", one]
         declined += not cells[0]
-        written.append(f"{row.text},{','.join([*cells[:-1], _quoted(cells[-1])])}{row.ending}")
+        written.append(row.with_cells(cells))
     return "".join(written), sum(bool(row.cells) for row in rows), declined
 
 
-def _read(text: str, file: str) -> tuple[Row, list[Row]]:
-    lines = io.StringIO(text.removeprefix("\ufeff"), newline="")  # whose lines end as a file's do
-    taken: list[str] = []
-
-    def each() -> Iterator[str]:
-        for line in lines:
-            taken.append(line)
-            yield line
-
-    reader, rows, names = csv.reader(each(), strict=True), [], None
-    number = 1
-    try:
-        for cells in reader:
-            raw, at = "".join(taken), number
-            taken.clear()
-            number = reader.line_num + 1
-            body = raw.rstrip("\r\n")
-            if names is None:
-                names = [cell.strip() for cell in cells]
-                rows.append(
-                    Row(at, ("\ufeff" if text.startswith("\ufeff") else "") + body, raw[len(body) :], {})
-                )
-                _check_header(names, file)
-            elif cells and len(cells) != len(names):
-                found = f"{len(cells)} cells"
-                raise InputFileError(f"{file}, row {at}", "", found, f"{len(names)} are, as in the header")
-            else:
-                by_name = dict(zip(names, cells, strict=True)) if cells else {}
-                rows.append(Row(at, body, raw[len(body) :], by_name))
-    except csv.Error as error:
-        raise InputFileError(f"{file}, row {reader.line_num}", "", str(error), "CSV is") from error
-    if not rows:
-        raise InputFileError(file, "", "empty", f"the columns {', '.join(NEEDED)} are needed")
-    return rows[0], rows[1:]
-
-
-def _check_header(names: Sequence[str], file: str) -> None:
-    for needed in NEEDED:
-        if needed not in names:
-            raise InputFileError(file, "", f"no column {needed}", f"{', '.join(NEEDED)} are needed")
-    if "tp" not in names and "gpu_count" not in names:
-        raise InputFileError(file, "", "no column tp or gpu_count", "one of them is needed")
-    for name in names:
-        if name in ADDED:
-            raise InputFileError(file, name, "there already", "a file without the estimator's columns is")
-        if names.count(name) > 1:
-            raise InputFileError(file, name, "there twice", "one column of a name is")
-
-
-def _asked(row: Row, file: str, names: Names, calibration: Calibration) -> _Asked | str:
+def _asked(row: Row, names: Names, calibration: Calibration) -> _Asked | str:
     """What a row asks, or why it cannot be answered."""
-    tokens_in, tokens_out = (_number(row, file, name) for name in ("input_tokens", "output_tokens"))
-    counts = {name: _whole(row, file, name) for name in ("gpu_count", "tp", "pp")}
-    load = None
-    mode = _MODES.get(row.cell("load_mode"))
-    if mode in _LOADS:
-        load = _number(row, file, _LOADS[mode])
-    if tokens_in is None or tokens_out is None:
-        return f"{'input_tokens' if tokens_in is None else 'output_tokens'}: blank"
-    if mode is None:
-        return f"load_mode: {printable(row.cell('load_mode')) or 'blank'} is not one of {', '.join(_MODES)}"
-    if mode in _LOADS and load is None:
-        return f"{_LOADS[mode]}: blank, and load_mode is {mode.value}"
-    if "attn-dp" in row.cell("flags"):
-        return "flags: data-parallel attention is not modelled"
     try:
+        tokens_in, tokens_out = row.number("input_tokens"), row.number("output_tokens")
+        counts = {name: row.whole(name) for name in ("gpu_count", "tp", "pp")}
+        mode, load, note = _load(row)
+        if tokens_in is None or tokens_out is None:
+            return f"{'input_tokens' if tokens_in is None else 'output_tokens'}: blank"
+        if "attn-dp" in row.cell("flags"):
+            return "flags: data-parallel attention is not modelled"
         model = names.model(row.cell("model"))
         accelerator = names.accelerator(row.cell("gpu"))
-    except (UnknownName, UsageError) as error:
+    except (UnreadableCell, UnknownName, UsageError) as error:
         return printable(str(error))
-    asked = _Wish(model, accelerator, mode, (tokens_in, tokens_out), load or 1.0)
-    return _deployed(row, asked, counts, calibration)
+    wish = _Wish(model, accelerator, mode, (tokens_in, tokens_out), load, note)
+    if not _precision(row, "precision") and (stated := names.stated_precision(row.cell("model"))):
+        wish = replace(wish, stated=stated).assuming(ASSUMED_PRECISION.format(precision=stated))
+    return _deployed(row, wish, counts, calibration)
+
+
+def _load(row: Row) -> tuple[LoadMode, float, str]:
+    """How requests come, how many of them, and what of it had to be assumed."""
+    stated = row.cell("load_mode")
+    mode, note = MODES.get(stated.casefold().replace("_", "-")), ""
+    if not stated:
+        given = [each for each in (LoadMode.CLOSED_LOOP, LoadMode.OPEN) if row.cell(_LOADS[each])]
+        mode = given[0] if len(given) == 1 else None
+        note = ASSUMED_MODE.format(mode=mode.value) if mode else ""
+    if mode is None:
+        raise UnreadableCell(f"load_mode: {stated or 'blank'} is not one of {', '.join(LoadMode)}")
+    if mode not in _LOADS:
+        return mode, 1.0, note
+    load = row.number(_LOADS[mode], endless=mode in (LoadMode.OPEN, LoadMode.CLOSED_LOOP))
+    if load is None:
+        raise UnreadableCell(f"{_LOADS[mode]}: blank, and load_mode is {mode.value}")
+    if mode is LoadMode.CLOSED_LOOP and math.isinf(load):
+        return LoadMode.SATURATED, 1.0, note
+    return mode, load, note
 
 
 def _deployed(
@@ -199,7 +168,7 @@ def _deployed(
     gpus, degree, stages = counts["gpu_count"], counts["tp"], counts["pp"] or 1
     if stages > 1:
         return f"pp: pipeline parallelism ({stages}) is not modelled"
-    precision = _precision(row, "precision") or _unstated_precision(wish.accelerator, degree)
+    precision = _precision(row, "precision") or wish.stated or _unstated_precision(wish.accelerator, degree)
     if precision not in memory.PRECISIONS:
         return f"precision: {printable(precision)} is not one of {', '.join(memory.PRECISIONS)}"
     engine, written = engine_named(row.cell("engine"))
@@ -218,8 +187,8 @@ def _deployed(
 
 def _precision(row: Row, column: str) -> str:
     """As this product spells it; ``auto`` leaves it to the engine, as blank does."""
-    name = row.cell(column).casefold()
-    return _SPELT.get(name, name)
+    name = row.cell(column).casefold().replace("_", "-")
+    return SPELT.get(name, name)
 
 
 def _unstated_precision(accelerator: Accelerator, degree: int | None) -> str:
@@ -250,7 +219,7 @@ def _submission(
         best = max(best, (float(np.nan_to_num(found.requests_per_s[0])), tried), key=lambda pair: pair[0])
     if best[1] is None:
         return why
-    return wish.on(best[1], ASSUMED.format(degree=best[1].tensor_parallel, precision=precision))
+    return wish.assuming(ASSUMED.format(degree=best[1].tensor_parallel, precision=precision)).on(best[1])
 
 
 def _estimated(asked: Sequence[_Asked], calibration: Calibration) -> Iterator[list[str]]:
@@ -289,28 +258,3 @@ def _cells(found: Estimates, notes: Iterable[str]) -> Iterator[list[str]]:
             *("" if math.isnan(one) else f"{one:.6g}" for one in figures),
             "; ".join(filter(None, (reason, note))),
         ]
-
-
-def _number(row: Row, file: str, column: str) -> float | None:
-    text = row.cell(column)
-    if not text:
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    endless = column == "request_rate_offered" and value == math.inf
-    if not (endless or 0 < value <= _MOST):
-        raise InputFileError(f"{file}, row {row.number}", column, printable(text), "a positive number is")
-    return value
-
-
-def _whole(row: Row, file: str, column: str) -> int | None:
-    value = _number(row, file, column)
-    if value is not None and value != int(value):
-        raise InputFileError(f"{file}, row {row.number}", column, row.cell(column), "a whole number is")
-    return None if value is None else int(value)
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in ',"') else text

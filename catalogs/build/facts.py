@@ -16,6 +16,7 @@ from catalogs.build.accelerator_names import (
     spellings,
 )
 from catalogs.build.model_names import MODEL_ALIASES
+from catalogs.build.model_shapes import model_rows
 from catalogs.build.offers import accelerator_of
 from catalogs.build.source import SourceRow, read_rows, write_csv, write_text
 
@@ -144,7 +145,7 @@ def _toml_value(value: object) -> str:
 
 def build_models(source: Path, target: Path) -> None:
     """Write ``models.csv`` with every alias."""
-    rows = read_rows(source / "models.csv", ("name", "hf_id", "params_b", "attention"))
+    rows = model_rows(source, ("name", "hf_id", "params_b", "attention"))
     columns = [spec.name for spec in fields(Model)]
     unknown = set(MODEL_ALIASES) - {row.text("name") for row in rows}
     cells = [[_model_cell(row, column) for column in columns] for row in rows]

@@ -1,6 +1,7 @@
 """Other spellings of the models in ``models.csv``: publishers' repositories of the same shape.
 
-A base model and its instruction-tuned sibling have one shape, so one entry. Versions whose shape differs
+A base model and its tuned siblings have one shape, so one entry; endings that mark tuning or quantisation
+(``-Instruct``, ``-FP8``) need none. Versions whose shape differs
 (Mistral-7B v0.1 slides its window and has another vocabulary) are not listed.
 """
 
@@ -9,8 +10,8 @@ from __future__ import annotations
 from typing import Final
 
 MODEL_ALIASES: Final[dict[str, tuple[str, ...]]] = {
-    "Llama-2-7B": ("meta-llama/Llama-2-7b-chat-hf", "Llama-2-7b-chat"),
-    "Llama-2-13B": ("meta-llama/Llama-2-13b-chat-hf", "Llama-2-13b-chat"),
+    "Llama-2-7B": ("meta-llama/Llama-2-7b-chat-hf", "Llama-2-7b-chat", "lmsys/vicuna-7b-v1.5"),
+    "Llama-2-13B": ("meta-llama/Llama-2-13b-chat-hf", "Llama-2-13b-chat", "lmsys/vicuna-13b-v1.5"),
     "Llama-2-70B": ("meta-llama/Llama-2-70b-chat-hf", "Llama-2-70b-chat"),
     "Llama-3-8B": ("meta-llama/Meta-Llama-3-8B-Instruct", "Meta-Llama-3-8B", "Llama-3-8B-Instruct"),
     "Llama-3-70B": ("meta-llama/Meta-Llama-3-70B-Instruct", "Meta-Llama-3-70B", "Llama-3-70B-Instruct"),
@@ -20,6 +21,8 @@ MODEL_ALIASES: Final[dict[str, tuple[str, ...]]] = {
         "meta-llama/Meta-Llama-3.1-8B-Instruct",
         "Llama-3.1-8B-Instruct",
         "Meta-Llama-3.1-8B-Instruct",
+        "deepseek-ai/DeepSeek-R1-Distill-Llama-8B",
+        "NousResearch/Hermes-3-Llama-3.1-8B",
     ),
     "Llama-3.1-70B": (
         "meta-llama/Llama-3.1-70B-Instruct",
@@ -35,7 +38,11 @@ MODEL_ALIASES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "Llama-3.2-1B": ("meta-llama/Llama-3.2-1B-Instruct", "Llama-3.2-1B-Instruct"),
     "Llama-3.2-3B": ("meta-llama/Llama-3.2-3B-Instruct", "Llama-3.2-3B-Instruct"),
-    "Llama-3.3-70B": ("Llama-3.3-70B-Instruct", "Llama-3.3-70B(arch=3.1-70B)"),
+    "Llama-3.3-70B": (
+        "Llama-3.3-70B-Instruct",
+        "Llama-3.3-70B(arch=3.1-70B)",
+        "deepseek-ai/DeepSeek-R1-Distill-Llama-70B",
+    ),
     "CodeLlama-34B": ("codellama/CodeLlama-34b-Instruct-hf", "CodeLlama-34b-Instruct"),
     "Mistral-7B": ("mistralai/Mistral-7B-Instruct-v0.3", "Mistral-7B-v0.3", "Mistral-7B-Instruct-v0.3"),
     "Mixtral-8x7B": ("mistralai/Mixtral-8x7B-Instruct-v0.1", "Mixtral-8x7B-Instruct", "Mixtral-8x7B-v0.1"),
@@ -45,9 +52,24 @@ MODEL_ALIASES: Final[dict[str, tuple[str, ...]]] = {
         "Mixtral-8x22B-v0.1",
     ),
     "Mistral-Large-2407": ("Mistral-Large-Instruct-2407",),
-    "Qwen2.5-7B": ("Qwen/Qwen2.5-7B-Instruct", "Qwen2.5-7B-Instruct"),
-    "Qwen2.5-14B": ("Qwen/Qwen2.5-14B-Instruct", "Qwen2.5-14B-Instruct"),
-    "Qwen2.5-32B": ("Qwen/Qwen2.5-32B-Instruct", "Qwen2.5-32B-Instruct"),
+    "Qwen2.5-7B": (
+        "Qwen/Qwen2.5-7B-Instruct",
+        "Qwen2.5-7B-Instruct",
+        "Qwen/Qwen2.5-Coder-7B-Instruct",
+        "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B",
+    ),
+    "Qwen2.5-14B": (
+        "Qwen/Qwen2.5-14B-Instruct",
+        "Qwen2.5-14B-Instruct",
+        "Qwen/Qwen2.5-Coder-14B-Instruct",
+        "deepseek-ai/DeepSeek-R1-Distill-Qwen-14B",
+    ),
+    "Qwen2.5-32B": (
+        "Qwen/Qwen2.5-32B-Instruct",
+        "Qwen2.5-32B-Instruct",
+        "Qwen/Qwen2.5-Coder-32B-Instruct",
+        "deepseek-ai/DeepSeek-R1-Distill-Qwen-32B",
+    ),
     "Qwen2.5-72B": ("Qwen/Qwen2.5-72B-Instruct", "Qwen2.5-72B-Instruct"),
     "Gemma-2-2B": ("google/gemma-2-2b-it", "gemma-2-2b-it"),
     "Gemma-2-9B": ("google/gemma-2-9b-it", "gemma-2-9b-it"),
@@ -61,9 +83,39 @@ MODEL_ALIASES: Final[dict[str, tuple[str, ...]]] = {
     "DeepSeek-V2-Lite": ("deepseek-ai/DeepSeek-V2-Lite-Chat", "DeepSeek-V2-Lite-Chat"),
     "Llama-4-Scout": ("Llama-4-Scout-17B-16E-Instruct", "meta-llama/Llama-4-Scout-17B-16E"),
     "Llama-4-Maverick": ("Llama-4-Maverick-17B-128E-Instruct", "meta-llama/Llama-4-Maverick-17B-128E"),
-    "Kimi-K2": ("Kimi-K2-Instruct",),
+    "Kimi-K2": ("Kimi-K2-Instruct", "moonshotai/Kimi-K2-Thinking"),
     "GPT-J-6B": ("gptj-6b", "gpt-j-6b"),
     "Qwen2-7B": ("Qwen/Qwen2-7B-Instruct", "Qwen2-7B-Instruct"),
     "Qwen2-72B": ("Qwen/Qwen2-72B-Instruct", "Qwen2-72B-Instruct"),
     "InternLM-20B": ("internlm/internlm-chat-20b", "internlm-20b-chat"),
+    "DeepSeek-R1": ("deepseek-ai/DeepSeek-R1-Zero",),
+    "DeepSeek-V3.1": ("deepseek-ai/DeepSeek-V3.1-Terminus",),
+    "DeepSeek-V3.2": ("deepseek-ai/DeepSeek-V3.2-Exp", "deepseek-ai/DeepSeek-V3.2-Speciale"),
+    "GLM-4.5": ("zai-org/GLM-4.6", "zai-org/GLM-4.7"),
+    "GLM-5": ("zai-org/GLM-5.1",),
+    "Kimi-K2.5": ("moonshotai/Kimi-K2.6", "moonshotai/Kimi-K2.7-Code"),
+    "Llama-1-7B": (
+        "meta-llama/Llama-7b",
+        "llama-7b",
+        "openlm-research/open_llama_7b",
+        "lmsys/vicuna-7b-v1.3",
+    ),
+    "Mistral-7B-v0.2": ("mistralai/Mistral-7B-v0.2",),
+    "Mistral-Nemo-12B": ("mistralai/Mistral-Nemo-Instruct-2407", "mistral-nemo"),
+    "Mistral-Small-24B": (
+        "mistralai/Mistral-Small-24B-Instruct-2501",
+        "mistralai/Mistral-Small-3.1-24B-Instruct-2503",
+        "mistralai/Mistral-Small-3.2-24B-Instruct-2506",
+    ),
+    "MiniMax-M2.5": ("MiniMaxAI/MiniMax-M2", "MiniMaxAI/MiniMax-M2.1", "MiniMaxAI/MiniMax-M2.7"),
+    "OLMo-2-7B": ("OLMo-2-1124-7B-Instruct",),
+    "OLMo-2-13B": ("OLMo-2-1124-13B-Instruct",),
+    "Qwen3.5-27B": ("Qwen/Qwen3.6-27B",),
+    "Qwen3.5-35B-A3B": ("Qwen/Qwen3.6-35B-A3B",),
+    "Qwen3-4B": ("Qwen/Qwen3-VL-4B-Instruct",),
+    "Qwen3-8B": ("Qwen/Qwen3-VL-8B-Instruct", "deepseek-ai/DeepSeek-R1-0528-Qwen3-8B"),
+    "Qwen3-30B-A3B": ("Qwen/Qwen3-Coder-30B-A3B-Instruct", "Qwen/Qwen3-VL-30B-A3B-Instruct"),
+    "Qwen3-32B": ("Qwen/Qwen3-VL-32B-Instruct",),
+    "Qwen3-235B-A22B": ("Qwen/Qwen3-VL-235B-A22B-Instruct",),
+    "TinyLlama-1.1B": ("TinyLlama-1.1B-Chat",),
 }

@@ -6,13 +6,14 @@ Every row of the sources is kept. A row that may not answer "what rate within an
 
 from __future__ import annotations
 
-import csv
 import json
 import tempfile
 from pathlib import Path
 from typing import Final
 
 import duckdb
+
+from catalogs.build.model_shapes import model_rows
 
 ACCELERATOR_IDS: Final[dict[str, str]] = {
     "A100-40GB-SXM": "a100-sxm-40gb",
@@ -152,8 +153,8 @@ def _name_tables(connection: duckdb.DuckDBPyConnection, source: Path) -> None:
     connection.execute("CREATE TABLE same_models (name VARCHAR, id VARCHAR)")
     connection.executemany("INSERT INTO same_models VALUES (?, ?)", list(_SAME_MODEL.items()))
     connection.execute("CREATE TABLE shapes (model VARCHAR, shape VARCHAR, params_b DOUBLE)")
-    with (source / "models.csv").open(encoding="utf-8", newline="") as stream:
-        shapes = [(row["name"], _shape(row), float(row["params_b"])) for row in csv.DictReader(stream)]
+    rows = [row.cells for row in model_rows(source)]
+    shapes = [(row["name"], _shape(row), float(row["params_b"])) for row in rows]
     connection.executemany("INSERT INTO shapes VALUES (?, ?, ?)", shapes)
 
 

@@ -84,8 +84,9 @@ the usable figure for B300 (270, sold as 288) and GB300 (277, sold as 288).
 ## models.csv
 
 Shapes from published model configurations through `litgpt` 0.5.13, `aiconfigurator-core` 0.12.0
-(Apache-2.0), `vidur` 0.0.26 or, where the row says so, recalled from the published configuration. Aliases:
-publishers' repository names.
+(Apache-2.0), `vidur` 0.0.26 or, where the row says so, recalled from the published configuration. Models
+that the collection lacks, and how their parameters are counted: `catalogs/build/more_models.csv` and
+`model_shapes.py`. Aliases: publishers' repository names.
 
 ## regions.csv
 

@@ -12,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advisor.catalog.facts import load_facts
+from advisor.catalog.model_spelling import stated_precision
 from advisor.errors import InputFileError
 from advisor.profiles import calibration
-from advisor.profiles.estimate_batch import ADDED, NEEDED, Names, estimated_text
+from advisor.profiles.batch_file import ADDED, NEEDED
+from advisor.profiles.estimate_batch import Names, estimated_text
 
 FACTS = load_facts()
-NAMES = Names(cache(FACTS.model), cache(FACTS.accelerator))
+NAMES = Names(cache(FACTS.model), cache(FACTS.accelerator), stated_precision)
 KNOWN = calibration.load()
 COLUMNS = (
     "model,precision,engine,engine_version,gpu,gpu_count,tp,input_tokens,output_tokens,load_mode,concurrency,"
@@ -130,6 +132,49 @@ class TestARow:
         assert same[0]
 
     @pytest.mark.parametrize(
+        ("spelt", "plain"),
+        [("NVFP4", "fp4"), ("fp8_e4m3", "fp8"), ("awq_marlin", "int4"), ("GPTQ", "int4"), ("w4a16", "int4")],
+    )
+    def test_a_quantisation_method_is_the_precision_it_stores_in(self, spelt, plain):
+        gpu = "B200-180GB-SXM"
+        assert [only(precision=spelt, gpu=gpu)[name] for name in ADDED] == [
+            only(precision=plain, gpu=gpu)[name] for name in ADDED
+        ]
+
+    def test_a_blank_precision_is_the_one_the_models_name_states(self):
+        named = only(model="RedHatAI/Meta-Llama-3.1-8B-Instruct-FP8-dynamic", precision="")
+        stated = only(precision="fp8")
+        assert [named[name] for name in ADDED[:-1]] == [stated[name] for name in ADDED[:-1]]
+        assert named["reason"] == "assumed: fp8 weights, as the model's name says"
+        other = only(model="RedHatAI/Meta-Llama-3.1-8B-Instruct-FP8-dynamic", precision="bf16")
+        assert other["predicted_requests_per_s"] == only()["predicted_requests_per_s"]
+
+    def test_a_column_of_precisions_or_load_modes_may_be_missing(self):
+        columns = COLUMNS.replace("precision,", "").replace("load_mode,", "")
+        (bare,), plain = records(a_file({}, columns=columns)), only()
+        assert [bare[name] for name in ADDED[:-1]] == [plain[name] for name in ADDED[:-1]]
+        assert bare["reason"] == "assumed: load_mode concurrency, whose load is given"
+
+    @pytest.mark.parametrize(
+        ("spelt", "plain"),
+        [
+            ({"load_mode": "Max_Concurrency"}, {}),
+            ({"load_mode": "request_rate", "request_rate_offered": "3"},
+             {"load_mode": "rate", "request_rate_offered": "3"}),
+            ({"load_mode": "offline"}, {"load_mode": "offline-saturation"}),
+            ({"load_mode": "inf"}, {"load_mode": "offline-saturation"}),
+            ({"concurrency": "inf"}, {"load_mode": "offline-saturation"}),
+        ],
+    )  # fmt: skip
+    def test_load_modes_may_be_spelt_as_load_generators_do(self, spelt, plain):
+        assert [only(**spelt)[name] for name in ADDED] == [only(**plain)[name] for name in ADDED]
+
+    def test_one_bad_cell_costs_its_row_alone(self):
+        bad, good = records(a_file({"input_tokens": "n/a"}, {}))
+        assert bad["reason"] == "input_tokens: n/a is not a positive number"
+        assert [good[name] for name in ADDED] == [only()[name] for name in ADDED]
+
+    @pytest.mark.parametrize(
         ("changes", "because"),
         [
             ({"model": "Lama-3.1-8B"}, "did you mean Llama-3.1-8B"),
@@ -138,7 +183,8 @@ class TestARow:
             ({"gpu": "MI300X-192GB"}, "do not transfer"),
             ({"precision": "fp3"}, "precision: fp3 is not one of"),
             ({"load_mode": "bursts"}, "load_mode: bursts is not one of"),
-            ({"load_mode": ""}, "load_mode: blank"),
+            ({"load_mode": "", "concurrency": ""}, "load_mode: blank"),
+            ({"load_mode": "", "request_rate_offered": "2"}, "load_mode: blank"),
             ({"concurrency": ""}, "concurrency: blank"),
             ({"load_mode": "rate"}, "request_rate_offered: blank"),
             ({"output_tokens": ""}, "output_tokens: blank"),
@@ -146,6 +192,10 @@ class TestARow:
             ({"tp": "16", "gpu_count": "16"}, "beyond 8"),
             ({"model": "Qwen3-235B-A22B", "precision": "fp8", "gpu": "H200-141GB-SXM"}, "does not fit"),
             ({"input_tokens": "900000"}, "does not fit"),
+            ({"input_tokens": "many"}, "input_tokens: many is not a positive number"),
+            ({"output_tokens": "-1"}, "output_tokens: -1 is not a positive number"),
+            ({"concurrency": "nan"}, "concurrency: nan is not a positive number"),
+            ({"tp": "1.5"}, "tp: 1.5 is not a whole number"),
         ],
     )
     def test_that_cannot_be_estimated_says_why_and_has_no_figures(self, changes, because):
@@ -179,11 +229,6 @@ class TestABadFile:
             (",".join(NEEDED) + "\n", ("no column tp or gpu_count",)),
             (COLUMNS + ",reason\n", ("reason", "there already")),
             (COLUMNS + ",tp\n", ("tp", "there twice")),
-            (a_file({}, {"input_tokens": "many"}), ("row 3", "input_tokens", "many", "a positive number")),
-            (a_file({"output_tokens": "-1"}), ("row 2", "output_tokens", "-1")),
-            (a_file({"concurrency": "nan"}), ("row 2", "concurrency", "nan")),
-            (a_file({"concurrency": "inf"}), ("row 2", "concurrency", "inf")),
-            (a_file({"tp": "1.5"}), ("row 2", "tp", "1.5", "a whole number")),
             (COLUMNS + "\na,b\n", ("row 2", "2 cells", "12")),
             (COLUMNS + '\n"a', ("row 2",)),
         ],
