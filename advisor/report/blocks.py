@@ -178,6 +178,7 @@ class Alternative:
     usd_per_hour: Decimal
     providers: tuple[str, ...]
     detail: str
+    proved: bool = True  #: no cheaper fleet of its kind exists; else its cost is only the best one found
 
 
 @dataclass(frozen=True, slots=True)

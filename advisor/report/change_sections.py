@@ -41,6 +41,8 @@ def change(plan: Plan, beside: Beside) -> Section:
                 new.instances if new else 0,
                 old.usd_per_hour_each if old else None,
                 new.usd_per_hour_each if new else None,
+                old.usd_per_hour if old else None,
+                new.usd_per_hour if new else None,
                 (new.usd_per_hour if new else Decimal(0)) - (old.usd_per_hour if old else Decimal(0)),
             )
         )
@@ -51,9 +53,11 @@ def change(plan: Plan, beside: Beside) -> Section:
         Column("instances_after", "Count now", Kind.COUNT),
         Column("price_before", "USD/h each before", Kind.USD_RATE),
         Column("price_after", "USD/h each now", Kind.USD_RATE),
+        Column("usd_per_hour_before", "USD/h before", Kind.USD_RATE),
+        Column("usd_per_hour_after", "USD/h now", Kind.USD_RATE),
         Column("change_usd_per_hour", "Change, USD/h", Kind.USD_RATE),
     )
-    total = ("Total", None, None, old_total, new_total, new_total - old_total)
+    total = ("Total", None, None, None, None, old_total, new_total, new_total - old_total)
     made = f"The last plan is {before.plan_id}, made {before.created_at:%Y-%m-%d}."
     same = f" It cost {spell(old_total, Kind.USD_RATE)} USD/h, this one {spell(new_total, Kind.USD_RATE)}."
     return Section(

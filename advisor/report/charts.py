@@ -155,7 +155,7 @@ def _curve(figure: Figure, chart: Curve) -> str:
     across_ticks = ticks(min(p.x for p in points), max(p.x for p in points))
     up_ticks = ticks(0, max(p.y for p in points))
     x = scale(across_ticks[0], across_ticks[-1], left, WIDTH - 20)
-    y = scale(up_ticks[0], up_ticks[-1], bottom, 14)
+    y = scale(up_ticks[0], up_ticks[-1], bottom, 30)
     root = drawing(figure.key, figure.title, figure.description, height)
     _grid(root, up_ticks, y, left)
     for tick in across_ticks:

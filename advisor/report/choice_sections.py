@@ -43,7 +43,7 @@ def _others(plan: Plan) -> tuple[Baseline, ...]:
     rivals = [b for b in plan.baselines if b.usd_per_hour and b.kind not in _NOT_UNDER_THE_SAME_RULES]
     seen = {frozenset(f"{line.instances} × {line.offer_id}" for line in plan.purchase)}
     others = []
-    for rival in sorted(rivals, key=lambda b: (_is_bound(b), b.usd_per_hour or Decimal(0), b.name)):
+    for rival in sorted(rivals, key=lambda b: (is_bound(b), b.usd_per_hour or Decimal(0), b.name)):
         fleet = frozenset(rival.fleet)
         if fleet not in seen:
             others.append(rival)
@@ -52,7 +52,7 @@ def _others(plan: Plan) -> tuple[Baseline, ...]:
     return tuple(others)
 
 
-def _is_bound(rival: Baseline) -> bool:
+def is_bound(rival: Baseline) -> bool:
     """Whether a cheaper fleet of the kind may exist: the search was cut short."""
     return rival.status == "feasible" and rival.kind != "greedy"
 
@@ -60,7 +60,7 @@ def _is_bound(rival: Baseline) -> bool:
 def rival_words(rival: Baseline) -> str:
     """What there is to say about another fleet: how good its cost is, and what it buys."""
     parts = [rival.detail] if rival.detail else []
-    if _is_bound(rival):
+    if is_bound(rival):
         parts.append("not proved: a cheaper fleet of this kind may exist")
     shown = rival.fleet if len(rival.fleet) <= _MOST_OFFERS else rival.fleet[: _MOST_OFFERS - 1]
     rest = len(rival.fleet) - len(shown)
@@ -133,7 +133,8 @@ def entries(beside: Beside) -> tuple[Entry, ...]:
             grouping=a.grouping.replace("_", " "),
             name=a.name,
             offer=a.flip_offer,
-            list_usd_per_hour_each=a.flip_usd_per_hour_each / Decimal(repr(a.flip_price_factor)),
+            list_usd_per_hour_each=_list_price(a.flip_offer, beside)
+            or a.flip_usd_per_hour_each / Decimal(repr(a.flip_price_factor)),
             enters_at_usd_per_hour_each=a.flip_usd_per_hour_each,
             discount=1 - a.flip_price_factor,
         )
@@ -141,6 +142,11 @@ def entries(beside: Beside) -> tuple[Entry, ...]:
         if not a.in_plan and a.flip_offer and a.flip_price_factor and a.flip_usd_per_hour_each
     ]
     return tuple(sorted(found, key=lambda entry: (entry.discount, entry.grouping, entry.name)))
+
+
+def _list_price(offer: str, beside: Beside) -> Decimal | None:
+    found = beside.offers.get(offer)
+    return found.usd_per_hour if found else None
 
 
 def _explained(beside: Beside) -> list[Block]:
@@ -201,7 +207,7 @@ def _why_not(alternative: ExplainedAlternative) -> str:
         return f"no offer of it can be bought ({reasons})" if reasons else "no fleet holds one"
     if alternative.flip_price_factor is None:
         return "dearer, and no price of its own brings it in"
-    return "dearer per request served"
+    return f"dearer per request served; enters with {alternative.flip_offer or 'an offer of it'}"
 
 
 def _yes(said: bool) -> str:

@@ -157,4 +157,5 @@ def _alternative(baseline: Baseline) -> Alternative:
         usd_per_hour=baseline.usd_per_hour or Decimal(0),
         providers=tuple(sorted({offer.partition(":")[0] for offer in offers if offer})),
         detail=choice_sections.rival_words(baseline),
+        proved=not choice_sections.is_bound(baseline),
     )

@@ -49,7 +49,7 @@ def price_evidence(plan: Plan, beside: Beside, lines: tuple[Line, ...]) -> Secti
                 line.price_collected_at,
                 max(0, (beside.now - line.price_collected_at).days),
                 line.price_state,
-                line.price_basis,
+                line.price_basis.replace("_", " "),
                 line.price_source,
                 line.price_evidence or "none kept",
             )

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from advisor.report.blocks import Block, Column, Kind, Quotation, Section, Sentences, Table
+from advisor.report.purchase_sections import market_words
 from advisor.units import decimal_text
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def quotas(plan: Plan, beside: Beside) -> Section:
             free[key] = draw.free_units
     blocks: list[Block] = []
     if needed:
-        blocks += [_quota_table(needed, free, beside), Quotation(_request_text(needed, free, beside))]
+        blocks += [_quota_table(needed, free, beside), Quotation(_request_text(plan, needed, free, beside))]
     if undocumented:
         blocks.append(Sentences((f"No quota is documented for {', '.join(sorted(set(undocumented)))}.",)))
     blocks.append(Sentences(("How long a provider takes to raise a quota is not known: ask early.",)))
@@ -65,9 +66,28 @@ def _quota_table(needed: dict[_Key, Decimal], free: dict[_Key, Decimal | None], 
     return Table("quotas", "Quotas needed", columns, tuple(rows))
 
 
-def _request_text(needed: dict[_Key, Decimal], free: dict[_Key, Decimal | None], beside: Beside) -> str:
+def _named(provider: str, pool: str, beside: Beside) -> str:
+    """The provider's own words for a quota, where they are not its id."""
+    name = next((p.name for p in beside.pools if (p.provider, p.pool) == (provider, pool)), pool)
+    return "" if name == pool else f" ({name})"
+
+
+def _drawn_by(key: _Key, plan: Plan) -> str:
+    provider, region, pool, _ = key
+    return ", ".join(
+        f"{line.instances} × {line.instance_type} ({market_words(line.market)})"
+        for line in plan.purchase
+        if line.provider == provider
+        and any((draw.region, draw.pool) == (region, pool) for draw in line.quota_draw)
+    )
+
+
+def _request_text(
+    plan: Plan, needed: dict[_Key, Decimal], free: dict[_Key, Decimal | None], beside: Beside
+) -> str:
     """What to send to the providers; a limit that is known to suffice is not asked for."""
     lines = []
+    models = ", ".join(sorted({service.model for service in plan.services}))
     for key, units in sorted(needed.items()):
         provider, region, pool, unit = key
         limit = (beside.limits or {}).get(f"{provider}:{region}:{pool}")
@@ -76,6 +96,6 @@ def _request_text(needed: dict[_Key, Decimal], free: dict[_Key, Decimal | None],
             continue
         lines.append(
             f"{provider}, {region}: please make sure that quota {pool} leaves {decimal_text(units)} {unit} "
-            "free, for serving language models."
+            f"free{_named(provider, pool, beside)}. It is for {_drawn_by(key, plan)}, to serve {models}."
         )
     return "\n".join(lines) or "Nothing to request: every quota known suffices."

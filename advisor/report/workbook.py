@@ -25,7 +25,7 @@ LINES, NEGOTIATION, READING = "Lines", "Negotiation", "Report"
 _FIRST: Final = 6  # row of the first line to buy, counted from 0
 _CENT: Final = Decimal("0.01")
 LINE_HEADERS: Final = (
-    ("Provider", 10), ("Region", 16), ("Zone policy", 18), ("SKU (instance type)", 24), ("GPU", 22),
+    ("Provider", 10), ("Region", 16), ("Zone policy", 22), ("SKU (instance type)", 24), ("GPU", 22),
     ("GPUs each", 9), ("Market", 11), ("Count", 8), ("List, USD/h each", 14), ("Discount", 9),
     ("Paid, USD/h each", 14), ("USD/h", 13), ("USD/month", 14), ("USD/year", 15),
 )  # fmt: skip
@@ -90,7 +90,13 @@ def _lines(book: Any, formats: Formats, report: Report) -> None:
     """Lines to buy with live totals; what may be changed is shaded."""
     sheet = _sheet(book, LINES, [width for _, width in LINE_HEADERS])
     text(sheet, 0, 0, report.title, formats.title)
-    text(sheet, 1, 0, f"Plan {report.plan_id}. Shaded cells may be changed; every total follows.")
+    text(
+        sheet,
+        1,
+        0,
+        f"Plan {report.plan_id}, valid until {report.valid_until}. Shaded cells may be changed; every total "
+        "follows.",
+    )
     text(sheet, 2, 0, "Hours per month")
     sheet.write_number(2, 2, report.hours_per_month, formats.of(Kind.COUNT, entry=True))
     text(sheet, 3, 0, "Months per year")
@@ -145,7 +151,7 @@ def _totals(book: Any, sheet: Any, formats: Formats, report: Report) -> None:
     strong = formats.of(Kind.TEXT, bold=True)
     for column in range(len(LINE_HEADERS)):
         sheet.write_blank(row, column, None, strong)
-    text(sheet, row, 0, "Total instances", strong)
+    text(sheet, row, 0, "Total", strong)
     sheet.write_formula(
         row, 7, f"=SUM(H{_FIRST + 1}:H{last})", formats.of(Kind.COUNT, bold=True), report.totals.instances
     )
@@ -159,17 +165,25 @@ def _totals(book: Any, sheet: Any, formats: Formats, report: Report) -> None:
     first = row + 2
     for place, side in enumerate(report.side_lines):
         text(sheet, first + place, 0, side.name, formats.of(Kind.TEXT))
-        text(sheet, first + place, 3, side.detail, formats.of(Kind.TEXT))
+        _detail(sheet, formats, first + place, side.detail)
         amount = float(side.usd_per_hour)
         sheet.write_number(first + place, 10, amount, formats.of(Kind.USD_RATE, entry=True))
         _money_cells(
             sheet, formats, first + place, None, f"K{first + place + 1}", Decimal(0), side.usd_per_hour, hours
         )
     end = first + len(report.side_lines)
-    text(sheet, end, 0, "Total with side costs", strong)
+    text(sheet, end, 0, "Total with side costs", formats.caption)
     whole = cost + sum((side.usd_per_hour for side in report.side_lines), Decimal(0))
     hour = f"plan_usd_per_hour+SUM(L{first + 1}:L{end})"
     _money_cells(sheet, formats, end, None, hour, Decimal(0), whole, hours, bold=True)
+
+
+def _detail(sheet: Any, formats: Formats, row: int, words: str) -> None:
+    """What a side cost rests on, over the columns that only instances fill."""
+    style = formats.of(Kind.TEXT)
+    sheet.merge_range(row, 1, row, 9, "", style)
+    text(sheet, row, 1, words, style)
+    fit(sheet, row, [(words, sum(width for _, width in LINE_HEADERS[1:10]))])
 
 
 def _negotiation(book: Any, formats: Formats, report: Report) -> None:
@@ -184,7 +198,8 @@ def _negotiation(book: Any, formats: Formats, report: Report) -> None:
     )
     headers(sheet, formats, 3, NEGOTIATION_HEADERS)
     plan, row = report.totals.usd_per_hour, 4
-    for rival in report.alternatives:
+    rivals = [rival for rival in report.alternatives if rival.proved]
+    for rival in rivals:
         at, cost = row + 1, rival.usd_per_hour
         text(sheet, row, 0, rival.name, formats.of(Kind.TEXT))
         text(sheet, row, 1, ", ".join(rival.providers), formats.of(Kind.TEXT))
@@ -201,11 +216,11 @@ def _negotiation(book: Any, formats: Formats, report: Report) -> None:
         sheet.write_formula(row, 7, formula, formats.of(Kind.TEXT), now)
         row += 1
     row = _entries(sheet, formats, report, row)
-    best = min((rival.usd_per_hour for rival in report.alternatives), default=None)
+    best = min((rival.usd_per_hour for rival in rivals), default=None)
     if best is None:
-        text(sheet, row, 0, "The plan states no other fleet.")
+        text(sheet, row, 0, "The plan states no other fleet that was proved the cheapest of its kind.")
         return
-    _walk_away(sheet, formats, report, row, 4 + len(report.alternatives), best)
+    _walk_away(sheet, formats, report, row, 4 + len(rivals), best)
 
 
 def _entries(sheet: Any, formats: Formats, report: Report, after: int) -> int:
@@ -213,9 +228,7 @@ def _entries(sheet: Any, formats: Formats, report: Report, after: int) -> int:
     if not report.entries:
         return after
     head = after + 2
-    text(
-        sheet, head - 1, 0, "What enters the plan by a price of its own (from the explanation)", formats.title
-    )
+    text(sheet, head - 1, 0, "What enters the plan by a price of its own", formats.title)
     headers(sheet, formats, head, ENTRY_HEADERS)
     row = head + 1
     for entry in report.entries:

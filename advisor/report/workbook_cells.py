@@ -57,6 +57,11 @@ class Formats:
         return self.styled("head", bold=True, bottom=2, text_wrap=True, valign="bottom", bg_color="#E8EEF2")
 
     @property
+    def caption(self) -> Any:
+        """Words over a table."""
+        return self.styled("caption", bold=True)
+
+    @property
     def title(self) -> Any:
         """Words over a sheet or a part of one."""
         return self.styled("title", bold=True, font_size=14)
@@ -68,6 +73,7 @@ def text(sheet: Any, row: int, column: int, value: str, style: Any = None) -> No
 
 
 def headers(sheet: Any, formats: Formats, row: int, titles: Sequence[tuple[str, int]]) -> None:
+    """Words over columns of a width, their row as high as the longest needs."""
     for column, (words, _) in enumerate(titles):
         text(sheet, row, column, words, formats.head)
     fit(sheet, row, titles)

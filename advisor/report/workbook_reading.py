@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from advisor.report.blocks import Facts, Figure, Kind, Quotation, Sentences, Signatures, Table
 from advisor.report.spell import UNKNOWN, spell
-from advisor.report.workbook_cells import fit
+from advisor.report.workbook_cells import fit, headers
 from advisor.text import printable
 
 if TYPE_CHECKING:
     from advisor.report.blocks import Block, Report, Value
     from advisor.report.workbook_cells import Formats
 
-READING_WIDTHS: Final = (40, *[22] * 11)
+READING_WIDTHS: Final = (36, *[18] * 11)
+_SPAN: Final = 7
+"""Columns that a sentence runs over before it wraps."""
 
 
 def write_reading(sheet: Any, formats: Formats, report: Report) -> None:
@@ -27,7 +29,7 @@ def write_reading(sheet: Any, formats: Formats, report: Report) -> None:
         sheet.write_string(row, 0, printable(section.title), formats.title)
         row += 1
         if section.absent:
-            sheet.write_string(row, 0, printable(section.absent))
+            _across(sheet, formats, row, 0, section.absent)
             row += 1
         for block in section.blocks:
             row = _block(sheet, formats, row, block)
@@ -39,7 +41,7 @@ def _block(sheet: Any, formats: Formats, row: int, block: Block) -> int:
         for fact in block.facts:
             sheet.write_string(row, 0, printable(fact.label), formats.of(Kind.TEXT))
             if isinstance(fact.value, str):
-                sheet.write_string(row, 1, printable(fact.value))  # may run over the empty cells beside it
+                _across(sheet, formats, row, 1, fact.value)
             else:
                 _cell(sheet, formats, row, 1, fact.value, fact.kind)
             row += 1
@@ -50,9 +52,17 @@ def _block(sheet: Any, formats: Formats, row: int, block: Block) -> int:
         return _table(sheet, formats, row, block.table)
     lines = _lines_of(block)
     for line in lines:
-        sheet.write_string(row, 0, printable(line))
+        _across(sheet, formats, row, 0, line)
         row += 1
     return row
+
+
+def _across(sheet: Any, formats: Formats, row: int, column: int, words: str) -> None:
+    """One wrapped text over several columns, its row as high as it needs."""
+    style = formats.of(Kind.TEXT)
+    sheet.merge_range(row, column, row, _SPAN - 1, "", style)
+    sheet.write_string(row, column, printable(words), style)
+    fit(sheet, row, [(printable(words), sum(READING_WIDTHS[column:_SPAN]))])
 
 
 def _lines_of(block: Sentences | Quotation | Signatures) -> tuple[str, ...]:
@@ -64,10 +74,9 @@ def _lines_of(block: Sentences | Quotation | Signatures) -> tuple[str, ...]:
 
 
 def _table(sheet: Any, formats: Formats, row: int, table: Table) -> int:
-    sheet.write_string(row, 0, printable(table.caption))
+    sheet.write_string(row, 0, printable(table.caption), formats.caption)
     row += 1
-    for place, column in enumerate(table.columns):
-        sheet.write_string(row, place, printable(column.header), formats.head)
+    headers(sheet, formats, row, [(c.header, w) for c, w in zip(table.columns, READING_WIDTHS, strict=False)])
     for values in table.rows:
         row += 1
         words = (spell(value, column.kind) for value, column in zip(values, table.columns, strict=True))

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from plan_builder import an_offer
 from report_builder import (
     FULL,
     NOW,
@@ -137,6 +138,17 @@ def test_a_fleet_that_was_not_proved_cheapest_says_so_and_stands_last() -> None:
     first, last = a_report(plan).alternatives
     assert (first.name, last.name) == ("proved alone", "cut short alone")
     assert "not proved: a cheaper fleet of this kind may exist" in last.detail
+
+
+def test_what_enters_by_its_price_is_listed_at_its_own_price() -> None:
+    offer = an_offer(usd_per_hour=Decimal("0.3105"))
+    (entry,) = a_report(offers={"aws:us-east-1:g6.xlarge:spot": offer}).entries
+    assert entry.list_usd_per_hour_each == Decimal("0.3105")  # not what rounded figures would give back
+
+
+def test_a_quota_is_asked_for_with_what_it_is_for() -> None:
+    asked = said(section(a_report(), "quotas"))
+    assert "(All G and VT Spot Instance Requests). It is for 2 × g6e.12xlarge (spot), to serve Llama" in asked
 
 
 def test_a_long_fleet_is_cut_and_says_how_much_is_left_out() -> None:

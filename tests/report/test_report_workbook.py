@@ -110,6 +110,17 @@ def test_at_its_walk_away_price_a_line_ties_the_plan_with_the_best_other_fleet(c
         assert risen == pytest.approx(Decimal("14.623"))  # the greedy fleet, the best of the others
 
 
+def test_a_fleet_that_was_not_proved_cheapest_is_no_basis_to_negotiate_on() -> None:
+    cut_short = {
+        "name": "l4", "kind": "single_accelerator", "usd_per_hour": "99", "status": "feasible",
+        "instances": 9, "saving_fraction": 1 - 11.6984 / 99, "detail": "", "fleet": [],
+    }  # fmt: skip
+    sheet = Sheets(workbook(a_report(a_plan(baselines=[cut_short])))).book[NEGOTIATION]
+    column = [cell.value for cell in sheet["A"]]
+    assert "l4 alone" not in column
+    assert "The plan states no other fleet that was proved the cheapest of its kind." in column
+
+
 def test_what_enters_by_price_turns_yes_below_that_price(content: bytes) -> None:
     sheets = Sheets(content)
     sheet = sheets.book[NEGOTIATION]
