@@ -147,21 +147,30 @@ def _layout(listing: Listing, width: int) -> _Layout:
         else whole[column.key]
         for column in listing.columns
     }
-    kept, below, hidden = list(listing.columns), [], []
+    below = _too_long(listing.columns, least, width)
+    kept, hidden = [column for column in listing.columns if column not in below], []
     while (spare := width - _needed(kept, least)) < 0:
-        texts = [c for c in kept if (c.wrap or c.stacked) and c.importance == 1 and len(kept) > 1]
-        droppable = [c for c in kept if c.importance > 1]
-        if texts and least[max(texts, key=lambda c: least[c.key]).key] > _WRAPPED:
-            below.append(max(texts, key=lambda c: least[c.key]))
-            kept.remove(below[-1])
-        elif droppable:
-            hidden.append(max(droppable, key=lambda c: c.importance))
-            kept.remove(hidden[-1])
-        else:
+        droppable = [column for column in kept if column.importance > 1]
+        if not droppable:
             widest = max(kept, key=lambda c: (not c.numeric, least[c.key]))
             least[widest.key] = max(1, least[widest.key] + spare)
             break
+        hidden.append(max(droppable, key=lambda c: c.importance))
+        kept.remove(hidden[-1])
     return _Layout(_spread(kept, least, whole, width), tuple(below), tuple(hidden))
+
+
+def _too_long(columns: Sequence[Col], least: dict[str, int], width: int) -> list[Col]:
+    """Text that has no place beside the columns that must stay, however many others are dropped."""
+    staying = [column for column in columns if column.importance == 1]
+    below = []
+    while len(staying) > 1 and _needed(staying, least) > width:
+        texts = [c for c in staying if (c.wrap or c.stacked) and least[c.key] > _WRAPPED]
+        if not texts:
+            break
+        below.append(max(texts, key=lambda c: least[c.key]))
+        staying.remove(below[-1])
+    return below
 
 
 def _longest(listing: Listing, column: Col, apart: str | None) -> int:

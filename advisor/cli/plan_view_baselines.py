@@ -19,13 +19,18 @@ def _signed_percent(value: Any) -> str:
     return "–" if value is None else f"{value:+.1%}"
 
 
-def _columns(words: FleetWords, saving: Callable[[Any], str]) -> tuple[Col, ...]:
+def _columns(plan: Plan, baselines: Sequence[Baseline], saving: Callable[[Any], str]) -> tuple[Col, ...]:
+    """Under a budget fleets serve unlike shares, and those say more than their prices."""
+    words = FleetWords.of(b.fleet for b in baselines)
+    partly = any(b.served_share < 1 for b in baselines) or any(s.served_share < 1 for s in plan.services)
+    served = (Col("served_share", "Serves", numeric=True, text=percent),) if partly else ()
     return (
         Col("name", "Fleet", wrap=True),
         Col("instances", "Instances", numeric=True, importance=3),
         Col("usd_per_hour", "$/h", numeric=True, text=usd(2)),
         Col("usd_per_month", "$/month", numeric=True, text=usd(0), importance=2),
-        Col("saving_fraction", "Plan saves", numeric=True, text=saving),
+        *served,
+        Col("saving_fraction", "Plan saves", numeric=True, text=saving, importance=2 if partly else 1),
         words.column("fleet", "Buys", importance=4),
     )
 
@@ -41,12 +46,11 @@ def single_types(plan: Plan) -> Listing:
     singles = [b for b in plan.baselines if b.kind == "single_accelerator"]
     priced = sorted(
         (b for b in singles if b.usd_per_hour is not None),
-        key=lambda b: (b.usd_per_hour or Decimal(0), b.name),
+        key=lambda b: (-b.served_share, b.usd_per_hour or Decimal(0), b.name),
     )
-    words = FleetWords.of(b.fleet for b in priced)
     return Listing(
         "Against the cheapest fleet of one accelerator type",
-        _columns(words, percent),
+        _columns(plan, priced, percent),
         [_baseline_record(b, plan.hours_per_month) for b in priced],
         footer=_without_a_price(singles),
         empty="no single accelerator type can serve it",
@@ -61,9 +65,8 @@ def yardsticks(plan: Plan) -> Listing:
         for b in others
     ]
     records = [_baseline_record(b, plan.hours_per_month) for b in others]
-    words = FleetWords.of(b.fleet for b in others)
     return Listing(
-        "Against other fleets", _columns(words, _signed_percent), records, _without_a_price(others)
+        "Against other fleets", _columns(plan, others, _signed_percent), records, _without_a_price(others)
     )
 
 

@@ -9,12 +9,13 @@ from advisor.cli.fleet_text import FleetWords
 from advisor.cli.output import Col, Listing
 from advisor.cli.plan_text import percent, usd
 from advisor.cli.sections import Paragraph
+from advisor.plan.rules import different_ones
 from advisor.units import usd_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from advisor.plan.plan import Allocation, Plan, Purchase, RuleLine
+    from advisor.plan.plan import Allocation, Plan, RuleLine
 
 
 def situation(plan: Plan) -> Iterator[Paragraph | Listing]:
@@ -100,14 +101,16 @@ def _premium(plan: Plan, rule: RuleLine) -> str:
 def _holds(plan: Plan, rule: RuleLine) -> str:
     """The case that decides, in words."""
     if rule.kind == "prefer":
-        return "stays" if rule.kept else "leaves: staying would cost more than that, or cannot serve"
+        return _stays(plan, rule)
     if rule.kind == "budget":
-        least = min(service.served_share for service in plan.services)
-        return "everything is served" if least >= 1 else f"serves {least:.1%} of the least served"
+        return _pays_for(plan, rule)
+    if rule.kind == "min_replicas":
+        return f"{sum(a.replicas for a in plan.allocations if a.service in rule.services)} run"
     if rule.kind == "carbon" and plan.carbon is not None and plan.carbon.kg_co2e_per_hour is not None:
         return f"{plan.carbon.kg_co2e_per_hour:.3g} kg/h"
     if rule.kind == "at_most" and rule.of is not None:
-        return f"{len(_distinct(plan, rule.of))}: {', '.join(sorted(_distinct(plan, rule.of)))}"
+        different = different_ones(rule.of, plan.purchase)
+        return f"{len(different)}: {', '.join(different)}"
     if not rule.cases:
         return "no case of it binds" if rule.kind in ("survive", "demand", "doubt") else ""
     worst = rule.cases[0]
@@ -116,15 +119,29 @@ def _holds(plan: Plan, rule: RuleLine) -> str:
     return f"{worst.case}: {worst.least_served_share:.0%} of every size still served{more}"
 
 
-def _distinct(plan: Plan, kind: str) -> set[str]:
-    names: dict[str, Callable[[Purchase], str]] = {
-        "accelerator": lambda line: line.accelerator,
-        "instance_type": lambda line: line.instance_type,
-        "provider": lambda line: line.provider,
-        "region": lambda line: f"{line.provider}:{line.region}",
-        "zone": lambda line: f"{line.provider}:{line.region}/{line.zone}" if line.zone else line.region,
-    }
-    return {names[kind](line) for line in plan.purchase}
+def _stays(plan: Plan, rule: RuleLine) -> str:
+    """Whether the fleet is in the places preferred, and what the other way would cost."""
+    if rule.kept:
+        return "stays"
+    staying = next((b for b in plan.baselines if b.kind == "staying"), None)
+    if staying is None or staying.usd_per_hour is None or not plan.usd_per_hour:
+        return "leaves: no fleet there serves it"
+    dearer = staying.usd_per_hour / plan.usd_per_hour - 1
+    return f"leaves: staying costs ${usd_text(staying.usd_per_hour)}/h, {dearer:.0%} more"
+
+
+def _pays_for(plan: Plan, rule: RuleLine) -> str:
+    """What the budget leaves, and what everything would cost."""
+    short = [service for service in plan.services if service.served_share < 1]
+    if not short:
+        return "everything is served"
+    whose = " of its requests" if len(plan.services) == 1 else ""
+    shares = [f"{service.served_share:.1%}{whose or f' of {service.name}'}" for service in short]
+    everything = next((b for b in plan.baselines if b.name == f"without: {rule.text}"), None)
+    said = f"serves {', '.join(shares)}"
+    if everything is None or everything.usd_per_hour is None:
+        return said
+    return f"{said}; everything costs ${usd_text(everything.usd_per_hour)}/h"
 
 
 def _users(plan: Plan) -> Listing:

@@ -164,6 +164,9 @@ class Baseline(Record):
         default=None, description="how many instances it rents; null if no such fleet exists"
     )
     saving_fraction: float | None = Field(description="1 - plan cost / baseline cost; null if no such fleet")
+    served_share: Share = Field(
+        default=1.0, description="of the requests by weight; below 1 only where a budget does not pay for all"
+    )
     fleet: list[str] = Field(default=[], description="what it buys: count × offer id, dearest first")
     detail: str = Field(default="", description="what else there is to say about it")
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import Field
 
 from advisor.plan.record import Rate, Record, Share, Usd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from advisor.plan.plan import Purchase
 
 
 class CaseLine(Record):
@@ -24,7 +29,7 @@ class CaseLine(Record):
     )
 
 
-RuleKind = Literal["survive", "demand", "doubt", "budget", "at_most", "prefer", "carbon"]
+RuleKind = Literal["survive", "demand", "doubt", "budget", "at_most", "min_replicas", "prefer", "carbon"]
 
 
 class RuleLine(Record):
@@ -32,8 +37,8 @@ class RuleLine(Record):
 
     kind: RuleKind = Field(
         description="survive: a loss; demand: more requests than planned; doubt: throughput at the low end "
-        "of its interval; budget: a cap on cost; at_most: so many different ones; prefer: places, at a "
-        "price; carbon: a cap on emissions"
+        "of its interval; budget: a cap on cost; at_most: so many different ones; min_replicas: so many of "
+        "a service; prefer: places, at a price; carbon: a cap on emissions"
     )
     text: str = Field(description="the rule in words")
     lose: Literal["instance", "pool", "zone", "region", "provider", "spot"] | None = Field(
@@ -49,7 +54,9 @@ class RuleLine(Record):
     doubted: Annotated[int, Field(ge=0)] = Field(
         default=0, description="so many accelerator types at once run at the low end of their interval"
     )
-    services: list[str] = Field(default_factory=list, description="whose demand counts; empty is all")
+    services: list[str] = Field(
+        default_factory=list, description="whose demand counts, or whose replicas; empty is all"
+    )
     headroom: Annotated[float, Field(ge=0, lt=1)] | None = Field(
         default=None, description="kept free on that day; null is the service's own"
     )
@@ -57,6 +64,9 @@ class RuleLine(Record):
         default=None, description="at_most: different ones of what"
     )
     at_most: Annotated[int, Field(ge=1)] | None = Field(default=None, description="at_most: how many")
+    at_least: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="min_replicas: how many of the service named in services"
+    )
     usd_per_hour: Usd | None = Field(default=None, description="budget: the cap")
     kg_co2e_per_hour: Rate | None = Field(default=None, description="carbon: the cap")
     places: list[str] = Field(default_factory=list, description="prefer: patterns of places")
@@ -69,3 +79,17 @@ class RuleLine(Record):
         description="what the fleet costs more than without this rule, all others kept; null was not solved",
     )
     cases: list[CaseLine] = Field(default_factory=list, description="the cases that decide, worst first")
+
+
+_TOLD_APART_BY: Final[dict[str, Callable[[Purchase], str]]] = {
+    "accelerator": lambda line: line.accelerator,
+    "instance_type": lambda line: f"{line.provider}:{line.instance_type}",
+    "provider": lambda line: line.provider,
+    "region": lambda line: f"{line.provider}:{line.region}",
+    "zone": lambda line: f"{line.provider}:{line.region}/{line.zone or 'any'}",
+}
+
+
+def different_ones(kind: str, lines: Iterable[Purchase]) -> list[str]:
+    """What an ``at_most`` rule counts, by name."""
+    return sorted({_TOLD_APART_BY[kind](line) for line in lines})

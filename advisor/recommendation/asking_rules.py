@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from advisor.catalog.residency import allowed_places
-from advisor.errors import UsageError
+from advisor.errors import InputFileError, UsageError
 from advisor.recommendation.policy import DEFAULT_HORIZON_HOURS, Holding, Policy, Preference, Survive
 from advisor.recommendation.request import checked_number
 from advisor.units import HOURS_PER_MONTH
@@ -39,10 +39,11 @@ def policy_of(
     path: Path | None = question.get("service_file")
     base = path.parent if path is not None else Path()
     for service in services:
-        allowed_places(service.residency, (), facts.regions)
+        _known_places(facts, service.residency, f"{service.name}: residency", path)
     prefer = _prefer(question, file)
     if prefer is not None:
-        allowed_places(prefer.places, (), facts.regions)
+        filed = path if question.get("prefer") is None else None
+        _known_places(facts, prefer.places, "prefer.regions" if filed else "--prefer", filed)
     latency = None
     if file is not None and file.latency is not None:
         from advisor.catalog.latency import read_latency
@@ -61,6 +62,21 @@ def policy_of(
         carbon=bool(question.get("carbon")) or carbon is not None,
         most_kg_co2e_per_hour=carbon.most_kg_co2e_per_hour if carbon is not None else None,
     )
+
+
+def _known_places(facts: Facts, patterns: Sequence[str], field: str, path: Path | None) -> None:
+    """Every pattern matches a place.
+
+    Raises:
+        UsageError: one does not; of a file, with the field.
+    """
+    for pattern in patterns:
+        try:
+            allowed_places([pattern], (), facts.regions)
+        except UsageError as unknown:
+            if path is None:
+                raise UsageError(f"{field} {pattern!r} is not allowed; {unknown}") from None
+            raise InputFileError(str(path), field, pattern, str(unknown)) from None
 
 
 def _survive(question: Mapping[str, Any], file: ServiceFile | None) -> tuple[Survive, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from advisor.catalog.latency import ROUTE_FACTOR
 from advisor.domain import Market
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from advisor.domain import Service, Workload
     from advisor.plan.plan import Purchase
     from advisor.recommendation.findings import Findings
+
+
+_NAMED_SIZES: Final = 3
 
 
 def assumptions(found: Findings, purchase: Sequence[Purchase]) -> list[str]:
@@ -41,11 +44,13 @@ def _left_out(found: Findings) -> list[str]:
     said = []
     for service, out in zip(found.request.services, found.left_out, strict=True):
         if out.buckets:
-            labels = ", ".join(bucket.label for bucket in out.buckets[:3])
+            labels = ", ".join(bucket.label for bucket in out.buckets[:_NAMED_SIZES])
+            others = len(out.buckets) - _NAMED_SIZES
+            more = f" and {others} more sizes" if others > 0 else ""
             whose = f" of {service.name}" if len(found.request.services) > 1 else ""
             said.append(
                 f"{out.share:.3%} of requests{whose} are not planned for (--coverage "
-                f"{found.request.coverage_percent:g}): {labels}{' …' if len(out.buckets) > 3 else ''}."
+                f"{found.request.coverage_percent:g}): {labels}{more}."
             )
     return said
 

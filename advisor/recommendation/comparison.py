@@ -120,6 +120,7 @@ def beside(
         status="optimal" if answer.proved else "feasible",
         instances=sum(answer.instances.values()),
         saving_fraction=saving_against(plan, answer.usd_per_hour) if alike else None,
+        served_share=theirs,
         fleet=fleet_of(problem, answer.instances),
         detail="; ".join(part for part in said if part),
     )

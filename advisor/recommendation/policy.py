@@ -111,6 +111,11 @@ def at_most_words(kind: str, limit: int) -> str:
     return f"at most {limit} {noun}{'' if limit == 1 else 's'}"
 
 
+def min_replicas_words(service: str, least: int) -> str:
+    """The minimum of replicas in words."""
+    return f"at least {least} replica{'' if least == 1 else 's'} of {service}"
+
+
 def carbon_words(most: float) -> str:
     """The cap on emissions in words."""
     return f"at most {most:g} kg CO2e an hour, estimated"

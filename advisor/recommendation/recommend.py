@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from advisor.errors import Infeasible, NoCandidates, SolverFailed, StaleSnapshot
@@ -19,6 +20,7 @@ from advisor.recommendation.prepare import prepare
 from advisor.recommendation.refusal import why_nobody_serves
 from advisor.recommendation.rule_lines import priced, rules_of
 from advisor.recommendation.wording import stale_lines
+from advisor.units import usd_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,6 +49,7 @@ def recommend(request: Request, catalog: Catalog, account: Account | None, now: 
     try:
         _refuse_unserved(prepared)
         decision = decide(prepared, time_left)
+        _refuse_nothing(prepared, decision)
     except (NoCandidates, Infeasible) as no:
         return refuse(prepared.findings, str(no))
     policy = prepared.request.policy
@@ -70,17 +73,28 @@ def _refuse_unserved(prepared: Prepared) -> None:
     said = []
     for index, service in enumerate(services):
         mine = joined.of_service(index)
-        if joined.candidates and not mine.unserved:
-            continue
-        why = why_nobody_serves(
-            mine,
-            service.workload,
-            service.slo,
-            lambda ms, s=index: prepared.serves_all_at(ms, s),  # type: ignore[misc]
-        )
-        said.append(f"{service.name}: {why}" if len(services) > 1 else why)
+        why = prepared.findings.siting.what_would_reach(index)
+        if not joined.candidates or mine.unserved:
+            looser = partial(prepared.serves_all_at, service=index)
+            why = [why_nobody_serves(mine, service.workload, service.slo, looser), *why]
+        elif why:
+            why = ["no region in scope is near enough to some of the users", *why]
+        if why:
+            said.append((f"{service.name}: " if len(services) > 1 else "") + "; ".join(why))
     if said:
         raise NoCandidates("; ".join(said))
+
+
+def _refuse_nothing(prepared: Prepared, decision: Decision) -> None:
+    """Raise NoCandidates where the budget is too small for any instance."""
+    budget = prepared.problem.budget_usd_per_hour
+    if decision.solution.instances or budget is None:
+        return
+    cheapest = min(prepared.problem.columns, key=lambda column: (column.usd_per_hour, column.id))
+    raise NoCandidates(
+        f"the budget of ${usd_text(budget)}/h pays for nothing that serves; the cheapest instance, "
+        f"{cheapest.id}, costs ${usd_text(cheapest.usd_per_hour, 4)}/h"
+    )
 
 
 def _fleet_held(prepared: Prepared, decision: Decision) -> list[Baseline]:

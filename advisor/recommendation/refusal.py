@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from advisor.catalog.buyable import ADMITTED_BY
+from advisor.optimize.candidates import LIFTABLE
 from advisor.workload.demand import coverage_without
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ _SENSIBLE_COVERAGE: Final = 90.0  # percent; below that, leaving requests out an
 _LOOSER: Final = (1.0, 1.25, 1.6, 2.5)  # the nearest miss was taken at a size that may be smaller than asked
 _WISHES: Final = ("accelerator_excluded", "over_price_limit")
 _SERVING: Final = (
+    "outside_residency",
+    "network_too_far",
     "does_not_fit",
     "slo_unreachable",
     "exceeds_context",
@@ -69,8 +72,18 @@ def _nothing_buyable(joined: Joined) -> list[str]:
     example = telling[0] if telling else None
     if example:
         said.append(f"for example {example.subject}: {example.detail}")
-    options = {ADMITTED_BY[reason]: count for reason, count in counts.items() if reason in ADMITTED_BY}
-    return [*said, *(f"{option} admits {count} of them" for option, count in sorted(options.items()))]
+    return [*said, *_ways_out(joined, counts)]
+
+
+def _ways_out(joined: Joined, counts: Counter[str]) -> list[str]:
+    """Options that would help; none admits an offer that is where data may not be or users do not reach."""
+    if counts["outside_residency"]:
+        return ["widen the regions in scope (--region), or the service's residency"]
+    if counts["network_too_far"]:
+        return []
+    serving = {reason: len(joined.held_back.get(reason, ())) for reason in LIFTABLE}
+    admitted = {ADMITTED_BY[r]: serving.get(r, n) for r, n in counts.items() if r in ADMITTED_BY}
+    return [f"{option} admits {count} of them" for option, count in sorted(admitted.items()) if count]
 
 
 def _nearest_misses(refusals: Iterable[NoThroughput]) -> list[str]:

@@ -61,6 +61,16 @@ def rules_of(policy: Policy, decision: Decision) -> list[RuleLine]:
         RuleLine(kind="at_most", text=words.at_most_words(kind, limit), of=kind, at_most=limit)  # type: ignore[arg-type]
         for kind, limit in policy.at_most
     ]
+    found += [
+        RuleLine(
+            kind="min_replicas",
+            text=words.min_replicas_words(terms.name, terms.min_replicas),
+            services=[terms.name],
+            at_least=terms.min_replicas,
+        )
+        for terms in decision.problem.services
+        if terms.min_replicas
+    ]
     if policy.most_kg_co2e_per_hour is not None:
         most = policy.most_kg_co2e_per_hour
         found.append(RuleLine(kind="carbon", text=words.carbon_words(most), kg_co2e_per_hour=most))
@@ -114,6 +124,9 @@ def priced(
     found, baselines = [], _elsewhere(policy, decision, problem)
     droppable = [line for line in lines if line.kind not in ("budget", "prefer")]
     for line in lines:
+        if line.kind == "budget":
+            unlimited = replace(decision.problem, budget_usd_per_hour=None)
+            baselines.append(_without(decision, unlimited, line.text, time_left())[0])
         if line not in droppable:
             found.append(line)
             continue
@@ -142,6 +155,7 @@ def without(problem: Problem, rules: list[RuleLine]) -> Problem:
     """The problem with some of its rules lifted."""
     dropped = {rule.text for rule in rules}
     kinds = {rule.of for rule in rules if rule.kind == "at_most"}
+    any_number = {rule.services[0] for rule in rules if rule.kind == "min_replicas"}
     free = dict(problem.free_units)
     if any(rule.kind == "carbon" for rule in rules):
         free.pop(EMISSIONS, None)
@@ -150,6 +164,7 @@ def without(problem: Problem, rules: list[RuleLine]) -> Problem:
         contingencies=tuple(one for one in problem.contingencies if one.label not in dropped),
         most_distinct=tuple((kind, most) for kind, most in problem.most_distinct if kind not in kinds),
         free_units=free,
+        services=tuple(replace(t, min_replicas=0) if t.name in any_number else t for t in problem.services),
         columns=tuple(
             replace(c, draws=tuple((pool, units) for pool, units in c.draws if pool in free))
             if len(free) < len(problem.free_units)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from advisor.catalog.latency import Network
@@ -27,6 +28,8 @@ class Siting:
     services: tuple[Service, ...]
     resident: tuple[frozenset[str] | None, ...]  #: per service: places its data may be; None is anywhere
     reached: Mapping[tuple[int, str], frozenset[str]]  #: places that may serve a service's users at an origin
+    nearest: Mapping[tuple[int, str], tuple[str, float]] = field(default_factory=dict)
+    """Where nothing is near enough: the nearest place to a service's users, and the round trip in ms."""
 
     @property
     def binds(self) -> bool:
@@ -45,6 +48,14 @@ class Siting:
         limits = ", ".join(f"{self.services[s].network_ms:g} ms" for s in near if self.services[s].network_ms)
         said = f"its network limit ({limits})" if limits else "what may serve them"
         return "network_too_far", f"{place} is beyond {said} of every user of {self.services[near[0]].name}"
+
+    def what_would_reach(self, service: int) -> list[str]:
+        """The limit on the network with which users that nothing reaches would be served, in words."""
+        return [
+            f"network_ms {math.ceil(ms)} lets {place}, the nearest in scope, serve users at {at}"
+            for (s, at), (place, ms) in self.nearest.items()
+            if s == service
+        ]
 
     def served_from(self, service: int, users: Users, places: Iterable[str]) -> list[str]:
         """Those of some places that may serve a service's users."""
@@ -128,7 +139,28 @@ def siting_of(
         for s, service in enumerate(services)
         for users in service.users
     }
-    return Siting(services, resident, reached)
+    return Siting(services, resident, reached, _nearest(services, resident, reached, known, network))
+
+
+def _nearest(
+    services: tuple[Service, ...],
+    resident: Sequence[frozenset[str] | None],
+    reached: Mapping[tuple[int, str], frozenset[str]],
+    places: frozenset[str],
+    network: Network,
+) -> dict[tuple[int, str], tuple[str, float]]:
+    """For users out of reach of every place their service may run at, the nearest of those."""
+    found = {}
+    for (s, at), near in reached.items():
+        within = resident[s]
+        allowed = sorted(places if within is None else places & within)
+        if near.isdisjoint(allowed) and services[s].network_ms is not None:
+            trips = {place: network.round_trip_ms(at, place) for place in allowed}
+            known = [(trip, place) for place, trip in trips.items() if trip is not None]
+            if known:
+                trip, place = min(known)
+                found[s, at] = (place, trip)
+    return found
 
 
 def _within(users: Users, limit: float | None, places: frozenset[str], network: Network) -> frozenset[str]:

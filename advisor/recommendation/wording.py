@@ -47,8 +47,9 @@ def _unserved(services: Sequence[ServiceLine]) -> list[str]:
     short = [line for line in services if line.served_share < 1]
     if not short:
         return []
-    said = "; ".join(f"{line.name} {line.served_share:.1%} of its requests" for line in short)
-    return [f"The budget does not pay for all: served are {said}."]
+    whose = {line.name: f" of {line.name}" if len(services) > 1 else "" for line in short}
+    said = ", ".join(f"{line.served_share:.1%}{whose[line.name]}" for line in short)
+    return [f"The budget does not pay for all requests, only for {said}."]
 
 
 def _kept(migration: Migration | None) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import fsum
 from typing import Annotated, Final, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
 from advisor.domain import LatencyLimit, Slo, SloStatistic
 from advisor.workload.service_fields import CountOr0, Milliseconds, Places, ShareAbove0, ShareBelow1
@@ -116,15 +116,21 @@ class ServiceRecord(StrictRecord):
     network_ms: Milliseconds | None = None
     residency: Places | None = None
 
-    @model_validator(mode="after")
-    def _users_make_sense(self) -> ServiceRecord:
-        if self.users is None:
-            if self.network_ms is not None:
-                raise ValueError("network_ms is a round trip to users: say where they are with users")
-            return self
-        total = fsum(one.share for one in self.users)
+    @field_validator("users")
+    @classmethod
+    def _users_make_a_whole(cls, users: list[UsersRecord] | None) -> list[UsersRecord] | None:
+        if users is None:
+            return None
+        total = fsum(one.share for one in users)
         if abs(total - 1) > SHARE_TOLERANCE:
             raise ValueError(f"the shares of users must sum to 1; they sum to {total:g}")
-        if len({one.at for one in self.users}) < len(self.users):
-            raise ValueError("users: one entry per place")
-        return self
+        if len({one.at for one in users}) < len(users):
+            raise ValueError("one entry per place")
+        return users
+
+    @field_validator("network_ms")
+    @classmethod
+    def _network_leads_to_users(cls, limit: float | None, info: ValidationInfo) -> float | None:
+        if limit is not None and info.data.get("users", ()) is None:
+            raise ValueError("it is a round trip to users: say where they are with users")
+        return limit

@@ -65,6 +65,26 @@ def test_nobody_is_served_from_beyond_the_limit(prices: Catalog, tmp_path: Path)
     assert IRELAND not in virginians.served_from
 
 
+def test_users_out_of_reach_are_told_the_limit_that_reaches_them(prices: Catalog, tmp_path: Path) -> None:
+    """Of the two places in scope Ireland is nearer to Frankfurt."""
+    ms = Network(FACTS.regions).round_trip_ms(FRANKFURT, IRELAND)
+    users = [{"at": FRANKFURT, "share": 0.5}, {"at": VIRGINIA, "share": 0.5}]
+    plan = plan_of(prices, a_file(tmp_path, a_service(users=users, network_ms=1)))
+    assert plan.status == "infeasible"
+    assert ms is not None
+    assert f"network_ms {math.ceil(ms)} lets {IRELAND}, the nearest in scope, serve users at {FRANKFURT}" in (
+        plan.reason or ""
+    )
+    served = plan_of(prices, a_file(tmp_path, a_service(users=users, network_ms=math.ceil(ms))))
+    assert served.status == "optimal"
+
+
+def test_where_data_may_not_be_no_option_is_offered_in_vain(prices: Catalog, tmp_path: Path) -> None:
+    plan = plan_of(prices, a_file(tmp_path, a_service(residency=["country:JP"])))
+    assert "widen the regions in scope" in (plan.reason or "")
+    assert "admits" not in (plan.reason or "")
+
+
 def test_a_measured_round_trip_wins_over_the_estimate(prices: Catalog, tmp_path: Path) -> None:
     (tmp_path / "trips.csv").write_text(f"from,to,round_trip_ms\n{IRELAND},{VIRGINIA},39.5\n")
     service = a_service(users=USERS, network_ms=40)

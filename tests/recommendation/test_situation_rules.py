@@ -120,6 +120,15 @@ def test_a_budget_serves_what_it_pays_for(
     assert service.buckets[0].served_share == pytest.approx(1 / 1.8)
     assert plan.allocations[0].load[0].requests_per_s == pytest.approx(one)
     assert any("The budget does not pay for all" in said for said in plan.warnings)
+    everything = baseline(plan, f"without: {plan.rules[0].text}")
+    assert (everything.usd_per_hour, everything.served_share) == (4, 1)
+
+
+def test_a_budget_that_buys_nothing_is_a_no(catalog: Catalog, tmp_path: Path) -> None:
+    prices = with_offers(catalog, [on_demand(), on_demand(instance_type="g6e.2xlarge", usd_per_hour="3.00")])
+    plan = plan_of(prices, a_file(tmp_path, budget_usd_per_hour=1.99))
+    assert plan.status == "infeasible"
+    assert f"the cheapest instance, {OWNED}, costs $2.0000/h" in (plan.reason or "")
 
 
 def test_a_budget_serves_the_weightier_service_first(catalog: Catalog, tmp_path: Path, one: float) -> None:
@@ -169,8 +178,12 @@ def test_places_are_kept_at_a_price(
 
 
 def test_replicas_have_a_minimum(catalog: Catalog, tmp_path: Path) -> None:
+    """One is enough at $2: the other two cost $4."""
     plan = plan_of(with_offers(catalog, [on_demand()]), a_file(tmp_path, a_service(min_replicas=3)))
     assert counts(plan) == {OWNED: 3}
+    (rule,) = plan.rules
+    assert (rule.kind, rule.text, rule.at_least) == ("min_replicas", "at least 3 replicas of chat", 3)
+    assert rule.premium_usd_per_hour == pytest.approx(4)
 
 
 def test_two_services_share_an_instance_and_its_quota(catalog: Catalog, tmp_path: Path, one: float) -> None:

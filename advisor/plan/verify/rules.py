@@ -6,28 +6,23 @@ import math
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
+from advisor.plan.rules import different_ones
 from advisor.plan.verify.violation import SAME_RATE, Violation, same_rate, same_share
 from advisor.units import decimal_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from advisor.plan.demand import ServiceLine
-    from advisor.plan.plan import Plan, Purchase
+    from advisor.plan.plan import Plan
     from advisor.plan.rules import RuleLine
     from advisor.plan.verify.against import Against
 
-_DISTINCT: Final[dict[str, Callable[[Purchase], str]]] = {
-    "accelerator": lambda line: line.accelerator,
-    "instance_type": lambda line: f"{line.provider}:{line.instance_type}",
-    "provider": lambda line: line.provider,
-    "region": lambda line: f"{line.provider}:{line.region}",
-    "zone": lambda line: f"{line.provider}:{line.region}/{line.zone}",
-}
 _NEEDS: Final = {
     "survive": ("lose",),
     "budget": ("usd_per_hour",),
     "at_most": ("of", "at_most"),
+    "min_replicas": ("services", "at_least"),
     "prefer": ("places", "tolerance", "kept"),
     "carbon": ("kg_co2e_per_hour",),
 }
@@ -63,9 +58,13 @@ def _rule(plan: Plan, rule: RuleLine, against: Against, at: str) -> Iterator[Vio
             most = f"at most ${decimal_text(rule.usd_per_hour)}/h"
             yield Violation("over_budget", "usd_per_hour", most, decimal_text(plan.usd_per_hour))
     elif rule.kind == "at_most" and rule.of is not None and rule.at_most is not None:
-        different = sorted({_DISTINCT[rule.of](line) for line in plan.purchase})
+        different = different_ones(rule.of, plan.purchase)
         if len(different) > rule.at_most:
             yield Violation("too_many", at, f"at most {rule.at_most} of {rule.of}", ", ".join(different))
+    elif rule.kind == "min_replicas" and rule.at_least is not None:
+        held = sum(a.replicas for a in plan.allocations if a.service in rule.services)
+        if held < rule.at_least:
+            yield Violation("min_replicas", at, f"at least {rule.at_least} replicas", f"{held}")
     elif rule.kind == "prefer" and rule.kept and against.in_places is not None:
         for index, line in enumerate(plan.purchase):
             if not against.in_places(rule.places, f"{line.provider}:{line.region}"):
