@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from advisor.cli.output import Col, Listing
 from advisor.cli.sections import Paragraph, Section
+from advisor.recommendation.wording import age_words
 from advisor.units import usd_per_month, usd_text
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from advisor.plan.plan import Plan
     from advisor.recommendation.drift import Drift
     from advisor.recommendation.drift_prices import Move, Quote
+    from advisor.recommendation.drift_reasons import Reason
 
 _TITLES: Final = {
     "infeasible": "No fleet",
@@ -38,11 +40,11 @@ def regret_words(found: Drift) -> str:
 
 
 def sections(found: Drift) -> Iterator[Section]:
-    """The whole drift in reading order."""
+    """The whole drift in reading order; prices are listed unless all that is wrong is their age."""
     yield Paragraph(f"Plan {found.plan.plan_id} {_verdict(found)}", (_summary(found),), bulleted=False)
-    reasons = tuple(f"{_TITLES[reason.kind.value]}: {reason.text}" for reason in found.reasons)
-    yield Paragraph("Why", reasons, emphasis=True)
-    yield _prices(found)
+    yield Paragraph("Why", tuple(_why(found)), emphasis=True)
+    if not _only_stale(found) or any(move.change_fraction for move in found.prices):
+        yield _prices(found)
     if found.new_plan is not None:
         yield from _proposal(found, found.new_plan)
     yield Paragraph("Next", tuple(_next(found)))
@@ -50,9 +52,34 @@ def sections(found: Drift) -> Iterator[Section]:
         yield Paragraph("Not checked", found.not_checked)
 
 
+def _only_stale(found: Drift) -> bool:
+    return all(reason.kind.value == "prices_stale" for reason in found.reasons)
+
+
+def _why(found: Drift) -> Iterator[str]:
+    """Every reason; prices too old for the same limit in one line."""
+    stale: dict[float, list[Reason]] = {}
+    for reason in found.reasons:
+        if reason.kind.value == "prices_stale":
+            stale.setdefault(float(reason.figures["limit_hours"]), []).append(reason)
+        else:
+            yield f"{_TITLES[reason.kind.value]}: {reason.text}"
+    for limit, old in stale.items():
+        yield f"{_TITLES['prices_stale']}: {_stale_words(old, limit)}"
+
+
+def _stale_words(old: list[Reason], limit_hours: float) -> str:
+    if len(old) == 1:
+        return old[0].text
+    oldest = max(old, key=lambda reason: float(reason.figures["age_hours"]))
+    age = age_words(float(oldest.figures["age_hours"]))
+    limit = f"the limit {limit_hours / 24:g} days"
+    return f"{len(old)} prices are up to {age}, {limit}; the oldest is {oldest.subject}."
+
+
 def _verdict(found: Drift) -> str:
-    if all(reason.kind.value == "prices_stale" for reason in found.reasons):
-        return "rests on stale prices"
+    if _only_stale(found):
+        return "rests on stale prices: whether it still holds cannot be told"
     return "should change" if found.new_plan is not None else "no longer holds"
 
 
@@ -166,7 +193,7 @@ def _next(found: Drift) -> Iterator[str]:
     """What to do about it."""
     kinds = {reason.kind.value for reason in found.reasons}
     if "prices_stale" in kinds:
-        yield "advisor refresh, then ask again: nothing can be told from prices this old."
+        yield "Run advisor refresh, then advisor drift PLAN again."
     if found.new_plan is not None:
         yield "The new plan whole: advisor drift PLAN --format json | jq .new_plan > new.json; verify it."
         lost = [reason.subject for reason in found.reasons if reason.kind.value == "offer_gone"]

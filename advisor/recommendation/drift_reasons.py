@@ -301,7 +301,5 @@ def _stale(prepared: Prepared) -> Iterator[Reason]:
         if limit is None or offer.price_basis == MANUAL_BASIS or age <= limit:
             continue
         hours, most = age.total_seconds() / 3600, limit.total_seconds() / 3600
-        text = (
-            f"The price of {key} is {age_words(hours)}, the limit {most / 24:g} days: run `advisor refresh`."
-        )
+        text = f"The price of {key} is {age_words(hours)}, the limit {most / 24:g} days."
         yield Reason(Kind.PRICES_STALE, key, text, {"age_hours": hours, "limit_hours": most})

@@ -13,11 +13,14 @@ import pytest
 from cli_harness import ROOT, Said, call
 
 from advisor.catalog.snapshot import write_snapshot
+from advisor.cli.drift_view import _why
 from advisor.domain import Availability, Market, Offer
 from advisor.recommendation.drift import DEFAULT_THRESHOLD
+from advisor.recommendation.drift_reasons import Kind, Reason
 
 if TYPE_CHECKING:
     from pathlib import Path
+from types import SimpleNamespace
 
 MADE = datetime(2027, 1, 4, tzinfo=UTC)  # after the snapshot that ships, so that ours is the newest
 A_WEEK = timedelta(days=7)
@@ -260,3 +263,18 @@ def test_noise_is_told_from_moves_by_the_prices_the_plan_was_made_on(
     assert "0.0% where prices that moved by at most 2 % count as unmoved" in held.err
     made_on.unlink()
     assert a_week_later(plan, "--snapshot", str(now)).code == 3
+
+
+def test_prices_too_old_for_one_limit_are_told_in_one_line_with_what_to_do() -> None:
+    figures = {"age_hours": 24.0 * 40, "limit_hours": 24.0 * 7}
+    older = figures | {"age_hours": 24.0 * 50}
+    stale = (
+        Reason(Kind.PRICES_STALE, "aws:r:a:spot", "one", figures),
+        Reason(Kind.PRICES_STALE, "aws:r:b:spot", "two", older),
+    )
+    found = SimpleNamespace(reasons=(Reason(Kind.OFFER_GONE, "c", "c is gone."), *stale))
+    assert list(_why(found)) == [
+        "Offer gone: c is gone.",
+        "Prices stale: 2 prices are up to 50 days old, the limit 7 days; the oldest is aws:r:b:spot.",
+    ]
+    assert list(_why(SimpleNamespace(reasons=stale[:1]))) == ["Prices stale: one"]
