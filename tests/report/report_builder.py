@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.append(str(Path(__file__).parents[1] / "plan"))
 
-from plan_builder import a_plan_document, an_infeasible_document as an_infeasible_document, stamped
+from plan_builder import (
+    a_plan_document,
+    an_infeasible_document as an_infeasible_document,
+    an_offer as an_offer,
+    stamped,
+)
 
 from advisor.catalog.history import Observation, PriceHistory
 from advisor.catalog.hosted_api import HostedPrice

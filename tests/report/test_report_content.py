@@ -7,13 +7,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from plan_builder import an_offer
 from report_builder import (
     FULL,
     NOW,
     a_plan,
     a_report,
     an_infeasible_document,
+    an_offer,
     beside,
     records,
     said,
