@@ -9,6 +9,7 @@ import argparse
 import resource
 import time
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,10 +17,13 @@ import numpy as np
 from advisor.plan.plan import Plan
 from advisor.profiles import memory
 from advisor.simulate import Options, prepare, replay_prepared
+from advisor.simulate.attainment import attained
 from advisor.simulate.closed_loop import benchmark_run
 from advisor.simulate.drive import chunk_tokens, first_wave, one_replica
 from advisor.simulate.fitting import DrivePoint, fit_steps
 from advisor.simulate.opening import open_inputs
+from advisor.simulate.options import parse_arrivals
+from advisor.simulate.replaying import serve
 from advisor.simulate.replica import ReplicaSpec
 from advisor.workload.named import load_trace
 
@@ -172,6 +176,32 @@ def _tried(profile: Profile, inputs: Inputs) -> Iterable[tuple[DrivePoint, Any]]
             yield point, benchmark_run(spec, *sizes, int(point.concurrency))
 
 
+COVERED = (("poisson", 0.95, 60.0), ("poisson", 1.0, 60.0), ("poisson", 1.0, 240.0), ("gamma:3", 0.9, 60.0),
+           ("gamma:3", 0.9, 240.0))  # fmt: skip
+
+
+def coverage(inputs: Inputs, seeds: int = 60) -> None:
+    """How often the 95 % interval of one replay holds the share that all seeds have on average."""
+    print("## Do intervals hold the truth?\n")
+    print("| arrivals | utilisation | s | within limits, % | intervals that hold it, % | without bursts |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    for arrivals, utilization, seconds in COVERED:
+        ready = prepare(a_plan(1, utilization), inputs)
+        asked = Options(arrivals=parse_arrivals(arrivals), duration_s=seconds)
+        found = [serve(ready, replace(asked, seed=seed)).latencies.met for seed in range(seeds)]
+        shuffled = [np.random.default_rng(0).permutation(met) for met in found]
+        truth = 100 * float(np.mean([met.mean() for met in found]))
+        held, naive = (np.mean([_holds(met, truth) for met in some]) * 100 for some in (found, shuffled))
+        row = f"| {arrivals} | {utilization:.0%} | {seconds:.0f} | {truth:.2f} | {held:.0f} | {naive:.0f} |"
+        print(row, flush=True)
+    print()
+
+
+def _holds(met: Any, truth: float) -> bool:
+    found = attained(met)
+    return (found.low_percent or 0.0) <= truth <= (found.high_percent or 0.0)
+
+
 def _error(values: list[float]) -> str:
     if not values:
         return ""
@@ -183,8 +213,13 @@ def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="without the replays of a million requests")
-    quick = parser.parse_args().quick
+    parser.add_argument("--coverage", action="store_true", help="only whether intervals hold the truth")
+    asked = parser.parse_args()
+    quick = asked.quick
     inputs = open_inputs()
+    if asked.coverage:
+        coverage(inputs)
+        return
     load_points(inputs)
     speed(inputs, quick)
 

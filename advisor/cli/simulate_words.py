@@ -145,5 +145,8 @@ def worth(replay: Replay) -> list[str]:
     if replay.unplanned:
         said.append(f"{replay.unplanned:,} requests have sizes the plan has no bucket for.")
     said += [printable(line) for line in replay.notes]
-    said.append("The fleet starts empty; time on the network is not included.")
+    said.append(
+        "The fleet starts empty; time on the network is not included. An interval knows only the rushes that "
+        "its replay saw: --replications shows more."
+    )
     return said

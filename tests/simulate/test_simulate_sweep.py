@@ -65,3 +65,20 @@ def test_misses_in_a_burst_make_a_wider_interval_than_as_many_scattered() -> Non
     assert attained(np.ones(100, dtype=bool)).low_percent == pytest.approx(96.3, abs=0.05), (
         "Wilson, 100 of 100"
     )
+
+
+def test_an_interval_holds_the_true_share_though_misses_come_in_bursts() -> None:
+    """Calm and rush take turns, each as long as chance has it; 95 % of requests are in calm."""
+    import numpy as np
+
+    rng = np.random.default_rng(1)
+    held = independent = 0
+    for _ in range(100):
+        lengths = np.stack([rng.geometric(1 / 1900, 60), rng.geometric(1 / 100, 60)], axis=1).ravel()
+        begun = int(rng.integers(2000))  # the stream did not begin with the replay
+        met = np.repeat(np.tile([True, False], 60), lengths)[begun : begun + 20_000]
+        found, shuffled = attained(met), attained(rng.permutation(met))
+        held += found.low_percent <= 95 <= found.high_percent  # type: ignore[operator]
+        independent += shuffled.low_percent <= 95 <= shuffled.high_percent  # type: ignore[operator]
+    assert held >= 90
+    assert independent < 40, "as if each request had a fate of its own"
