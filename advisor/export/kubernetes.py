@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 FILL_IN: Final = (
     "the image's version",
+    "--model, where not the base weights but their instruct version is to be served",
     "a Secret huggingface with the key token, if the model is gated",
     "a volume for the weights, if they should survive a pod",
 )

@@ -30,6 +30,10 @@ _PRECISION: Final = {
     "fp8": ("--quantization", "fp8"),
 }
 """Precisions vLLM makes of ordinary weights; for any other the checkpoint itself must be in it."""
+_FP8_NOTE: Final = (
+    "fp8 is made of 16-bit weights at the start; where those do not fit, name a checkpoint already in fp8 "
+    "and drop --quantization."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,9 @@ def weights(service: ServiceLine, facts: Facts) -> str:
 
 
 def checkpoint_note(service: ServiceLine) -> tuple[str, ...]:
-    """A warning where the named weights are not in the plan's precision."""
+    """What to know where the named weights are not in the plan's precision."""
+    if service.precision == "fp8":
+        return (_FP8_NOTE,)
     if service.precision in _PRECISION:
         return ()
     return (f"The plan counts on {service.precision} weights: name a checkpoint in that precision.",)

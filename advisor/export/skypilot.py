@@ -44,6 +44,7 @@ ANYWHERE: Final = "global"
 NOT_NAMED: Final = "SkyPilot does not know it under this instance type"
 SETUP: Final = 'uv pip install "vllm$VLLM_VERSION" || pip install "vllm$VLLM_VERSION"'
 FILL_IN: Final = (
+    "MODEL, where not the base weights but their instruct version is to be served",
     "HF_TOKEN, if the model is gated",
     "VLLM_VERSION, e.g. ==0.20.0: the one your throughput was measured with",
 )

@@ -154,6 +154,15 @@ def test_weights_in_a_precision_vllm_does_not_make_are_asked_for() -> None:
         assert "--dtype" not in file.text
 
 
+def test_the_room_that_making_fp8_takes_is_told_where_it_is_made() -> None:
+    plan = a_wide_plan(TABLE[:1])
+    services = [one.model_copy(update={"precision": "fp8"}) for one in plan.services]
+    made = plan.model_copy(update={"services": services})
+    for target in (Target.SKYPILOT, Target.KUBERNETES):
+        (file,) = export(made, target, some_facts()).files
+        assert "# fp8 is made of 16-bit weights at the start" in file.text
+
+
 def test_an_instance_without_replicas_waits_and_the_others_work() -> None:
     row = (*TABLE[2][:10], [("chat", 1, 2)])  # three instances, two replicas
     (file,) = export(a_wide_plan((row,)), Target.SKYPILOT, some_facts()).files
