@@ -69,7 +69,7 @@ _HEADER: Final = """\
 # each group by what all the others say. errors: estimated against measured, on rows the constants had not
 # seen. slo-limited: the largest rate within a mean TPOT limit, interpolated in measured sweeps; tpot, ttft:
 # at the measured batch, in a closed loop; the other tests: the rate at the measured batch.
-version = "roofline-2"
+version = "roofline-3"
 source = "fitted on measured.parquet: NVIDIA, up to 8 accelerators, without MLPerf and flagged rows"
 """
 

@@ -42,11 +42,10 @@ TAIL: Final = 0.05
 
 COVERED_PCT: Final = {
     "dense": dict(zip(ASKED, (90.0, 90.0), strict=True)),
-    "moe": dict(zip(ASKED, (90.0, 80.0), strict=True)),
+    "moe": dict(zip(ASKED, (90.0, 85.0), strict=True)),
 }
-"""Of held-out rows, at least. Mixtures of experts within a TPOT limit are judged in sweeps of three sources:
-to cover the last tenth, seven points of one chip would stretch the interval to a twentieth of the estimate.
-Both families together are covered to 85 % or more in every test."""
+"""Of held-out rows, at least. Mixtures of experts within a TPOT limit are judged in sweeps of three sources,
+each of another engine: to cover nine in ten, the interval would reach down to an eighth of the estimate."""
 
 STRETCHES: Final = tuple(0.8 + 0.02 * step for step in range(120))
 

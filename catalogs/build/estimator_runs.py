@@ -34,7 +34,6 @@ LEFT_OUT_FLAGS: Final = (
 )
 NEVER_FITTED: Final = frozenset(
     {"Aquila-7B", "DeciLM-7B", "Llama-1-7B", "Qwen1.5-7B", "bloom-7b1", "opt-6.7b"}
-    | {"MiniMax-M2.5", "Qwen3.5-397B-A17B", "Kimi-K2.5", "GLM-5", "DeepSeek-V3.1"}
 )
 """Models of 2022 and 2023, measured in one source's static batches alone: kept to test the estimator on
 models that nothing was fitted to."""
