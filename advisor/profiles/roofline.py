@@ -181,7 +181,13 @@ def prefill_s(work: Work, constants: Constants, input_tokens: Quantity) -> Quant
 
 def decode_s(work: Work, constants: Constants, batch: Quantity, context_tokens: Quantity) -> Quantity:
     """Seconds of one step of ``batch`` sequences with ``context_tokens`` each."""
-    return _weights_s(work, constants, batch) + _affine_s(work, constants, batch, context_tokens)
+    return weights_s(work, constants, batch) + _affine_s(work, constants, batch, context_tokens)
+
+
+def step_line(work: Work, constants: Constants, context_tokens: Floats) -> tuple[Floats, Floats]:
+    """(a, b) of :func:`decode_s`: a step of ``batch`` takes ``weights_s(batch) + a + b * batch``."""
+    none = np.asarray(_affine_s(work, constants, 0.0, context_tokens))
+    return none, np.asarray(_affine_s(work, constants, 1.0, context_tokens)) - none
 
 
 def tpot_s(
@@ -189,8 +195,14 @@ def tpot_s(
 ) -> Quantity:
     """Seconds per output token with ``batch`` requests in flight."""
     step = decode_s(work, constants, batch, input_tokens + output_tokens / 2.0)
-    others = (1.0 - constants.wait_share) * (batch - 1.0) * prefill_s(work, constants, input_tokens)
-    return step + others / np.maximum(output_tokens - 1.0, 1.0)
+    return step + interruption_s(constants, batch, prefill_s(work, constants, input_tokens), output_tokens)
+
+
+def interruption_s(
+    constants: Constants, batch: Quantity, prefill: Quantity, output_tokens: Quantity
+) -> Quantity:
+    """What others' prompts, each of so many seconds, add to TPOT beyond the step."""
+    return (1.0 - constants.wait_share) * (batch - 1.0) * prefill / np.maximum(output_tokens - 1.0, 1.0)
 
 
 def ttft_s(
@@ -263,7 +275,7 @@ def _decode_width(model: Model) -> float:
     return model.kv_bytes_per_token_fp16 / model.layers / 2.0
 
 
-def _weights_s(work: Work, constants: Constants, batch: Quantity) -> Quantity:
+def weights_s(work: Work, constants: Constants, batch: Quantity) -> Quantity:
     """Reading the weights that are touched, and what each touched expert computes beyond its tokens."""
     share = 1.0 - np.power(work.idle_share, batch)
     read = (work.other_bytes + work.expert_bytes * share) / (work.bytes_per_s * constants.mbu)
@@ -304,7 +316,7 @@ def _largest_batch(
     slope = np.asarray(_affine_s(work, constants, 1.0, context)) - fixed
     budget = tpot_ms * 1e-3 - fixed
     if float(work.expert_bytes) <= 0.0:
-        return np.minimum((budget - _weights_s(work, constants, 1.0)) / slope, ceiling)
+        return np.minimum((budget - weights_s(work, constants, 1.0)) / slope, ceiling)
     return _where_experts_fill(work, constants, budget, slope, ceiling)
 
 
@@ -316,8 +328,8 @@ def _where_experts_fill(
     By Newton's method from the left: touched experts rise ever more slowly with the batch, so a tangent never
     passes the answer. It starts where all experts would be touched, which is never too far either.
     """
-    always = _weights_s(work, constants, 0.0)
-    experts = _weights_s(work, constants, np.inf) - always
+    always = weights_s(work, constants, 0.0)
+    experts = weights_s(work, constants, np.inf) - always
     spare = budget - always
     decay = -np.log(np.maximum(work.idle_share, _LEAST_IDLE))
     batch = np.maximum((spare - experts) / slope, 1.0)

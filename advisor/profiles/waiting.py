@@ -20,7 +20,7 @@ they are, unless the stream's arrivals vary more than Poisson's.
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from advisor.profiles.roofline import RooflineRates, Work
 
     Floats = NDArray[np.float64]
+    Places = NDArray[np.intp]  #: which size a column is of
+    Trial = Callable[[LatencyLimit, slice], Floats]  #: latency of the rates tried, of some columns
 
 _SHARES: Final = np.concatenate([np.geomspace(1 / 512, 1 / 4, 13), np.linspace(1 / 4, 1, 13)[1:]])[:, None]
 """Of a rate, tried first: what a replica could only do all but idle is no rate to plan on."""
@@ -75,18 +77,18 @@ def profiled_rates(sizes: Sequence[SizePoints], limit: LatencyLimit, arrival_cv:
     stated = spread(np.fmax.reduceat(joined(lambda size: size.concurrency), starts))
     slots = np.where(np.isnan(stated), spread(np.fmax.reduceat(little, starts)), stated)
 
-    def latency(tried: Floats) -> Floats:
+    def trial(tried: Floats, _: Places) -> Trial:
         unread = np.clip(1.0 - tried * prompt, 0.0, 1.0)
         modelled = queueing.ttft_s(
             limit.statistic, tried, step * unread, prompt, slots, capacity,
             input_tokens=tokens_in, arrival_cv=arrival_cv,
         )  # fmt: skip
         if limit.metric == "ttft":
-            return np.fmax(modelled, floor)
-        return np.asarray(floor + np.fmax(modelled - ttft, 0.0))
+            return lambda _, __: np.fmax(modelled, floor)
+        return lambda _, __: np.asarray(floor + np.fmax(modelled - ttft, 0.0))
 
     known = np.isfinite(floor) & np.isfinite(step) & np.isfinite(prompt) & np.isfinite(slots)
-    found = _largest(rate, latency, limit.ms / 1e3)
+    (found,) = _largest(rate, trial, [limit])
     as_taken = _as_taken(sizes, limit)
     if arrival_cv <= 1.0:
         found = np.where(as_taken, np.where(floor_ms <= limit.ms, rate, 0.0), found)
@@ -113,34 +115,59 @@ def estimated_rates(
     slots = np.maximum(np.minimum(room_tokens / (tokens_in + tokens_out), constants.max_sequences), 1.0)
     capacity = np.asarray(roofline.rate_per_s(work, constants, slots, tokens_in, tokens_out))
     prefill = np.asarray(roofline.prefill_s(work, constants, tokens_in))
+    fixed, slope = roofline.step_line(work, constants, tokens_in + tokens_out / 2.0)
     top = np.minimum(most.requests_per_s, capacity)
 
-    def latency(tried: Floats, limit: LatencyLimit) -> Floats:
+    def trial(tried: Floats, places: Places) -> Trial:
         with np.errstate(divide="ignore", invalid="ignore"):
-            running = np.maximum(np.nan_to_num(tried / top) * most.batch, 1.0)
-        step = np.asarray(roofline.decode_s(work, constants, running, tokens_in + tokens_out / 2.0))
-        ttft = queueing.ttft_s(
-            limit.statistic, tried, step, prefill, slots, capacity,
-            input_tokens=tokens_in, arrival_cv=arrival_cv,
-        )  # fmt: skip
-        if limit.metric == "ttft":
-            return ttft
-        tpot = roofline.tpot_s(work, constants, running, tokens_in, tokens_out)
-        return np.asarray(ttft + (tokens_out - 1.0) * tpot)
+            running = np.maximum(np.nan_to_num(tried / top[places]) * most.batch[places], 1.0)
+        step = (
+            np.asarray(roofline.weights_s(work, constants, running)) + fixed[places] + slope[places] * running
+        )
 
-    return [_largest(top, partial(latency, limit=limit), limit.ms / 1e3) for limit in limits]
+        @cache
+        def ttft(statistic: SloStatistic, first: int, last: int) -> Floats:
+            mine, at = slice(first, last), places[first:last]
+            return queueing.ttft_s(
+                statistic, tried[:, mine], step[:, mine], prefill[at], slots[at], capacity[at],
+                input_tokens=tokens_in[at], arrival_cv=arrival_cv,
+            )  # fmt: skip
+
+        def latency(limit: LatencyLimit, columns: slice) -> Floats:
+            waited = ttft(limit.statistic, columns.start, columns.stop)
+            if limit.metric == "ttft":
+                return waited
+            at = places[columns]
+            between = roofline.interruption_s(constants, running[:, columns], prefill[at], tokens_out[at])
+            return np.asarray(waited + (tokens_out[at] - 1.0) * (step[:, columns] + between))
+
+        return latency
+
+    return _largest(top, trial, limits)
 
 
-def _largest(top: Floats, latency: Callable[[Floats], Floats], limit_s: float) -> Floats:
-    """Largest share of ``top`` whose latency is within the limit, from below; 0.0 under the least share."""
-    meets = latency(_SHARES * top) <= limit_s
+def _largest(
+    top: Floats, trial: Callable[[Floats, Places], Trial], limits: Sequence[LatencyLimit]
+) -> list[Floats]:
+    """Per limit, the largest share of ``top`` whose latency is within it, from below; 0.0 under the least.
+
+    All limits are tried at once: first each place's shares, then finer ones, a block of columns per limit.
+    """
+    count = len(top)
+    places = np.tile(np.arange(count), len(limits))
+    blocks = [slice(i * count, (i + 1) * count) for i in range(len(limits))]
+    first = trial(_SHARES * top, places[:count])
+    meets = np.hstack([first(limit, slice(0, count)) <= limit.ms / 1e3 for limit in limits])
     place = np.where(meets, np.arange(len(_SHARES))[:, None], -1).max(axis=0)
     low, high = _BRACKETS[place], _BRACKETS[place + 1]
     finer = low + _PARTS * (high - low)
-    meets = latency(finer * top) <= limit_s
+    second = trial(finer * top[places], places)
+    meets = np.hstack(
+        [second(limit, each) <= limit.ms / 1e3 for limit, each in zip(limits, blocks, strict=True)]
+    )
     best = np.maximum(low, np.where(meets, finer, 0.0).max(axis=0))
-    result: Floats = np.where(place >= 0, best, 0.0) * top
-    return result
+    found = np.where(place >= 0, best, 0.0) * top[places]
+    return [found[each] for each in blocks]
 
 
 def _reference(size: SizePoints, metric: str, statistic: SloStatistic) -> Floats:
