@@ -12,11 +12,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from solve_instances import INPUT_EDGES, MIXES, OUTPUT_EDGES, TPOT_S, shares
 
 from advisor.optimize.problem import Column, Problem, Routing, ServiceTerms, ServingOption
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MARKETS = ("on_demand", "spot")
 SIZES = (1, 2, 4, 8)
@@ -124,25 +128,37 @@ def _options(card: int, count: int, size: Size, owner: tuple[int, ...]) -> tuple
     found = []
     for s in range(size.services):
         weight = MODELS_B[s % len(MODELS_B)] * 2e9
-        degree = next(
-            (k for k in SIZES if k <= count and CARDS[card][2] * 1e9 * k * 0.9 > weight * 1.25), None
-        )
+        degree = smallest_degree(card, count, weight)
         if degree is None:
             continue
-        rates = _requests_per_s(card, degree, weight)[: size.buckets]
+        rates = requests_per_s(card, degree, weight)[: size.buckets]
         if rates.any():
             own = iter(rates.tolist())
             found.append(ServingOption(degree, tuple(next(own) if x == s else 0.0 for x in owner), s))
     return tuple(found)
 
 
-def _requests_per_s(card: int, degree: int, weight_bytes: float) -> np.ndarray:
+def smallest_degree(card: int, count: int, weight_bytes: float) -> int | None:
+    """Of those that fit an instance of so many cards, the least whose memory holds the model."""
+    return next(
+        (k for k in SIZES if k <= count and CARDS[card][2] * 1e9 * k * 0.9 > weight_bytes * 1.25), None
+    )
+
+
+def requests_per_s(
+    card: int,
+    degree: int,
+    weight_bytes: float,
+    input_edges: Sequence[float] = INPUT_EDGES,
+    output_edges: Sequence[float] = OUTPUT_EDGES,
+) -> np.ndarray:
+    """Of one replica, per bucket at its upper edges; 0 where not one request fits."""
     tflops, gb_per_s, gb, _ = (x * degree for x in CARDS[card])
     better = 0.94 ** np.log2(degree)
     kv_bytes = 0.03 * weight_bytes**0.5  # grows slower than the weights
     found = []
-    for tokens_in in INPUT_EDGES[1:]:
-        for tokens_out in OUTPUT_EDGES[1:]:
+    for tokens_in in input_edges[1:]:
+        for tokens_out in output_edges[1:]:
             context = tokens_in + tokens_out / 2
             bandwidth = gb_per_s * 1e9 * 0.7 * better
             batch = min((gb * 1e9 * 0.9 - weight_bytes) / (kv_bytes * 8 * (tokens_in + tokens_out)), 256.0)

@@ -17,6 +17,7 @@ import math
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,6 +27,9 @@ from advisor.optimize.problem import Column, Problem, ServingOption
 from advisor.profiles.query import ProfileStore
 from advisor.workload.demand import demands
 from advisor.workload.named import load_workload
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 WORKLOADS = {  # the paper's three: its short, long and mixed request sizes
     "openorca": "short",
@@ -74,17 +78,19 @@ MIXES = {
 }
 
 
-def shares(mix: str) -> list[float]:
+def shares(
+    mix: str, input_edges: Sequence[float] = INPUT_EDGES, output_edges: Sequence[float] = OUTPUT_EDGES
+) -> list[float]:
     """Share of requests per bucket, row by row; every bucket has some."""
-    found = np.zeros((len(INPUT_EDGES) - 1, len(OUTPUT_EDGES) - 1))
+    found = np.zeros((len(input_edges) - 1, len(output_edges) - 1))
     for weight, median_in, sigma_in, median_out, sigma_out in MIXES[mix]:
-        rows = np.diff([_below(edge, median_in, sigma_in) for edge in INPUT_EDGES])
-        columns = np.diff([_below(edge, median_out, sigma_out) for edge in OUTPUT_EDGES])
+        rows = np.diff([_below(edge, median_in, sigma_in) for edge in input_edges])
+        columns = np.diff([_below(edge, median_out, sigma_out) for edge in output_edges])
         found += weight * np.outer(rows, columns)
     return [float(x) for x in (found / found.sum()).ravel()]
 
 
-def _below(edge: int, median: float, sigma: float) -> float:
+def _below(edge: float, median: float, sigma: float) -> float:
     return 0.5 * (1 + math.erf(math.log(edge / median) / (sigma * math.sqrt(2)))) if edge else 0.0
 
 

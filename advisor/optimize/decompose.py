@@ -17,6 +17,7 @@ from advisor.optimize.formulation import (
     Relaxed,
     cheapest_fleet,
     is_large,
+    least_cost_of,
     purchase_bound,
     run,
     slot_prices,
@@ -28,7 +29,8 @@ from advisor.optimize.problem import SECONDS_PER_HOUR, Column, Problem, Routing,
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from advisor.optimize.formulation import Programme
+    from advisor.optimize.formulation import Programme, Slots
+    from advisor.optimize.generation import Valued
     from advisor.optimize.presolve import Reduced
 
 _SHARE: Final = 0.5  # of the time that is left
@@ -55,18 +57,49 @@ def priced_bound(programme: Programme, relaxed: Relaxed, time_limit_s: float) ->
         relaxed: its relaxation.
         time_limit_s: half of it is used at most.
     """
-    reduced = programme.reduced
     slots = slot_prices(programme, relaxed)
-    bound = purchase_bound(programme, relaxed, slots)
+    least = _whole_replicas(programme.reduced, slots, time.perf_counter() + _SHARE * time_limit_s)
+    if least is None:
+        return relaxed.objective
+    return max(purchase_bound(programme, relaxed, slots) + least, relaxed.objective)
+
+
+def market_bound(reduced: Reduced, valued: Valued, until: float) -> float:
+    """The same where the programme is not written down, at the prices of a valued market.
+
+    A slot costs what the kind's instances earn there, or, where that does not pay for the cheapest of them,
+    what that one costs: dearer slots sell no more instances, and every service pays more for its replicas.
+    """
+    slots: dict[Slots, float] = {}
+    net = valued.net.copy()
+    for p, kind in enumerate(reduced.kinds):
+        members = list(kind.members)
+        if not kind.uses or not members:
+            continue
+        idle = max(0.0, float(net[members].min()))
+        smallest = min(use.tensor_parallel for use in kind.uses)
+        earned = float(valued.earns[p].max()) + idle
+        slots[p, smallest] = earned / (kind.accelerators // smallest)
+        net[members] -= idle
+    least = _whole_replicas(reduced, slots, until)
+    if least is None:
+        return valued.bound
+    purchase = sum(least_cost_of(reduced, c, float(usd)) for c, usd in enumerate(net))
+    purchase -= sum(valued.quota_usd.get(pool, 0.0) * float(free) for pool, free in reduced.free_units)
+    return max(purchase + least, valued.bound)
+
+
+def _whole_replicas(reduced: Reduced, slots: Mapping[Slots, float], until: float) -> float | None:
+    """What all services pay at least for whole replicas on slots at these prices; None if time shows none."""
+    total = 0.0
     services = sorted(set(reduced.demand_service))
-    until = time.perf_counter() + _SHARE * time_limit_s
     for position, s in enumerate(services):
         share = (until - time.perf_counter()) / (len(services) - position)
         least = _least_cost(_alone(reduced, s, slots), share)
         if least is None:
-            return relaxed.objective
-        bound += least
-    return max(bound, relaxed.objective)
+            return None
+        total += least
+    return total
 
 
 def _least_cost(problem: Problem, time_limit_s: float) -> float | None:
@@ -80,7 +113,7 @@ def _least_cost(problem: Problem, time_limit_s: float) -> float | None:
     return None if answer.outcome is Outcome.INFEASIBLE or answer.bound < 0 else answer.bound
 
 
-def _alone(reduced: Reduced, service: int, slots: Mapping[tuple[int, int], float]) -> Problem:
+def _alone(reduced: Reduced, service: int, slots: Mapping[Slots, float]) -> Problem:
     """One service's problem: each use of a kind is a column of one replica at the price of its slots."""
     own = [b for b, s in enumerate(reduced.demand_service) if s == service]
     streams = reduced.places.streams[service]
@@ -103,9 +136,7 @@ def _alone(reduced: Reduced, service: int, slots: Mapping[tuple[int, int], float
     )
 
 
-def _replica(
-    reduced: Reduced, p: int, u: int, own: list[int], slots: Mapping[tuple[int, int], float]
-) -> Column:
+def _replica(reduced: Reduced, p: int, u: int, own: list[int], slots: Mapping[Slots, float]) -> Column:
     kind, k = reduced.kinds[p], reduced.kinds[p].uses[u].tensor_parallel
     usd = sum(price * (k // small) for (q, small), price in slots.items() if q == p and small <= k)
     place_of = {b: i for i, b in enumerate(own)}

@@ -13,7 +13,7 @@ from advisor.optimize.ascending import cheapest_first
 from advisor.optimize.decompose import priced_bound, separable
 from advisor.optimize.fleet import SLACK, Fleet, hold, integer, replicas_of
 from advisor.optimize.formulation import Answer, Case, Outcome, is_large
-from advisor.optimize.generation import is_huge, solve_huge
+from advisor.optimize.service_by_service import is_huge, solve_huge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from optimize_enumerator import cheapest, ruled_problems
 
 from advisor.errors import PlanningError
-from advisor.optimize import formulation, generation
+from advisor.optimize import formulation, generation, service_by_service
 from advisor.optimize.decompose import priced_bound, separable
 from advisor.optimize.formulation import guided
 from advisor.optimize.presolve import reduce
@@ -65,7 +65,7 @@ def test_the_guided_search_proves_only_what_is_true(
 def test_buying_service_by_service_at_prices_holds_and_its_bound_is_true(
     families: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generation, "HUGE", -1)
+    monkeypatch.setattr(service_by_service, "HUGE", -1)
 
     @given(ruled_problems(*families, most_columns=3))
     @settings(max_examples=40, deadline=None, derandomize=True, database=None)

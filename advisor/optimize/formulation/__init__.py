@@ -55,6 +55,7 @@ from advisor.optimize.formulation.day import SMALLEST_COEFFICIENT
 from advisor.optimize.formulation.families import stock_label
 from advisor.optimize.formulation.guided import (
     Relaxed,
+    Slots,
     is_large,
     least_cost_of,
     purchase_bound,
@@ -82,6 +83,7 @@ __all__ = [
     "Programme",
     "Relaxed",
     "Routed",
+    "Slots",
     "WarmRouting",
     "as_pulp",
     "balanced_routing",

@@ -121,9 +121,9 @@ def add_flows(model: Model, day: Day, reduced: Reduced, *, prefix: str = "") -> 
         streams = reduced.streams(b)
         if len(streams) > 1:
             for j, stream in enumerate(streams):
-                for place in sorted(stream.places):
-                    if (b, place) in places:
-                        day.flows[b, j, place] = model.add(f"{prefix}f{b}_{j}_{place}")
+                there = [place for place in sorted(stream.places) if (b, place) in places]
+                first = model.add(f"{prefix}f{b}_{j}_", over=there)
+                day.flows.update({(b, j, place): first + i for i, place in enumerate(there)})
 
 
 def shares_by_demand(day: Day, reduced: Reduced) -> Iterator[tuple[int, Indices, Indices]]:

@@ -35,7 +35,7 @@ from advisor.optimize.formulation.highs import (
 from advisor.optimize.formulation.programme import fleet_cost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -53,11 +53,20 @@ MANY: Final = 1_000
 
 _FEW: Final = 150  # whole-number columns kept at first beside those the relaxation uses
 _RELAX_SHARE, _FEW_SHARE, _ALONE_SHARE = 0.4, 0.35, 0.6  # of the time, at most
+_PRIMAL_SIMPLEX: Final = 4  # HiGHS's option simplex_strategy
 _USED: Final = 1e-7
 _DUAL_NOISE: Final = 1e-7  # relative to the objective: the tolerance of reduced costs
 
 Slots = tuple[int, int]
 """(kind, degree): what a price is for."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Basis:
+    """Where the simplex method ended, by name, so that a model with more columns and rows can begin there."""
+
+    columns: Mapping[str, highspy.HighsBasisStatus]
+    rows: Mapping[str, highspy.HighsBasisStatus]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +77,7 @@ class Relaxed:
     values: Floats  #: per column
     reduced_cost: Floats  #: per column
     dual: Floats  #: per row
+    basis: Basis | None = None
 
     @property
     def at_least(self) -> Floats:
@@ -143,19 +153,47 @@ def _better(one: Raw, other: Raw) -> Raw:
     return one if one.objective <= other.objective else other
 
 
-def relax(model: Model, time_limit_s: float) -> Relaxed | None:
-    """The LP relaxation; None if the time does not suffice or it has no solution."""
+def relax(
+    model: Model, time_limit_s: float, *, names: Sequence[str] | None = None, start: Basis | None = None
+) -> Relaxed | None:
+    """The LP relaxation; None if the time does not suffice or it has no solution.
+
+    Args:
+        model: any; its whole-number columns may be fractions.
+        time_limit_s: at most.
+        names: of columns, if the basis is of interest.
+        start: the basis of a smaller model whose names mean the same; what it does not know is left out.
+    """
     lp = as_highs(model)
     lp.integrality_ = []
     highs = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy is untyped
     configure(highs, {"time_limit": time_limit_s})
     highs.passModel(lp)
+    if start is not None and names is not None:
+        configure(highs, {"simplex_strategy": _PRIMAL_SIMPLEX})  # more columns leave its point feasible
+        highs.setBasis(_begun(model, names, start))
     highs.run()
     raw = raw_answer(highs, mixed=False)
     if raw.outcome is not Outcome.OPTIMAL or raw.values is None:
         return None
     solution = highs.getSolution()
-    return Relaxed(raw.objective, raw.values, np.array(solution.col_dual), np.array(solution.row_dual))
+    basis = None if names is None else _ended(model, names, highs.getBasis())
+    return Relaxed(raw.objective, raw.values, np.array(solution.col_dual), np.array(solution.row_dual), basis)
+
+
+def _begun(model: Model, names: Sequence[str], start: Basis) -> highspy.HighsBasis:
+    basis, status = highspy.HighsBasis(), highspy.HighsBasisStatus
+    basis.col_status = [start.columns.get(name, status.kLower) for name in names]
+    basis.row_status = [start.rows.get(row.name, status.kBasic) for row in model.rows]
+    basis.valid = True
+    return basis
+
+
+def _ended(model: Model, names: Sequence[str], basis: highspy.HighsBasis) -> Basis:
+    return Basis(
+        dict(zip(names, basis.col_status, strict=True)),
+        dict(zip((row.name for row in model.rows), basis.row_status, strict=True)),
+    )
 
 
 def _least_reduced(model: Model, relaxed: Relaxed) -> NDArray[np.bool_]:
