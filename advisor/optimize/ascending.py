@@ -45,7 +45,7 @@ from advisor.optimize.presolve import is_plain
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from advisor.optimize.presolve import Reduced
+    from advisor.optimize.reduced import Reduced
 
     Floats = NDArray[np.float64]
 

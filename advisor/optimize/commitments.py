@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from advisor.optimize.levels import Level
-    from advisor.optimize.presolve import Reduced
     from advisor.optimize.problem import Column, Problem, Solution
+    from advisor.optimize.reduced import Reduced
 
 _IDLE: Final = 1e-6
 """Of the highest level: what an hour without demand counts as, where replicas must run all the same."""

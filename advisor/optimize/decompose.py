@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from advisor.optimize.formulation import Programme, Slots
     from advisor.optimize.generation import Valued
-    from advisor.optimize.presolve import Reduced
+    from advisor.optimize.reduced import Reduced
 
 _SHARE: Final = 0.5  # of the time that is left
 _GAP: Final = 1e-3  # of each service's own problem

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from advisor.optimize.formulation import Answer
-    from advisor.optimize.presolve import Reduced
     from advisor.optimize.problem import Column, Problem
+    from advisor.optimize.reduced import Reduced
 
 _TIME_LIMIT_S: Final = 10.0
 _NOISE: Final = Decimal("0.000001")  # units below it are the solver's rounding, not a need

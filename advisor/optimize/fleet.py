@@ -18,8 +18,8 @@ from advisor.optimize.problem import SECONDS_PER_HOUR
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from advisor.optimize.presolve import Kind, Reduced
     from advisor.optimize.problem import Problem
+    from advisor.optimize.reduced import Kind, Reduced
 
 NEAR_INTEGER: Final = 1e-5
 """How far a count may be from an integer. Truncating instead broke 12 of 200 plans in a study."""

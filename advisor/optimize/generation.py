@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from advisor.optimize.presolve import Kind, Reduced
+    from advisor.optimize.reduced import Kind, Reduced
 
     Floats = NDArray[np.float64]
     Stream = tuple[int, int | None]

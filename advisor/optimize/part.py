@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Set
 
     from advisor.optimize.formulation import Answer
-    from advisor.optimize.presolve import Kind, Reduced
+    from advisor.optimize.reduced import Kind, Reduced
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from advisor.optimize.formulation import Case
-    from advisor.optimize.presolve import Reduced
+    from advisor.optimize.reduced import Reduced
 
 _ROUNDS_SHARE: Final = 0.75  # of the time; the rest is for a repair
 _REPAIR_GAP: Final = 0.05  # of each repair's programme: what is added is few

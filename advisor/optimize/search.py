@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from advisor.optimize.contingencies import Tried
-    from advisor.optimize.presolve import Kind, Reduced
+    from advisor.optimize.reduced import Kind, Reduced
 
 _MARGIN: Final = (
     1e-6  # by which replicas shrink in the second attempt, if the first fleet does not hold exactly

@@ -26,7 +26,7 @@ from advisor.optimize.part import part_of, translated
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from advisor.optimize.presolve import Reduced
+    from advisor.optimize.reduced import Reduced
 
     Floats = NDArray[np.float64]
 

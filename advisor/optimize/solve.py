@@ -19,7 +19,7 @@ from advisor.optimize.fleet import (
     placed,
     side_usd_per_hour,
 )
-from advisor.optimize.presolve import Reduced, is_plain, reduce, unservable
+from advisor.optimize.presolve import is_plain, reduce, unservable
 from advisor.optimize.problem import Solution, SolveStatus
 from advisor.optimize.rounds import cheapest_under_rules
 from advisor.optimize.search import Found, cheapest
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from advisor.optimize.problem import Problem
+    from advisor.optimize.reduced import Reduced
 
 _FLOAT_NOISE: Final = 1e-12  # relative; a bound this near the cost differs by the order of a sum
 _CONTINUOUS_NOISE: Final = 1e-7  # relative; of an optimum whose cost is not counts alone

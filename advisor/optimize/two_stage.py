@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from decimal import Decimal
 
-    from advisor.optimize.presolve import Reduced
+    from advisor.optimize.reduced import Reduced
 
 _SHY: Final = 1e-9  # relative: a bound that is the sum of floats is held a little lower
 _FAMILIES: Final = (serve_demand, serve_stream, route, replica_capacity, presence, accelerator_packing)

@@ -18,7 +18,7 @@ from optimize_builders import a_column, a_problem
 
 from advisor.optimize import formulation
 from advisor.optimize.formulation import Case, families, highs, rules
-from advisor.optimize.presolve import Reduced, reduce
+from advisor.optimize.presolve import reduce
 from advisor.optimize.problem import (
     INSTANCE,
     ChangeCost,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from advisor.optimize.problem import Problem
+    from advisor.optimize.reduced import Reduced
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,8 +13,11 @@ from optimize_builders import a_column, a_problem, tiny_problems
 
 from advisor.optimize import formulation
 from advisor.optimize.formulation import Outcome
-from advisor.optimize.presolve import Reduced, reduce
+from advisor.optimize.presolve import reduce
 from advisor.optimize.problem import Column, Problem, ServingOption
+
+if TYPE_CHECKING:
+    from advisor.optimize.reduced import Reduced
 
 _EXAMPLES = settings(max_examples=300, deadline=None, derandomize=True)
 

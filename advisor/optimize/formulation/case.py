@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from advisor.optimize.formulation.model import Model
-    from advisor.optimize.presolve import Candidate, Reduced
+    from advisor.optimize.reduced import Candidate, Reduced
 
 
 @dataclass(frozen=True, slots=True)

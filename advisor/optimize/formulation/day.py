@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from advisor.optimize.formulation.model import Model
-    from advisor.optimize.presolve import Reduced
+    from advisor.optimize.reduced import Reduced
 
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]

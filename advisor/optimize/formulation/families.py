@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from advisor.optimize.formulation.day import Day
-    from advisor.optimize.presolve import Kind, Reduced
+    from advisor.optimize.reduced import Kind, Reduced
 
 TINY_WORK: Final = 1e-6
 """Replicas of work below which the solver's tolerance is a noticeable part of it."""

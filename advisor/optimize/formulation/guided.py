@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from advisor.optimize.formulation.model import Model
     from advisor.optimize.formulation.programme import Programme
-    from advisor.optimize.presolve import Reduced
+    from advisor.optimize.reduced import Reduced
 
     Floats = NDArray[np.float64]
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from advisor.optimize.formulation.case import Case
-    from advisor.optimize.presolve import Reduced
+    from advisor.optimize.reduced import Reduced
 
 _ROUNDING: Final = 1e-7  # of a slice: how near a whole number counts as one
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from advisor.optimize.formulation.day import Day
     from advisor.optimize.formulation.model import Model
-    from advisor.optimize.presolve import Reduced
+    from advisor.optimize.reduced import Reduced
 
 
 def min_replicas(reduced: Reduced, day: Day) -> Iterator[Row]:
