@@ -12,7 +12,8 @@ one after the other the k-th waits for k, on average ``(c + 1) / 2`` instead of 
 That wave is a known share of the requests, so it is part of the equation.
 
 Both are linear in the unknowns. ``base`` rises along straight lines between a few batch sizes. Every TPOT
-drives; of TTFT only the lightest load of each size does, since under load it is what a replay has to predict.
+drives, and the TTFT of the lightest load of each size. TTFT under load is what a replay has to predict; it
+drives a little where it shows a first wave and no queue, because only the wave tells reading from ``front``.
 """
 
 from __future__ import annotations
@@ -37,6 +38,14 @@ _KNOTS: Final = (4.0, 16.0, 64.0, 160.0, 320.0)
 
 _TTFT_WEIGHT: Final = 0.5
 """Of a TTFT beside a TPOT: it includes waiting that the equation only approximates."""
+
+_WAVE_WEIGHT: Final = 0.02
+"""Of a TTFT under load beside a TPOT: enough to tell reading from what comes before it where all sizes
+profiled have one length of prompt, too little to hide what a replay gets wrong. Of 0, 0.02, 0.1 and 0.4 the
+one nearest to points that drove nothing (``python -m benchmarks.simulate``)."""
+
+_DECODING: Final = 0.75
+"""Share of what is in flight that decodes where nothing queues."""
 
 _LEAST_STEP_S: Final = 1e-5
 """No engine steps faster; keeps a fit with too few points from a step that takes no time."""
@@ -113,14 +122,16 @@ def _tpot_rows(table: Floats) -> Floats:
 def _ttft_rows(
     points: Sequence[DrivePoint], table: Floats, chunk_tokens: int
 ) -> tuple[Floats, Floats, Floats]:
-    """Rows, seconds and weights of the lightest load of each size that states a TTFT."""
+    """Rows, seconds and weights of the TTFTs that drive."""
     lightest: dict[tuple[float, float], int] = {}
     for place, point in enumerate(points):
         size = (point.input_tokens, point.output_tokens)
         known = lightest.get(size)
         if point.ttft_ms > 0 and (known is None or point.concurrency < points[known].concurrency):
             lightest[size] = place
-    places = list(lightest.values())
+    waves = [place for place, point in enumerate(points) if _shows_wave(point)]
+    places = [*lightest.values(), *(place for place in waves if place not in set(lightest.values()))]
+    share = np.where(np.arange(len(places)) < len(lightest), _TTFT_WEIGHT, _WAVE_WEIGHT)
     chosen = table[places].reshape(-1, 6)
     together = np.array([points[place].concurrency for place in places])
     wave = np.where(together > 1, [points[place].first_wave for place in places], 0.0)
@@ -133,7 +144,12 @@ def _ttft_rows(
     rows[:, width - 3] = prompts * chosen[:, 0]
     rows[:, width - 2] = prompts * chosen[:, 0] ** 2
     rows[:, width - 1] = 1.0
-    return rows, chosen[:, 4] * 1e-3, chosen[:, 5] * _TTFT_WEIGHT
+    return rows, chosen[:, 4] * 1e-3, chosen[:, 5] * share
+
+
+def _shows_wave(point: DrivePoint) -> bool:
+    """Whether a TTFT under load is a first wave and no queue: nearly all in flight are decoding."""
+    return point.ttft_ms > 0 and point.first_wave > 0 and point.decoding >= _DECODING * point.concurrency
 
 
 def _step_times(solution: Floats, max_sequences: int) -> StepTimes:

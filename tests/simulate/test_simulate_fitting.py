@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -56,6 +58,19 @@ def test_prompts_of_a_run_that_began_all_at_once_are_not_taken_for_slower_than_t
     knowing, not_knowing = token_s(1 / ROUNDS), token_s(0.0)
     assert knowing == pytest.approx(2e-5, rel=0.15)
     assert not_knowing - 2e-5 > 2 * (knowing - 2e-5)
+
+
+def test_prompts_of_one_length_are_told_from_what_comes_before_them_by_the_wave_under_load() -> None:
+    truth = a_spec(context_s=0.0, pair_s=0.0, front_s=0.03)
+    seen = {load: benchmark_run(truth, 2000, 800, load) for load in (4, 16, 24, 32)}
+    runs = [
+        DrivePoint(2000, 800, load, run.tpot_ms, run.ttft_ms, run.requests_per_s, first_wave=1 / ROUNDS)
+        for load, run in seen.items()
+        if load != 24
+    ]
+    fitted = replace(truth, steps=fit_steps(runs, 32).steps)
+    assert fitted.steps.token_s > 1e-5, "and not all of it in front"
+    assert benchmark_run(fitted, 2000, 800, 24).ttft_ms == pytest.approx(seen[24].ttft_ms, rel=0.1)
 
 
 def test_the_first_wave_of_a_run_waits_for_itself() -> None:
