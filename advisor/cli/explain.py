@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from advisor.cli.output import Format, json_text, note, show, write_text
+from advisor.cli.output import Format, json_text, note, show, working, write_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from advisor.recommendation.explanation import Alternative, Explanation
 
 _DEFAULT_TIME_LIMIT_S = 10.0
@@ -50,13 +52,17 @@ def explain(
 
     asked = explainer(read_plan(plan), snapshot=snapshot, quota=quota, time_limit_s=time_limit_s)
     if why_not:
-        alternatives = [found for name in why_not for found in asked.why_not(name)]
+        with working("Solving again with and without each name"):
+            alternatives = [found for name in why_not for found in asked.why_not(name)]
         if form is Format.JSON:
-            write_text(json_text(_alternatives_document(asked.plan.plan_id, alternatives)), output)
+            write_text(
+                json_text(_alternatives_document(asked.plan.plan_id, alternatives, asked.notes)), output
+            )
             return
-        sections = partial(alternative_sections, asked.plan, alternatives)
+        sections = partial(alternative_sections, asked.plan, alternatives, asked.notes)
     else:
-        explanation = asked.explain()
+        with working("Solving again with and without every line, type, region and market"):
+            explanation = asked.explain()
         if form is Format.JSON:
             write_text(json_text(_document(explanation)), output)
             return
@@ -80,7 +86,9 @@ def _document(explanation: Explanation) -> dict[str, object]:
     return {"schema_version": 1, "kind": "explanation", **asdict(explanation)}
 
 
-def _alternatives_document(plan_id: str, alternatives: list[Alternative]) -> dict[str, object]:
+def _alternatives_document(
+    plan_id: str, alternatives: list[Alternative], notes: Sequence[str]
+) -> dict[str, object]:
     from dataclasses import asdict
 
     return {
@@ -88,4 +96,5 @@ def _alternatives_document(plan_id: str, alternatives: list[Alternative]) -> dic
         "kind": "explanation",
         "plan_id": plan_id,
         "alternatives": [asdict(alternative) for alternative in alternatives],
+        "notes": list(notes),
     }

@@ -31,7 +31,7 @@ _WIDE = 118  # below this, a fleet takes lines of its own
 
 def explanation_sections(plan: Plan, explanation: Explanation, width: int) -> Iterator[Section]:
     """The whole explanation in reading order."""
-    yield _headline(plan)
+    yield _headline(plan, explanation.notes)
     for line in explanation.lines:
         yield _line(line, explanation.usd_per_hour)
     for grouping, title in _GROUPINGS.items():
@@ -46,9 +46,11 @@ def explanation_sections(plan: Plan, explanation: Explanation, width: int) -> It
         yield _tail(explanation.tail)
 
 
-def alternative_sections(plan: Plan, alternatives: Sequence[Alternative], width: int) -> Iterator[Section]:
+def alternative_sections(
+    plan: Plan, alternatives: Sequence[Alternative], notes: Sequence[str], width: int
+) -> Iterator[Section]:
     """What was asked about by name."""
-    yield _headline(plan)
+    yield _headline(plan, notes)
     for alternative in alternatives:
         yield _why_not(alternative)
 
@@ -65,10 +67,12 @@ def explanation_table(alternatives: Sequence[Alternative]) -> str:
     return listing_csv(Listing("", columns, records))
 
 
-def _headline(plan: Plan) -> Paragraph:
+def _headline(plan: Plan, notes: Sequence[str]) -> Paragraph:
     assert plan.usd_per_hour is not None  # an explainer refuses a plan without a fleet
     proof = "proved optimal" if plan.status == "optimal" else "not proved optimal"
-    return Paragraph(f"Plan {plan.plan_id}: ${usd_text(plan.usd_per_hour, 4)}/h, {proof}", (), bulleted=False)
+    return Paragraph(
+        f"Plan {plan.plan_id}: ${usd_text(plan.usd_per_hour, 4)}/h, {proof}", tuple(notes), bulleted=False
+    )
 
 
 def _line(line: Replacement, usd_per_hour: Decimal) -> Paragraph:
@@ -167,6 +171,8 @@ def _why_not(a: Alternative) -> Paragraph:
         ]
         if a.blocked_by and not a.enters_with_units:
             lines.append("It would not be bought at today's prices if the quota were raised.")
+    if a.in_plan and a.usd_per_hour_without is None:
+        lines.append("Nothing in scope replaces it.")
     if a.in_plan and a.usd_per_hour_without is not None and a.regret_usd_per_hour is not None:
         lines.append(
             f"Without it: ${usd_text(a.usd_per_hour_without, 4)}/h, {_dearer(a.regret_usd_per_hour)}."

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from advisor.cli.fleet_text import FleetWords
-from advisor.cli.output import Col, Format, Listing, json_text, listing_csv, show, write_text
+from advisor.cli.output import Col, Format, Listing, json_text, listing_csv, show, working, write_text
 from advisor.cli.sections import Paragraph, Section, markdown, renderables
 from advisor.errors import UsageError
 from advisor.units import usd_per_month, usd_text
@@ -75,14 +75,15 @@ def frontier(
     given = {name: value for name, value in question.items() if value}
     if plan is not None and given:
         raise UsageError("give a PLAN or options of the question, not both")
-    found = api.frontier(
-        over.value,
-        _numbers(values),
-        plan=_read(plan),
-        snapshot=snapshot,
-        quota=quota,
-        **{**given, "time_limit_s": time_limit_s},
-    )
+    with working(f"Solving every point of {over.value}"):
+        found = api.frontier(
+            over.value,
+            _numbers(values),
+            plan=_read(plan),
+            snapshot=snapshot,
+            quota=quota,
+            **{**given, "time_limit_s": time_limit_s},
+        )
     if form is Format.JSON:
         write_text(json_text(_document(found)), output)
     elif form is Format.CSV:

@@ -14,6 +14,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
@@ -53,6 +54,12 @@ def console(width: int | None = None, *, stderr: bool = False) -> Console:
     if width is None and not stream.isatty() and not os.environ.get("COLUMNS"):
         width = PIPE_WIDTH
     return Console(file=stream, width=width, highlight=False, soft_wrap=False, emoji=False, markup=False)
+
+
+def working(what: str) -> AbstractContextManager[object]:
+    """Says on a terminal, while it lasts, what is being worked on; nothing where stderr is piped."""
+    screen = console(stderr=True)
+    return screen.status(f"{what} …") if screen.is_terminal else nullcontext()
 
 
 def note(*lines: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from advisor.cli.output import Format, json_text, note, show, write_text
+from advisor.cli.output import Format, json_text, note, show, working, write_text
 from advisor.domain import EvidenceKind, SloStatistic
 from advisor.text import printable
 
@@ -360,7 +360,8 @@ def recommend(
     )
     for warning in account.warnings if account else ():
         note(f"advisor: {warning}")
-    plan = _answer(request, catalog, account, now_utc(), simulate=simulate, attain=attain)
+    with working(f"Solving, and comparing, within {time_limit_s:g} s"):
+        plan = _answer(request, catalog, account, now_utc(), simulate=simulate, attain=attain)
     _write(plan, form, output)
     failed = plan.simulation is not None and plan.simulation.verdict == "fail"
     if attain is not None and failed:

@@ -13,7 +13,7 @@ from advisor.optimize.solve import solve
 from advisor.recommendation.comparison import served_share
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from advisor.optimize.problem import Problem, Solution
     from advisor.recommendation.prepare import Prepared
@@ -69,16 +69,21 @@ def decide(prepared: Prepared, time_left: Callable[[], float]) -> Decision:
     return _holding(prepared, Decision(solution, problem, staying), time_left)
 
 
+def staying_in(places: Iterable[str], prepared: Prepared) -> Problem:
+    """The problem with the offers in some places alone."""
+    offers = {candidate.offer.id: candidate.offer for candidate in prepared.joined.candidates}
+    place_of = {offer_id: f"{offer.provider}:{offer.region}" for offer_id, offer in offers.items()}
+    wanted = allowed_places(places, place_of.values(), prepared.findings.catalog.facts.regions)
+    columns = tuple(c for c in prepared.problem.columns if place_of[c.id] in wanted)
+    return replace(prepared.problem, columns=columns)
+
+
 def _preferring(
     prepared: Prepared, free: Solution, time_left: Callable[[], float]
 ) -> tuple[Problem, Solution, Staying]:
     problem, preference = prepared.problem, prepared.request.policy.prefer
     assert preference is not None
-    offers = {candidate.offer.id: candidate.offer for candidate in prepared.joined.candidates}
-    place_of = {offer_id: f"{offer.provider}:{offer.region}" for offer_id, offer in offers.items()}
-    regions = prepared.findings.catalog.facts.regions
-    wanted = allowed_places(preference.places, place_of.values(), regions)
-    inside = replace(problem, columns=tuple(c for c in problem.columns if place_of[c.id] in wanted))
+    inside = staying_in(preference.places, prepared)
     try:
         stay = solve(inside, time_limit_s=time_left(), diagnose=False)
     except (NoCandidates, Infeasible, SolverFailed):

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from advisor.errors import DataError, UnknownName, UsageError
 from advisor.optimize.whatif import Flip, WhatIf
+from advisor.recommendation.answered import answered
 from advisor.recommendation.comparison import fleet_of
-from advisor.recommendation.explanation import Alternative, Explanation, Replacement, Tail
+from advisor.recommendation.explanation import Alternative, Explanation, Replacement
 from advisor.recommendation.quota_value import quota_values
+from advisor.recommendation.tail import tail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -40,8 +42,6 @@ MOST_GROUPS: Final = 12
 """Of one grouping, those nearest to entering; the rest are asked for by name."""
 
 _MOST_INSTANCES: Final = 16  # of a blocked group, tried one after another
-_TAIL_COVERAGE: Final = (99.99, 99.9, 99.5, 99.0, 95.0)
-_CLOSE: Final = Decimal("0.000001")
 
 
 class Explainer:
@@ -61,9 +61,11 @@ class Explainer:
         """
         if plan.usd_per_hour is None:
             raise UsageError(f"plan {plan.plan_id} is infeasible; its reason: {plan.reason}")
+        held = answered(plan, prepared)
         self.plan = plan
-        self.prepared = prepared
-        self.ask = WhatIf(prepared.problem, time_limit_s=time_limit_s)
+        self.notes = held.notes
+        self.prepared = replace(prepared, problem=held.problem)
+        self.ask = WhatIf(held.problem, time_limit_s=time_limit_s)
         best = self.ask.best
         if best is None or (plan.status == "optimal" and best.usd_per_hour != plan.usd_per_hour):
             now = "no fleet" if best is None else f"${best.usd_per_hour}/h"
@@ -72,7 +74,8 @@ class Explainer:
                 f"{now}; explain it with the snapshot, profiles, account and version it was made with"
             )
         self.best = best
-        self._candidates = {c.offer.id: c for c in prepared.joined.candidates}
+        compared = {column.id for column in held.problem.columns}
+        self._candidates = {c.offer.id: c for c in prepared.joined.candidates if c.offer.id in compared}
 
     def explain(self) -> Explanation:
         """Lines, alternatives, quotas and the tail."""
@@ -93,7 +96,8 @@ class Explainer:
             alternatives=tuple(alternatives),
             left_out={grouping: count for grouping, count in left_out.items() if count},
             quotas=tuple(quota_values(self.plan, self.prepared, self.ask)),
-            tail=tuple(self.tail()),
+            tail=tuple(tail(self.prepared, self.ask, self.best)),
+            notes=self.notes,
         )
 
     def nearest(self, most: int) -> tuple[Alternative, ...]:
@@ -131,43 +135,10 @@ class Explainer:
             chips = ()
         in_scope = sorted({chip.id for chip in chips} & known)
         if not in_scope:
-            raise UnknownName("accelerator, instance type, region, provider, market or offer", name, known)
+            raise UnknownName(
+                "accelerator, type, region, provider, market or offer in the plan's scope", name, known
+            )
         return [self._alternative("accelerator", own, in_depth=True) for own in in_scope]
-
-    def tail(self) -> list[Tail]:
-        """Sizes whose absence would save most per request, and what planning for less than all saves."""
-        buckets = self.prepared.joined.demands
-        rates = [demand.requests_per_s for demand in buckets]
-        total = sum(rates)
-        singles = []
-        for b, demand in enumerate(buckets):
-            solution = self.ask.without_demand([b]) if rates[b] else None
-            if solution is not None:
-                singles.append(self._tail(demand.label, rates[b] / total, solution))
-        rare = [t for t in singles if t.saving_usd_per_hour > _CLOSE]
-        rare.sort(key=lambda t: (-float(t.saving_usd_per_hour) / t.share, t.what))
-        return [*rare[:5], *self._covered(rates, total)]
-
-    def _covered(self, rates: Sequence[float], total: float) -> Iterable[Tail]:
-        order = sorted(range(len(rates)), key=lambda b: (rates[b], -b))
-        last: frozenset[int] = frozenset()
-        for percent in _TAIL_COVERAGE:
-            gone: list[int] = []
-            for b in order:
-                if sum(rates[g] for g in gone) + rates[b] > total * (1 - percent / 100) * (1 + 1e-12):
-                    break
-                gone.append(b)
-            if not gone or frozenset(gone) == last:
-                continue
-            last = frozenset(gone)
-            solution = self.ask.without_demand(gone)
-            if solution is not None:
-                share = sum(rates[b] for b in gone) / total
-                yield self._tail(f"--coverage {percent:g}", share, solution)
-
-    def _tail(self, what: str, share: float, solution: Solution) -> Tail:
-        saving = self.best.usd_per_hour - solution.usd_per_hour
-        return Tail(what, share, solution.usd_per_hour, saving, self._fleet(solution))
 
     def _groups(self, grouping: str) -> dict[str, tuple[str, ...]]:
         groups: dict[str, list[str]] = {}

@@ -84,3 +84,4 @@ class Explanation:
     left_out: dict[str, int]  #: per grouping, groups not gone through
     quotas: tuple[QuotaValue, ...]
     tail: tuple[Tail, ...]
+    notes: tuple[str, ...] = ()  #: what of the plan's question is held in every figure, in sentences

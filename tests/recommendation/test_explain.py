@@ -177,3 +177,33 @@ def test_spot_that_was_not_asked_for_is_not_in_scope(catalog: Catalog) -> None:
     assert {line.market for line in plan.purchase} == {Market.ON_DEMAND}
     with pytest.raises(UnknownName):
         explaining(catalog, plan).why_not("spot")
+
+
+def test_a_plan_that_stays_where_it_prefers_is_explained_within_those_places(catalog: Catalog) -> None:
+    """$2.00 in Virginia, $1.90 in Ohio: staying costs a dime, and Ohio is not held against it."""
+    offers = [
+        a_price(),
+        a_price(instance_type="g6e.2xlarge", usd_per_hour="2.10"),
+        a_price(region="us-east-2", usd_per_hour="1.90"),
+    ]
+    prices = with_offers(catalog, offers)
+    plan = ask(prices, rate_requests_per_s=1.0, prefer="us-east-1=10", regions=["aws:us-east-*"])
+    assert plan.usd_per_hour == 2
+    explanation = explaining(prices, plan).explain()
+    (line,) = explanation.lines
+    assert line.usd_per_hour_without == Decimal("2.10")
+    assert any("no other place is compared" in note for note in explanation.notes)
+
+
+def test_under_a_budget_the_figures_are_for_the_requests_it_serves(catalog: Catalog) -> None:
+    """$2.50 pays for one L40S at $2 of the two needed; without that offer the same requests cost $2.10."""
+    offers = [a_price(), a_price(instance_type="g6e.2xlarge", usd_per_hour="2.10")]
+    prices = with_offers(catalog, offers)
+    plan = ask(prices, rate_requests_per_s=20.0, budget_usd_per_hour=Decimal("2.50"))
+    assert plan.usd_per_hour == 2
+    assert plan.services[0].served_share < 1
+    explanation = explaining(prices, plan).explain()
+    (line,) = explanation.lines
+    assert line.usd_per_hour_without == Decimal("2.10")
+    assert line.leaves_at_usd_per_hour_each == Decimal("2.1000")
+    assert any("budget" in note for note in explanation.notes)
