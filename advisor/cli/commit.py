@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from advisor.cli import options
 from advisor.cli.output import Format, json_text, listing_csv, show, write_text
 from advisor.errors import UsageError
 
@@ -35,29 +36,27 @@ def commit(
     levels: Annotated[
         int, typer.Option(help="Merge the hours upward into so many levels.", min=1, max=100)
     ] = 24,
-    region: Annotated[list[str] | None, typer.Option("--region", "-r", help="As in recommend.")] = None,
-    provider: Annotated[list[str] | None, typer.Option("--provider", "-p", help="As in recommend.")] = None,
-    market: Annotated[
-        list[str] | None,
-        typer.Option("--market", "-m", help="What may be rented by the hour; as in recommend."),
-    ] = None,
-    service: Annotated[Path | None, typer.Option("--service", help="Service file.")] = None,
-    model: Annotated[str | None, typer.Option("--model", help="As in recommend.")] = None,
-    workload: Annotated[str | None, typer.Option("--workload", "-w", help="As in recommend.")] = None,
-    rate: Annotated[float | None, typer.Option("--rate", help="Requests per second at factor 1.")] = None,
-    tpot_ms: Annotated[float | None, typer.Option("--tpot-ms", help="Limit on TPOT.")] = None,
-    quota: Annotated[Path | None, typer.Option("--quota", help="Account file.")] = None,
-    snapshot: Annotated[str | None, typer.Option("--snapshot", help="Id or path of a snapshot.")] = None,
+    region: options.Regions = None,
+    provider: options.Providers = None,
+    market: options.Markets = None,
+    service: options.ServiceFile = None,
+    model: options.Model = None,
+    workload: options.Workload = None,
+    rate: options.Rate = None,
+    tpot_ms: options.TpotMs = None,
+    quota: options.AccountFile = None,
+    snapshot: options.Snapshot = None,
     time_limit_s: Annotated[
         float,
         typer.Option(help="Seconds for the decision, and again for each scenario's.", min=0.1, max=3600),
     ] = _DEFAULT_TIME_LIMIT_S,
-    form: Annotated[Format, typer.Option("--format", help="Dress of the result.")] = Format.TABLE,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")] = None,
+    form: options.Dressed = Format.TABLE,
+    output: options.Output = None,
 ) -> None:
     """Print what to commit, with its break-even, its cost beside other ways to buy, and its regret.
 
-    No commitment prices ship: --terms says what is on offer to you (advisor schema terms).
+    No commitment prices ship: --terms says what is on offer to you (advisor schema terms). --rate is the one
+    at factor 1, and --market what may be rented by the hour beside the commitments.
 
     Example: advisor commit --terms fixtures/terms/example.yaml --week fixtures/terms/week.csv -r us-east-1
     """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from advisor.cli import options
 from advisor.cli.output import Format, json_text, note, show, working, write_text
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ def explain(
     time_limit_s: Annotated[
         float, typer.Option(help="Seconds for each single question.", min=0.1, max=3600)
     ] = _DEFAULT_TIME_LIMIT_S,
-    form: Annotated[Format, typer.Option("--format", help="Dress of the result.")] = Format.TABLE,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")] = None,
+    form: options.Dressed = Format.TABLE,
+    output: options.Output = None,
 ) -> None:
     """Say why each line is bought, and what would have to change for anything else to be.
 

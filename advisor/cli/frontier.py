@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from advisor.cli import options
 from advisor.cli.fleet_text import FleetWords
 from advisor.cli.output import Col, Format, Listing, json_text, listing_csv, show, working, write_text
 from advisor.cli.sections import Paragraph, Section, markdown, renderables
@@ -48,19 +48,19 @@ def frontier(
     values: Annotated[
         str | None, typer.Option(help="Values, comma-separated: 1,2,4,8. Default: a few sensible ones.")
     ] = None,
-    region: Annotated[list[str] | None, typer.Option("--region", "-r", help="As in recommend.")] = None,
-    provider: Annotated[list[str] | None, typer.Option("--provider", "-p", help="As in recommend.")] = None,
-    market: Annotated[list[str] | None, typer.Option("--market", "-m", help="As in recommend.")] = None,
-    service: Annotated[Path | None, typer.Option("--service", help="Service file.")] = None,
-    model: Annotated[str | None, typer.Option("--model", help="As in recommend.")] = None,
-    workload: Annotated[str | None, typer.Option("--workload", "-w", help="As in recommend.")] = None,
-    rate: Annotated[float | None, typer.Option("--rate", help="Requests per second.")] = None,
-    tpot_ms: Annotated[float | None, typer.Option("--tpot-ms", help="Limit on TPOT.")] = None,
-    quota: Annotated[Path | None, typer.Option("--quota", help="Account file.")] = None,
-    snapshot: Annotated[str | None, typer.Option("--snapshot", help="Id or path of a snapshot.")] = None,
+    region: options.Regions = None,
+    provider: options.Providers = None,
+    market: options.Markets = None,
+    service: options.ServiceFile = None,
+    model: options.Model = None,
+    workload: options.Workload = None,
+    rate: options.Rate = None,
+    tpot_ms: options.TpotMs = None,
+    quota: options.AccountFile = None,
+    snapshot: options.Snapshot = None,
     time_limit_s: Annotated[float, typer.Option(help="Seconds for each point.", min=0.1, max=3600)] = 30.0,
-    form: Annotated[Format, typer.Option("--format", help="Dress of the result.")] = Format.TABLE,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")] = None,
+    form: options.Dressed = Format.TABLE,
+    output: options.Output = None,
 ) -> None:
     """Print the cheapest fleet at each value of one thing, every point solved and proved on its own.
 

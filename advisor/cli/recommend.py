@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from advisor.cli import options
+from advisor.cli.options import ANSWER, HOW, WHAT, WHERE
 from advisor.cli.output import Format, json_text, note, show, working, write_text
 from advisor.domain import EvidenceKind, SloStatistic
 from advisor.text import printable
@@ -21,98 +23,53 @@ if TYPE_CHECKING:
     from advisor.recommendation.findings import Catalog
     from advisor.recommendation.request import Request
 
-_WHERE = "Where"
-_WHAT = "What is served"
-_HOW = "How it is bought"
 _RULES = "What the fleet gets through"
-_ANSWER = "The answer"
 
 
 def recommend(
-    region: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--region",
-            "-r",
-            help="Region id of any provider, or a glob: us-east-1, us-*, aws:us-east-1. Repeatable.  "
-            "\\[default: every region]",
-            rich_help_panel=_WHERE,
-        ),
-    ] = None,
+    region: options.Regions = None,
     near: Annotated[
         list[str] | None,
         typer.Option(
             "--near",
             help="REGION[=KM]: every cloud's regions around that place (500 km unless told).",
-            rich_help_panel=_WHERE,
+            rich_help_panel=WHERE,
         ),
     ] = None,
-    provider: Annotated[
-        list[str] | None,
-        typer.Option("--provider", "-p", help="Provider, or a glob. Repeatable.", rich_help_panel=_WHERE),
-    ] = None,
-    service: Annotated[
-        Path | None,
-        typer.Option(
-            "--service",
-            help="Service file (YAML or JSON); options given beside it win.",
-            rich_help_panel=_WHAT,
-        ),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model", help="Model to serve.  \\[default: Llama-3.1-8B-Instruct]", rich_help_panel=_WHAT
-        ),
-    ] = None,
+    provider: options.Providers = None,
+    service: options.ServiceFile = None,
+    model: options.Model = None,
     precision: Annotated[
         str | None,
         typer.Option(
             "--precision",
             help="Of the weights: bf16, fp16, fp8, fp4, int8, int4, mxfp4.  \\[default: bf16]",
-            rich_help_panel=_WHAT,
+            rich_help_panel=WHAT,
         ),
     ] = None,
     engine: Annotated[
         str | None,
-        typer.Option("--engine", help="Serving engine, or 'any'.  \\[default: vLLM]", rich_help_panel=_WHAT),
+        typer.Option("--engine", help="Serving engine, or 'any'.  \\[default: vLLM]", rich_help_panel=WHAT),
     ] = None,
-    workload: Annotated[
-        str | None,
-        typer.Option(
-            "--workload",
-            "-w",
-            help="Named workload, a workload file, or a trace (CSV, JSONL, Parquet).  "
-            "\\[default: azure-2023-conv]",
-            rich_help_panel=_WHAT,
-        ),
-    ] = None,
-    rate: Annotated[
-        float | None,
-        typer.Option("--rate", help="Requests per second.  \\[default: 16]", rich_help_panel=_WHAT),
-    ] = None,
-    tpot_ms: Annotated[
-        float | None,
-        typer.Option(
-            "--tpot-ms", help="Limit on time per output token.  \\[default: 60]", rich_help_panel=_WHAT
-        ),
-    ] = None,
+    workload: options.Workload = None,
+    rate: options.Rate = None,
+    tpot_ms: options.TpotMs = None,
     ttft_ms: Annotated[
         float | None,
         typer.Option(
             "--ttft-ms",
             help="Limit on time to first token; only evidence that has it counts.",
-            rich_help_panel=_WHAT,
+            rich_help_panel=WHAT,
         ),
     ] = None,
     e2e_ms: Annotated[
         float | None,
-        typer.Option("--e2e-ms", help="Limit on the time from request to last token.", rich_help_panel=_WHAT),
+        typer.Option("--e2e-ms", help="Limit on the time from request to last token.", rich_help_panel=WHAT),
     ] = None,
     slo_stat: Annotated[
         SloStatistic | None,
         typer.Option(
-            "--slo-stat", help="Statistic the limits bind.  \\[default: mean]", rich_help_panel=_WHAT
+            "--slo-stat", help="Statistic the limits bind.  \\[default: mean]", rich_help_panel=WHAT
         ),
     ] = None,
     coverage: Annotated[
@@ -120,7 +77,7 @@ def recommend(
         typer.Option(
             "--coverage",
             help="Percent of requests to plan for; the rarest sizes are left out.  \\[default: 100]",
-            rich_help_panel=_WHAT,
+            rich_help_panel=WHAT,
         ),
     ] = None,
     headroom: Annotated[
@@ -128,7 +85,7 @@ def recommend(
         typer.Option(
             "--headroom",
             help="Share of capacity kept free, 0 to below 1.  \\[default: 0.15]",
-            rich_help_panel=_WHAT,
+            rich_help_panel=WHAT,
         ),
     ] = None,
     prefix_cache_hit_rate: Annotated[
@@ -136,7 +93,7 @@ def recommend(
         typer.Option(
             "--prefix-cache-hit-rate",
             help="Share of input tokens served from cache, 0 to below 1.  \\[default: 0]",
-            rich_help_panel=_WHAT,
+            rich_help_panel=WHAT,
         ),
     ] = None,
     reasoning_tokens: Annotated[
@@ -144,49 +101,38 @@ def recommend(
         typer.Option(
             "--reasoning-tokens",
             help="Hidden output tokens per request.  \\[default: 0]",
-            rich_help_panel=_WHAT,
+            rich_help_panel=WHAT,
         ),
     ] = None,
     min_replicas: Annotated[
         int | None,
-        typer.Option("--min-replicas", help="Fewest replicas.  \\[default: 0]", rich_help_panel=_WHAT),
+        typer.Option("--min-replicas", help="Fewest replicas.  \\[default: 0]", rich_help_panel=WHAT),
     ] = None,
-    market: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--market",
-            "-m",
-            help="on_demand, spot or any. Repeatable.  \\[default: any]",
-            rich_help_panel=_HOW,
-        ),
-    ] = None,
+    market: options.Markets = None,
     accelerator: Annotated[
         list[str] | None,
         typer.Option(
             "--accelerator",
             "-a",
             help="Only these: an id, a family or a glob (H100, a100-*). Repeatable.",
-            rich_help_panel=_HOW,
+            rich_help_panel=HOW,
         ),
     ] = None,
     exclude_accelerator: Annotated[
         list[str] | None,
-        typer.Option("--exclude-accelerator", help="Not these. Repeatable.", rich_help_panel=_HOW),
+        typer.Option("--exclude-accelerator", help="Not these. Repeatable.", rich_help_panel=HOW),
     ] = None,
     max_usd_per_hour: Annotated[
         float | None,
-        typer.Option("--max-usd-per-hour", help="Dearest instance allowed.", rich_help_panel=_HOW),
+        typer.Option("--max-usd-per-hour", help="Dearest instance allowed.", rich_help_panel=HOW),
     ] = None,
-    quota: Annotated[
-        Path | None,
-        typer.Option("--quota", help="Account file with quotas (YAML or JSON).", rich_help_panel=_HOW),
-    ] = None,
+    quota: options.AccountFile = None,
     allow_unknown_availability: Annotated[
         bool,
         typer.Option(
             "--allow-unknown-availability",
             help="Admit offers whose regional stock nobody states.",
-            rich_help_panel=_HOW,
+            rich_help_panel=HOW,
         ),
     ] = False,
     include: Annotated[
@@ -194,7 +140,7 @@ def recommend(
         typer.Option(
             "--include",
             help="Admit fractional-gpu, local-zone or estimated-spot. Repeatable.",
-            rich_help_panel=_HOW,
+            rich_help_panel=HOW,
         ),
     ] = None,
     evidence: Annotated[
@@ -202,7 +148,7 @@ def recommend(
         typer.Option(
             "--evidence",
             help="Weakest throughput evidence accepted.  \\[default: estimated]",
-            rich_help_panel=_HOW,
+            rich_help_panel=HOW,
         ),
     ] = None,
     survive: Annotated[
@@ -270,14 +216,14 @@ def recommend(
         ),
     ] = None,
     carbon: Annotated[
-        bool, typer.Option("--carbon", help="Estimate emissions.", rich_help_panel=_ANSWER)
+        bool, typer.Option("--carbon", help="Estimate emissions.", rich_help_panel=ANSWER)
     ] = False,
     simulate: Annotated[
         bool,
         typer.Option(
             "--simulate",
             help="Replay requests against the fleet and add the verdict (see advisor simulate).",
-            rich_help_panel=_ANSWER,
+            rich_help_panel=ANSWER,
         ),
     ] = False,
     attain: Annotated[
@@ -286,27 +232,16 @@ def recommend(
             "--attain",
             help="Percent of each service's requests that a replay must find within their limits: plans "
             "with the least headroom that does. Implies --simulate.",
-            rich_help_panel=_ANSWER,
+            rich_help_panel=ANSWER,
         ),
     ] = None,
-    snapshot: Annotated[
-        str | None,
-        typer.Option(
-            "--snapshot",
-            help="Price snapshot: an id or a file.  \\[default: the newest]",
-            rich_help_panel=_ANSWER,
-        ),
-    ] = None,
+    snapshot: options.Snapshot = None,
     time_limit_s: Annotated[
-        float, typer.Option("--time-limit-s", help="Seconds the solver may take.", rich_help_panel=_ANSWER)
+        float,
+        typer.Option("--time-limit-s", help="Seconds the solver may take.", rich_help_panel=ANSWER),
     ] = 60.0,
-    form: Annotated[
-        Format, typer.Option("--format", "-f", help="How the answer is dressed.", rich_help_panel=_ANSWER)
-    ] = Format.TABLE,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Write the answer to a file.", rich_help_panel=_ANSWER),
-    ] = None,
+    form: options.Dressed = Format.TABLE,
+    output: options.Output = None,
 ) -> None:
     """Print the cheapest fleet that serves a model within its latency SLO, proved, with its reasons.
 
