@@ -2,6 +2,7 @@
 
     PYTHONPATH=. python benchmarks/optimize.py            the cases side by side, one process each
     PYTHONPATH=. python benchmarks/optimize.py --growth   adds growth in offers, buckets, services and regions
+    PYTHONPATH=. python benchmarks/optimize.py --growth --plot growth.svg      and draws it
 
 Instances are those of ``optimize_instances.py``: 3 clouds x 30 regions x 60 configurations x 2 markets with
 hierarchical quotas; 300 requests/s per service. Times are wall seconds of all of ``solve()``, building and
@@ -20,6 +21,7 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from growth_plot import growth_plot
 from optimize_instances import Size, instance
 
 from advisor.errors import SolverFailed
@@ -88,12 +90,27 @@ def show(*cells: object) -> None:
     print(" ".join(f"{cell!s:>{width}}" for cell, width in zip(cells, widths, strict=True)), flush=True)
 
 
-def run(case: Case, name: str) -> None:
+def run(case: Case, name: str) -> tuple[int, float]:
+    """Shows a line; gives the number of offers and the median of seconds."""
     rows = [once(case, seed) for seed in range(case.seeds)]
     seconds, gaps = [row["seconds"] for row in rows], [row["gap"] for row in rows]
     show(name, int(rows[0]["offers"]), case.size.buckets, case.seeds, f"{case.relative_gap:.2%}",
          f"{statistics.median(gaps):.3%}", f"{statistics.median(seconds):.1f} s", f"{max(seconds):.1f} s",
          f"{max(row['peak_mb'] for row in rows):.0f} MB")  # fmt: skip
+    return int(rows[0]["offers"]), statistics.median(seconds)
+
+
+def grow() -> dict[str, list[tuple[int, float]]]:
+    """One thing at a time."""
+    curves: dict[str, list[tuple[int, float]]] = {}
+    for what, cases in GROWTH.items():
+        print(f"growth in {what}")
+        for case in cases:
+            offers, seconds = run(case, case.name)
+            size = case.size
+            count = {"buckets": size.buckets, "services": size.services, "user regions": size.origins}
+            curves.setdefault(what, []).append((count.get(what, offers), seconds))
+    return curves
 
 
 def main() -> int:
@@ -101,6 +118,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--growth", action="store_true", help="also growth, one thing at a time")
+    parser.add_argument("--plot", type=Path, help="with --growth: an SVG to write")
     parser.add_argument("--only", help="one case by its name, such as '1 x 5'")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -113,10 +131,9 @@ def main() -> int:
     for case in CASES:
         if options.only in (None, case.name):
             run(case, case.name)
-    for what, cases in GROWTH.items() if options.growth else ():
-        print(f"growth in {what}")
-        for case in cases:
-            run(case, case.name)
+    curves = grow() if options.growth else {}
+    if curves and options.plot:
+        options.plot.write_text(growth_plot(curves), encoding="utf-8")
     return 0
 
 
