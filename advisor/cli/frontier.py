@@ -150,7 +150,7 @@ def _listing(found: Frontier) -> Listing:
         )
         records.append(record)
     words = FleetWords.of(point.fleet for point in found.points)
-    unit = f", {found.axis.unit}" if found.axis.unit else ""
+    unit = f", {found.axis.unit}" if found.axis.unit not in ("", found.axis.name) else ""
     partly = any(point.served_share is not None and point.served_share < 1 - 1e-9 for point in found.points)
     served = (Col("served_share", "Served", numeric=True, text=lambda v: "–" if v is None else f"{v:.2%}"),)
     columns = (
