@@ -7,7 +7,8 @@ text that still does not fit below its row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +19,7 @@ from advisor.units import decimal_text
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
+    from rich.text import Text
 
 _BETWEEN: Final = 2  # blanks between columns
 _INDENT: Final = 4  # of a cell below its row
@@ -73,15 +75,42 @@ def listing_table(listing: Listing, width: int) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    title = [Text(printable(listing.title), style="bold")] if listing.title else []
+    title = [_prose(printable(listing.title), "bold", width)] if listing.title else []
     if not listing.records:
-        return Group(*title, Text(_lines(listing.empty)))
+        return Group(
+            *title,
+            Text(_lines(listing.empty)),
+            *(_prose(_lines(line), "dim", width) for line in listing.footer),
+        )
     layout = _layout(listing, width)
     footer = list(listing.footer)
     if layout.hidden:
         footer.append(f"Hidden at {width} columns: {', '.join(column.header for column in layout.hidden)}.")
-    notes = (Text(_lines(line), style="dim") for line in footer)
-    return Group(*title, *_body(listing, layout), *notes)
+    return Group(*title, *_body(listing, layout), *_notes(footer, width))
+
+
+def _notes(lines: Iterable[str], width: int) -> Iterator[Text]:
+    return (_prose(_lines(line), "dim", width) for line in lines)
+
+
+def _prose(text: str, style: str, width: int) -> Text:
+    """Words around a table; an id longer than the place breaks between its parts, never within one."""
+    from rich.text import Text
+
+    for word in text.split():
+        if len(word) > width:
+            text = text.replace(word, "\n".join(_parts(word, width)))
+    return Text(text, style=style)
+
+
+def _parts(word: str, width: int) -> Iterator[str]:
+    line = ""
+    for part in re.split(r"(?<=[:/@])", word):
+        if line and len(line) + len(part) > width:
+            yield line
+            line = ""
+        line += part
+    yield line
 
 
 def _body(listing: Listing, layout: _Layout) -> Iterator[RenderableType]:

@@ -71,7 +71,7 @@ def compare(
     """
     from advisor.catalog.facts import load_facts
     from advisor.cli.profile_compare_view import comparison_listing, comparison_parts
-    from advisor.cli.profile_import import own_folder
+    from advisor.cli.profile_options import own_folder
     from advisor.profiles.comparing import compare as compared
     from advisor.profiles.query import ProfileStore
 
@@ -128,7 +128,7 @@ def _condition(
 def _sizes(
     sizes: str | None, workload: str | None, store: ProfileStore, replicas: Sequence[Replica]
 ) -> tuple[tuple[float, float], ...]:
-    from advisor.cli.profile_import import request_sizes
+    from advisor.cli.profile_options import request_sizes
     from advisor.profiles.comparing import measured_sizes
 
     if sizes is not None and workload is not None:
@@ -141,5 +141,20 @@ def _sizes(
         return tuple((b.input_tokens, b.output_tokens) for b in load_workload(workload).buckets)
     found = measured_sizes(store, replicas, MOST_MEASURED_SIZES)
     if not found:
-        raise UsageError("nothing was measured on these: say which sizes, e.g. --sizes 1000x250")
+        raise UsageError(_nothing_measured(store, replicas))
     return found
+
+
+def _nothing_measured(store: ProfileStore, replicas: Sequence[Replica]) -> str:
+    """The complaint, with the engines that were measured on the same replicas."""
+    from dataclasses import replace
+
+    from advisor.profiles.comparing import measured_sizes
+
+    first = replicas[0]
+    said = (
+        f"no size was measured of {first.model.id} {first.precision} on {first.engine} on these accelerators"
+    )
+    on_any = [replace(replica, engine="any") for replica in replicas]
+    engine = "--engine any, or " if measured_sizes(store, on_any, 1) else ""
+    return f"{said}: give {engine}sizes, e.g. --sizes 1000x250"

@@ -33,12 +33,13 @@ def simulate(
 ) -> None:
     """Simulate a replica with aiconfigurator over the bucket grid, and keep it as a profile of your own.
 
-    Needs the package: pip install 'llm-fleet-advisor[aiconfigurator]'. Works offline. Nothing but this
+    Needs the package: pip install 'llm-fleet-advisor\\[aiconfigurator]'. Works offline. Nothing but this
     command runs it; what it found counts as simulated from then on, `advisor profile forget` removes it.
 
     Example: [b]advisor profile simulate --model Qwen3-32B --accelerator H200 --tp 2 --precision fp8[/]
     """
-    from advisor.cli.profile_import import keep, names, request_sizes, rising_numbers
+    from advisor.cli.profile_kept import keep, names
+    from advisor.cli.profile_options import request_sizes, rising_numbers
     from advisor.profiles import aiconfigurator_engine as simulator
     from advisor.profiles.importing import Given
     from advisor.recommendation.request import checked_number

@@ -19,6 +19,7 @@ from advisor.profiles import memory, plausibility
 from advisor.profiles.evidence import shape_key
 from advisor.profiles.importers import melange
 from advisor.profiles.importers.reading import CLOSED_LOOP, OPEN_LOOP, SLO_MAXIMUM, Stats
+from advisor.profiles.own_store import OWN_ID
 from advisor.profiles.plausibility import Finding, Replica
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from advisor.profiles.importers.reading import Load, Reading, Stated
 
     Row = dict[str, Any]
-
-OWN: Final = "own-"
-"""Source ids of users' own figures begin with it; those of the package never do."""
 
 OPTIONS: Final = {
     "model": "--model",
@@ -399,7 +397,7 @@ def _identified(group: Sequence[_Placed], rows: Sequence[Row]) -> Imported:
         ":".join(
             [
                 stated.evidence.value,
-                f"{OWN}{digest}",
+                f"{OWN_ID}{digest}",
                 first.replica.model.id,
                 first.replica.precision,
                 engine,
@@ -410,7 +408,7 @@ def _identified(group: Sequence[_Placed], rows: Sequence[Row]) -> Imported:
         .casefold()
         .replace(" ", "-")
     )
-    kept = tuple({"profile_id": name, "source_id": f"{OWN}{digest}", **row} for row in ordered)
+    kept = tuple({"profile_id": name, "source_id": f"{OWN_ID}{digest}", **row} for row in ordered)
     statistics = dict.fromkeys(
         f"{what.upper()} {key}"
         for what in ("tpot", "ttft", "e2e")
@@ -460,10 +458,9 @@ def refuse(understood: Understood) -> None:
     if not refusals:
         return
     file, first = refusals[0]
-    more = f" (and {len(refusals) - 1} more)" if len(refusals) > 1 else ""
-    raise InputFileError(
-        file, ".".join(filter(None, (first.place, first.field))), first.value, first.reason + more
-    )
+    more = f" (and {len(refusals) - 1} more, above)" if len(refusals) > 1 else ""
+    value = float(f"{first.value:.4g}") if isinstance(first.value, float) else first.value
+    raise InputFileError(file, ".".join(filter(None, (first.place, first.field))), value, first.reason + more)
 
 
 def single_loads(profile: Imported) -> int:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from advisor.profiles.importing import Imported
 
+OWN_ID: Final = "own-"
+"""Source ids of users' own figures begin with it; those of the package never do."""
+
 FOLDER: Final = "profiles"
 
 COLUMNS: Final = {
@@ -111,7 +114,7 @@ def forget(name: str, folder: Path | None) -> str:
         if wanted in (profile_id, path.stem):
             path.unlink()
             return profile_id
-    raise UnknownName("profile of your own", name, ids)
+    raise UnknownName("profile of your own", name, [path.stem for path in ids.values()])
 
 
 def _temporary(folder: Path) -> Path:

@@ -174,3 +174,16 @@ def test_a_simulation_is_as_far_off_as_ours(tmp_path: Path) -> None:
     assert isinstance(answer, Throughput)
     assert answer.profile_id.startswith("simulated:own-")
     assert answer.error_pct == store.error_pct(EvidenceKind.SIMULATED, "h100-sxm-80gb")
+
+
+def test_hundreds_of_flagged_rows_are_counted_not_listed(home: Path) -> None:
+    sweep = [str(file) for file in sorted((RECORDED / "vllm_bench").glob("*.json"))]
+    result = CliRunner().invoke(app, ["import", *sweep, "--model", "Llama-3.1-8B", *REPLICA, "--dry-run"])
+    assert result.output.count("flagged: a 99th percentile of 24 requests") == 3
+    assert "… 1 more rows are flagged for completed" in result.output
+
+
+def test_the_short_id_of_an_own_profile_shows_its_points(home: Path) -> None:
+    run("import", str(RECORDED / "csv" / "plain.csv"))
+    short = own_store.own_files(home / "profiles")[0].stem
+    assert "concurrency" in run("show", short)

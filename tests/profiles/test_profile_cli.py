@@ -17,8 +17,8 @@ SIMULATED = "simulated:aiconfigurator-0.12.0:llama-3.1-8b:bf16:vllm-0.24.0:h100-
 MATRIX = ("show", "--model", "llama-3.1-8b", "--accelerator", "h100-sxm-80gb", "--tpot-ms", "80")
 
 
-def run(*arguments: str) -> str:
-    result = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200"})
+def run(*arguments: str, columns: int = 200) -> str:
+    result = CliRunner().invoke(app, list(arguments), env={"COLUMNS": str(columns)})
     if result.exception is not None:
         raise result.exception
     return result.stdout
@@ -107,3 +107,49 @@ def test_an_estimates_id_resolves_to_its_matrix() -> None:
 def test_what_is_not_known_is_refused(arguments: tuple[str, ...], error: type[Exception]) -> None:
     with pytest.raises(error):
         run(*arguments)
+
+
+@pytest.mark.parametrize("option", ["--engine", "--precision"])
+def test_a_misspelt_filter_is_named_with_its_neighbours_not_an_empty_list(option: str) -> None:
+    near = {"--engine": "did you mean vLLM", "--precision": "did you mean fp8"}[option]
+    with pytest.raises(UnknownName, match=near):
+        run("list", option, {"--engine": "vlm", "--precision": "fp7"}[option])
+
+
+def test_filters_that_exclude_each_other_say_so() -> None:
+    assert "No profile passes all filters together" in run(
+        "list", "--engine", "sglang", "--model", "Llama-3.1-8B", "--kind", "simulated"
+    )
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100])
+def test_an_id_longer_than_the_screen_breaks_between_its_parts(columns: int) -> None:
+    name = next(r["profile_id"] for r in as_json("list") if len(r["profile_id"]) > 100 and r["points"] < 100)
+    lines = run("show", name, columns=columns).splitlines()
+    last = next(i for i, line in enumerate(lines) if name.endswith(line))
+    assert "".join(lines[: last + 1]) == name
+    assert all(line.endswith((":", "@", "/")) for line in lines[:last])
+
+
+def test_the_list_names_the_model_on_a_narrow_screen() -> None:
+    header = run("list", "--limit", "3", columns=80).splitlines()[1]
+    assert header.split()[:3] == ["kind", "model", "precision"]
+
+
+def test_latencies_of_many_seconds_are_written_out() -> None:
+    name = "measured:aic-silicon-sample-0.12.0@2025-11-10:deepseek-r1:fp4:sglang:b200-sxm-180gb:tp4"
+    slowest = max(record["ttft_mean_ms"] for record in as_json("show", name))
+    assert slowest > 10_000
+    text = run("show", name)
+    assert f"{slowest:,.0f}" in text
+    assert "e+" not in text
+
+
+def test_an_estimate_says_that_the_engine_asked_for_has_no_figures() -> None:
+    text = run("show", "--model", "llama-3.1-8b", "--accelerator", "l4-24gb", "--engine", "vlm")
+    assert "on vlm answers: an estimate" in text
+
+
+@pytest.mark.parametrize(("command", "extra"), [("measure", "measure"), ("simulate", "aiconfigurator")])
+def test_help_names_the_extra_to_install(command: str, extra: str) -> None:
+    assert f"'llm-fleet-advisor[{extra}]'" in " ".join(run(command, "--help").split())

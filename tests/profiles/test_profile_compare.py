@@ -240,3 +240,8 @@ def test_what_contradicts_itself_is_refused_by_name(more: tuple[str, ...], named
 def test_where_nothing_was_measured_sizes_must_be_given() -> None:
     with pytest.raises(UsageError, match="--sizes"):
         run("compare", "--model", "Llama-3.1-8B", "--accelerator", "l4-24gb")
+
+
+def test_no_measured_size_names_the_engine_and_the_way_on() -> None:
+    with pytest.raises(UsageError, match=r"bf16 on vLLM .*--engine any"):
+        run("compare", "--model", "Llama-3.1-8B", "--accelerator", "h100-sxm-80gb")

@@ -1,0 +1,242 @@
+"""`advisor profile show`: the points of one profile, or a matrix of rates for every request size."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from advisor.cli.output import Col, Format, Listing, write_listing
+from advisor.cli.profile_options import FormatOption, OutputOption, profile_store
+from advisor.domain import EvidenceKind, Slo, SloStatistic, Throughput
+from advisor.errors import UnknownName, UsageError
+from advisor.profiles.own_store import OWN_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from advisor.domain import Accelerator, Model, NoThroughput
+    from advisor.profiles.query import ProfileStore
+
+    Record = dict[str, Any]
+
+THOUSAND: Final = 1000.0
+
+ESTIMATE_ID: Final = "estimated:VERSION:MODEL:PRECISION:any-engine:ACCELERATOR:tpK"
+
+MARKS: Final = {EvidenceKind.MEASURED: "m", EvidenceKind.SIMULATED: "s", EvidenceKind.ESTIMATED: "e"}
+
+
+def show(
+    profile_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="Id from list or a plan.")] = None,
+    model: Annotated[str | None, typer.Option(help="Instead of an id: a matrix for this model …")] = None,
+    accelerator: Annotated[str | None, typer.Option(help="… on this accelerator …")] = None,
+    tp: Annotated[int, typer.Option("--tp", min=1, help="… over so many per replica.")] = 1,
+    precision: Annotated[
+        str, typer.Option(help="Of the weights: bf16, fp16, fp8, fp4, int8, int4.")
+    ] = "bf16",
+    engine: Annotated[str, typer.Option(help="Serving engine, or 'any'.")] = "vLLM",
+    tpot_ms: Annotated[float | None, typer.Option(help="Limit on time per output token.")] = None,
+    ttft_ms: Annotated[float | None, typer.Option(help="Limit on time to first token.")] = None,
+    slo_stat: Annotated[SloStatistic, typer.Option(help="Statistic the limits bind.")] = SloStatistic.MEAN,
+    evidence: Annotated[
+        EvidenceKind, typer.Option(help="Weakest evidence accepted.")
+    ] = EvidenceKind.ESTIMATED,
+    form: FormatOption = Format.TABLE,
+    output: OutputOption = None,
+) -> None:
+    """The points of one profile, or requests per second for every request size within an SLO.
+
+    Example: [b]advisor profile show --model Llama-3.1-8B --accelerator l4-24gb --tp 1 --tpot-ms 120[/]
+    """
+    store = profile_store()
+    slo = Slo(_limit("--tpot-ms", tpot_ms), _limit("--ttft-ms", ttft_ms), slo_stat)
+    if profile_id is not None and not profile_id.casefold().startswith(f"{EvidenceKind.ESTIMATED.value}:"):
+        write_listing(_points(store.points(_whole_id(profile_id, store))), form, output)
+        return
+    if profile_id is not None:
+        replica = _estimated_replica(profile_id, slo, evidence)
+    else:
+        replica = _replica(model, accelerator, precision, engine, tp, slo, evidence)
+    write_listing(_matrix(replica, store, form), form, output)
+
+
+def _limit(option: str, value: float | None) -> float | None:
+    if value is not None and not (math.isfinite(value) and value > 0):
+        raise UsageError(f"{option}: {value:g} is not allowed; a positive number of milliseconds is")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class _Replica:
+    """What a matrix is about."""
+
+    model: Model
+    accelerator: Accelerator
+    precision: str
+    engine: str
+    tensor_parallel: int
+    slo: Slo
+    weakest: EvidenceKind
+
+
+def _whole_id(name: str, store: ProfileStore) -> str:
+    """The profile's id; ``own-…`` alone names a profile of the user's own."""
+    if not name.casefold().startswith(OWN_ID):
+        return name
+    found = (s["profile_id"] for s in store.summaries() if s["source_id"] == name.casefold())
+    return str(next(found, name))
+
+
+def _points(records: list[Record]) -> Listing:
+    """Every row of a profile, in the columns it states."""
+    records = [{name: _as_text_if_infinite(value) for name, value in record.items()} for record in records]
+    first = records[0]
+    stated = {key for record in records for key, value in record.items() if value is not None}
+    columns = tuple(column for column in _POINT_COLUMNS if column.key in stated)
+    words = [f"Rates are of the whole row: {first['accelerators']} × {first['accelerator']}."]
+    words.append(f"Source {first['source_id']}, {first['date'] or 'undated'}, licence {first['licence']}.")
+    if first["model_as_published"] != first["model"]:
+        words.append(f"Published as {first['model_as_published']}.")
+    reasons = sorted({r["not_evidence_because"] for r in records if r["not_evidence_because"]})
+    words += [f"Not used for SLOs: {reason}." for reason in reasons]
+    return Listing(first["profile_id"], columns, records, tuple(words))
+
+
+def _replica(
+    model: str | None,
+    accelerator: str | None,
+    precision: str,
+    engine: str,
+    tensor_parallel: int,
+    slo: Slo,
+    weakest: EvidenceKind,
+) -> _Replica:
+    from advisor.catalog.facts import load_facts
+
+    if model is None or accelerator is None:
+        raise UsageError("say which: an id from `advisor profile list`, or --model and --accelerator")
+    facts = load_facts()
+    chip = facts.accelerator(accelerator)
+    return _Replica(facts.model(model), chip, precision.strip(), engine, tensor_parallel, slo, weakest)
+
+
+def _estimated_replica(profile_id: str, slo: Slo, weakest: EvidenceKind) -> _Replica:
+    """The replica of an id like :data:`ESTIMATE_ID`."""
+    parts = profile_id.strip().casefold().split(":")
+    degree = parts[-1].removeprefix("tp")
+    if len(parts) != 7 or not degree.isdecimal() or int(degree) < 1:
+        raise UnknownName("estimate", profile_id, (ESTIMATE_ID,))
+    # An engine nobody has figures for leaves the estimate alone.
+    return _replica(parts[2], parts[5], parts[3], parts[4], int(degree), slo, weakest)
+
+
+def _matrix(replica: _Replica, store: ProfileStore, form: Format) -> Listing:
+    from advisor.workload.buckets import DEFAULT_INPUT_EDGES, DEFAULT_OUTPUT_EDGES
+
+    sizes = [(float(i), float(o)) for i in DEFAULT_INPUT_EDGES for o in DEFAULT_OUTPUT_EDGES]
+    answers = store.throughputs(
+        replica.model,
+        replica.precision,
+        replica.engine,
+        replica.accelerator,
+        replica.tensor_parallel,
+        sizes,
+        replica.slo,
+        replica.weakest,
+    )
+    title = (
+        f"Requests/s of one replica: {replica.model.id} {replica.precision}, {replica.tensor_parallel} × "
+        f"{replica.accelerator.id}, {replica.engine}, {replica.slo}"
+    )
+    if form in (Format.JSON, Format.CSV):
+        cells = [_cell_record(size, answer) for size, answer in zip(sizes, answers, strict=True)]
+        return Listing(title, _CELL_COLUMNS, cells)
+    width = len(DEFAULT_OUTPUT_EDGES)
+    rows = [
+        {"input_tokens": f"{edge:,}", **{str(output): _cell(answers[row * width + column])
+                                  for column, output in enumerate(DEFAULT_OUTPUT_EDGES)}}
+        for row, edge in enumerate(DEFAULT_INPUT_EDGES)
+    ]  # fmt: skip
+    corner = Col("input_tokens", "tokens in ↓ out →", numeric=True)
+    columns = (corner, *(Col(str(output), f"{output:,}", numeric=True) for output in DEFAULT_OUTPUT_EDGES))
+    return Listing(title, columns, rows, _matrix_words(answers, replica.engine))
+
+
+def _cell(answer: Throughput | NoThroughput) -> str:
+    if isinstance(answer, Throughput):
+        return f"{answer.requests_per_s:.3g} {MARKS[answer.kind]}"
+    return "–"
+
+
+def _matrix_words(answers: Sequence[Throughput | NoThroughput], engine: str) -> tuple[str, ...]:
+    figures = [answer for answer in answers if isinstance(answer, Throughput)]
+    words = ["m measured, s simulated, e estimated, – none."] if figures else []
+    if figures and all(figure.kind is EvidenceKind.ESTIMATED for figure in figures):
+        words.append(
+            f"No profile of this replica on {engine} answers: an estimate, the same for every engine."
+        )
+    seen: dict[str, str] = {}
+    for figure in figures:
+        error = "of unknown error" if figure.error_pct is None else f"typically {figure.error_pct:g}% off"
+        seen.setdefault(figure.profile_id, f"{MARKS[figure.kind]}, {error}: {figure.profile_id}")
+    words += seen.values()
+    reasons: dict[str, str] = {}
+    for answer in answers:
+        if not isinstance(answer, Throughput):
+            reasons.setdefault(answer.reason, f"–: {answer.reason}, e.g. {answer.detail}")
+    return (*words, *reasons.values())
+
+
+def _cell_record(size: tuple[float, float], answer: Throughput | NoThroughput) -> Record:
+    record: Record = {"input_tokens": int(size[0]), "output_tokens": int(size[1])}
+    if isinstance(answer, Throughput):
+        names = ("requests_per_s", "kind", "error_pct", "limited_by", "source", "profile_id")
+        return record | {name: getattr(answer, name) for name in names}
+    return record | {"reason": answer.reason, "detail": answer.detail}
+
+
+def _number(value: float | str | None) -> str:
+    """Four digits that count, never an exponent."""
+    if not isinstance(value, float):
+        return "–" if value is None else str(value)
+    return f"{value:,.0f}" if value >= THOUSAND else f"{value:.4g}"
+
+
+def _as_text_if_infinite(value: object) -> object:
+    """JSON has no infinity: an offered rate without bound is the word ``inf``."""
+    return "inf" if isinstance(value, float) and math.isinf(value) else value
+
+
+_POINT_COLUMNS: Final = (
+    Col("input_tokens", "tokens in", numeric=True, text=_number),
+    Col("output_tokens", "tokens out", numeric=True, text=_number),
+    Col("load_mode", "load", importance=3),
+    Col("concurrency", "concurrency", numeric=True, text=_number),
+    Col("request_rate_offered", "offered req/s", numeric=True, text=_number, importance=2),
+    Col("requests_per_s", "req/s", numeric=True, text=_number),
+    Col("output_tokens_per_s", "output tok/s", numeric=True, text=_number, importance=4),
+    Col("tpot_mean_ms", "TPOT mean ms", numeric=True, text=_number),
+    Col("tpot_p50_ms", "TPOT p50 ms", numeric=True, text=_number, importance=5),
+    Col("tpot_p90_ms", "TPOT p90 ms", numeric=True, text=_number, importance=5),
+    Col("tpot_p99_ms", "TPOT p99 ms", numeric=True, text=_number, importance=5),
+    Col("ttft_mean_ms", "TTFT mean ms", numeric=True, text=_number, importance=2),
+    Col("ttft_p50_ms", "TTFT p50 ms", numeric=True, text=_number, importance=5),
+    Col("ttft_p90_ms", "TTFT p90 ms", numeric=True, text=_number, importance=5),
+    Col("ttft_p99_ms", "TTFT p99 ms", numeric=True, text=_number, importance=5),
+    Col("slo_tpot_ms", "SLO TPOT ms", numeric=True, text=_number, importance=6),
+    Col("slo_ttft_ms", "SLO TTFT ms", numeric=True, text=_number, importance=6),
+    Col("workload", "workload", importance=7),
+    Col("flags", "flags", importance=8),
+    Col("not_evidence_because", "not for SLOs because", importance=7),
+)
+
+_CELL_COLUMNS: Final = tuple(
+    Col(name, name)
+    for name in (
+        *("input_tokens", "output_tokens", "requests_per_s", "kind", "error_pct", "limited_by"),
+        *("source", "profile_id", "reason", "detail"),
+    )
+)
