@@ -311,3 +311,21 @@ def change_usd_per_hour(problem: Problem, instances: Mapping[str, int]) -> float
     added, removed = sum(m for m in moves if m > 0), -sum(m for m in moves if m < 0)
     usd = problem.change.usd_per_added * added + problem.change.usd_per_removed * removed
     return float(usd) / problem.change.horizon_hours
+
+
+def cost_of(reduced: Reduced, fleet: Fleet) -> float:
+    """What a fleet costs an hour with its side costs and the change, to compare it with another."""
+    price = sum(float(x.usd_per_hour) * n for x, n in zip(reduced.candidates, fleet.instances, strict=True))
+    side = sum(
+        share * float(usd[b])
+        for (p, _, b), share in fleet.shares.items()
+        for usd in [reduced.kinds[p].usd_per_hour_of]
+        if usd is not None
+    )
+    change = reduced.problem.change
+    if change is None:
+        return price + side
+    moves = [n - x.held for x, n in zip(reduced.candidates, fleet.instances, strict=True)]
+    added, removed = sum(m for m in moves if m > 0), -sum(m for m in moves if m < 0)
+    once = float(change.usd_per_added) * added + float(change.usd_per_removed) * removed
+    return price + side + once / change.horizon_hours

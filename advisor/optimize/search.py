@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _MARGIN: Final = (
     1e-6  # by which replicas shrink in the second attempt, if the first fleet does not hold exactly
 )
+_BEGIN_SHARE: Final = 0.1  # of the time, to complete a point to begin with
 OUT_OF_TIME: Final = "no fleet was found in the time allowed; allow more with --time-limit-s"
 
 
@@ -52,8 +53,23 @@ def cheapest(reduced: Reduced, deadline: float, relative_gap: float, slices: int
     return Found(fleet, bound)
 
 
-def propose(reduced: Reduced, deadline: float, relative_gap: float, **options: Any) -> Answer:
-    """What HiGHS makes of the programme, head on or guided, as its size asks for."""
+def propose(
+    reduced: Reduced,
+    deadline: float,
+    relative_gap: float,
+    *,
+    begin: Sequence[int] | None = None,
+    **options: Any,
+) -> Answer:
+    """What HiGHS makes of the programme, head on or guided, as its size asks for.
+
+    Args:
+        reduced: from presolve.
+        deadline: of the clock ``time.perf_counter``.
+        relative_gap: at which to stop.
+        begin: counts of a fleet that is known to hold, to begin with.
+        options: of :func:`~advisor.optimize.formulation.cheapest_fleet`.
+    """
     left = deadline - time.perf_counter()
     if is_huge(reduced) and not any(options.values()):
         answer = solve_huge(reduced, time_limit_s=left, relative_gap=relative_gap)
@@ -61,12 +77,13 @@ def propose(reduced: Reduced, deadline: float, relative_gap: float, **options: A
             return answer
         left = deadline - time.perf_counter()
     programme = formulation.cheapest_fleet(reduced, **options)
+    start = None if begin is None else formulation.point_of(programme, begin, _BEGIN_SHARE * left)
     if is_large(programme) and not programme.sliced:
         bound = partial(priced_bound, programme) if separable(reduced) else None
         return formulation.solve_guided(
-            programme, time_limit_s=left, relative_gap=relative_gap, priced_bound=bound
+            programme, time_limit_s=left, relative_gap=relative_gap, priced_bound=bound, start=start
         )
-    return formulation.run(programme, time_limit_s=left, relative_gap=relative_gap)
+    return formulation.run(programme, time_limit_s=left, relative_gap=relative_gap, start=start)
 
 
 def _sliced(
@@ -80,7 +97,8 @@ def _sliced(
     counts = tuple(integer(count) for count in fluid.instances)
     replicas = replicas_of(reduced, fluid, counts)
     routed = formulation.run(formulation.balanced_routing(reduced, counts, replicas), time_limit_s=60.0)
-    for options in ({"near": routed.shares}, {}):
+    near: dict[str, Any] = {"near": routed.shares}
+    for options in (near, {}):
         answer = propose(reduced, deadline, relative_gap, slices=slices, counts=counts, **options)
         if answer.outcome is Outcome.OPTIMAL:
             return answer, fluid.bound

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 Kind = Literal["single_accelerator", "greedy", "market", "admitting", "without_rule", "held", "staying"]
 
+_AT_ONCE: Final = 0.4  # of the time that is left, for one comparison: others want some too
+_WIDEST_GAP: Final = 0.1
+"""Of a fleet to measure savings against: beside one further from proof a saving is flattery."""
+
 _SAME_SHARE: Final = 1e-6
 _SAME_COST: Final = 1e-9
 _FREER: Final = ("admitting", "without_rule")  # the plan is itself an answer to these
@@ -50,7 +54,7 @@ def compare(prepared: Prepared, solution: Solution, time_left: Callable[[], floa
     def best(name: str, kind: Kind, candidates: Iterable[Candidate], detail: str = "") -> Baseline:
         chosen = {candidate.offer.id for candidate in candidates}
         restricted = replace(problem, columns=tuple(c for c in problem.columns if c.id in chosen))
-        return solved(name, kind, restricted, solution, time_left(), detail)[1]
+        return solved(name, kind, restricted, solution, _AT_ONCE * time_left(), detail)[1]
 
     baselines = [
         best(accelerator, "single_accelerator", candidates)
@@ -64,7 +68,7 @@ def compare(prepared: Prepared, solution: Solution, time_left: Callable[[], floa
     for reason, group in sorted(joined.held_back.items()):
         admitting = replace(prepared.situation, change=None).problem([*joined.candidates, *group])
         detail = _ADMITTING[reason]
-        baselines.append(solved(reason, "admitting", admitting, solution, time_left(), detail)[1])
+        baselines.append(solved(reason, "admitting", admitting, solution, _AT_ONCE * time_left(), detail)[1])
     return baselines
 
 
@@ -91,6 +95,9 @@ def solved(
         return without_a_price("infeasible", detail or str(no))
     except SolverFailed as failure:
         return without_a_price("not_solved", str(failure))
+    if answer.relative_gap > _WIDEST_GAP:
+        near = f"no fleet within {_WIDEST_GAP:.0%} of its bound was found in the time"
+        return without_a_price("not_solved", f"{near}; --time-limit-s allows more")
     if kind in _FREER and outdone(answer, plan):
         return without_a_price("not_solved", "the time limit came before a fleet as cheap as the plan")
     return answer, beside(name, kind, restricted, answer, plan, detail)

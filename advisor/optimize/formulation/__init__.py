@@ -58,12 +58,13 @@ from advisor.optimize.formulation.guided import (
     Slots,
     is_large,
     least_cost_of,
+    nearest_first,
     purchase_bound,
     relax,
     slot_prices,
     solve_guided,
 )
-from advisor.optimize.formulation.highs import Answer, Outcome, as_pulp, run, solver_name
+from advisor.optimize.formulation.highs import Answer, Outcome, as_pulp, point_of, run, solver_name
 from advisor.optimize.formulation.programme import (
     Programme,
     balanced_routing,
@@ -95,6 +96,8 @@ __all__ = [
     "most_kept",
     "most_served",
     "most_worthwhile",
+    "nearest_first",
+    "point_of",
     "purchase_bound",
     "relax",
     "run",

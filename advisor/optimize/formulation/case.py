@@ -58,7 +58,8 @@ def needed_on(reduced: Reduced, case: Case) -> Callable[[int, int], NDArray[np.f
     in_doubt = {
         p
         for p, kind in enumerate(reduced.kinds)
-        if set(reduced.candidates[kind.members[0]].group(day.doubted_kind)) & set(case.doubted)
+        if kind.members
+        and set(reduced.candidates[kind.members[0]].group(day.doubted_kind)) & set(case.doubted)
     }
 
     def needed(p: int, u: int) -> NDArray[np.float64]:

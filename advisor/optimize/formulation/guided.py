@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 import highspy
 import numpy as np
 
+from advisor.optimize.formulation.day import SMALLEST_COEFFICIENT
 from advisor.optimize.formulation.families import needed_packing_rows, quota
 from advisor.optimize.formulation.highs import (
     Answer,
@@ -98,6 +99,7 @@ def solve_guided(
     time_limit_s: float,
     relative_gap: float,
     priced_bound: Callable[[Relaxed, float], float] | None = None,
+    start: Floats | None = None,
 ) -> Answer:
     """A fleet, and what is proved about it.
 
@@ -106,6 +108,7 @@ def solve_guided(
         time_limit_s: for everything.
         relative_gap: at which to stop.
         priced_bound: a bound from the relaxation's prices within so many seconds, where services share.
+        start: a point to begin with, if one is known.
     """
     started = time.perf_counter()
     model = programme.model
@@ -120,6 +123,9 @@ def solve_guided(
     share = _FEW_SHARE if priced_bound is not None else _ALONE_SHARE
     few = _restricted(model, relaxed, _least_reduced(model, relaxed), _options(left(share), relative_gap / 2))
     bound = max(bound, few.bound)
+    if start is not None:
+        known = Raw(Outcome.FEASIBLE, few.bound, float(model.cost @ start), start)
+        few = _better(few, known)
     if priced_bound is not None and _open(few, bound, relative_gap):
         bound = max(bound, priced_bound(relaxed, left()))
     if few.values is None:
@@ -222,6 +228,29 @@ def _restricted(
     if raw.values is None:
         return Raw(Outcome.NOTHING, min(bound, relaxed.objective))
     return Raw(raw.outcome, bound, raw.objective, raw.values)
+
+
+def nearest_first(programme: Programme, relaxed: Relaxed) -> list[int]:
+    """The candidates, those first of which one more would cost least over the relaxation, with what it runs.
+
+    Dual prices may charge what an instance costs to its column, its replicas or their shares; so all three
+    are added up along the cheapest way of using it.
+    """
+    reduced = programme.reduced
+    assert programme.instances is not None
+    dearer = np.maximum(relaxed.reduced_cost, 0.0)
+    along = np.full(len(reduced.kinds), np.inf)
+    for pool in programme.day.pools:
+        shares = dearer[pool.shares : pool.shares + len(pool.demands)]
+        replica = float((shares / np.maximum(pool.needed, SMALLEST_COEFFICIENT)).min(initial=np.inf))
+        if len(reduced.kinds[pool.kind].uses) > 1:
+            replica += float(dearer[pool.replicas.index[0]])
+        slots = reduced.kinds[pool.kind].uses[pool.use].slots
+        along[pool.kind] = min(along[pool.kind], slots * replica)
+    more = np.array(
+        [dearer[programme.instances + c] + along[x.kind] for c, x in enumerate(reduced.candidates)]
+    )
+    return [int(c) for c in np.argsort(more, kind="stable")]
 
 
 # --- prices ---------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import itertools
 import time
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import highspy
@@ -16,7 +16,7 @@ import pulp
 from advisor.errors import SolverFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -109,16 +109,28 @@ def solver_name() -> str:
     return f"HiGHS {highs.version()} through PuLP {pulp.__version__}"
 
 
-def run(programme: Programme, *, time_limit_s: float, relative_gap: float = 0.0) -> Answer:
+def run(
+    programme: Programme,
+    *,
+    time_limit_s: float,
+    relative_gap: float = 0.0,
+    start: NDArray[np.float64] | None = None,
+) -> Answer:
     """Let HiGHS solve it: one thread, fixed seed, silent, and no gap but the one asked for.
 
     A programme of few shares is tried without HiGHS's slower heuristics first, which proves most of them
     sooner. What that leaves open after a quarter of the time mostly wants a better fleet, and gets them.
+
+    Args:
+        programme: what to solve.
+        time_limit_s: at most.
+        relative_gap: at which to stop.
+        start: a point to begin with, if one is known (:func:`point_of`).
     """
     model = programme.model
     if not model.size:
         return answer_of(programme, _without_columns(model))
-    through = _through_pulp if model.nonzeros <= READABLE else solve_arrays
+    through = _through_pulp if model.nonzeros <= READABLE and start is None else partial(_begun, start=start)
     limit = max(time_limit_s, 0.0)
     options = {"mip_rel_gap": relative_gap, "time_limit": limit}
     shares = sum(len(pool.demands) for pool in programme.day.pools)
@@ -207,7 +219,23 @@ def _merged(
 
 def solve_arrays(model: Model, options: Mapping[str, Any]) -> Raw:
     """Hand the arrays to HiGHS directly."""
-    return run_highs(as_highs(model), options, mixed=bool(model.integer.any()))
+    return _begun(model, options, start=None)
+
+
+def _begun(model: Model, options: Mapping[str, Any], start: NDArray[np.float64] | None) -> Raw:
+    return run_highs(as_highs(model), options, mixed=bool(model.integer.any()), start=start)
+
+
+def point_of(programme: Programme, counts: Sequence[int], time_limit_s: float) -> NDArray[np.float64] | None:
+    """Every column's value when so many instances of each candidate are bought; None if that is no fleet."""
+    assert programme.instances is not None
+    lp = as_highs(programme.model)
+    low, high = programme.model.low, programme.model.high
+    own = slice(programme.instances, programme.instances + len(counts))
+    low[own] = high[own] = counts
+    lp.col_lower_, lp.col_upper_ = low, high
+    options = {"time_limit": time_limit_s, "mip_rel_gap": 1.0}
+    return run_highs(lp, options, mixed=bool(programme.model.integer.any())).values
 
 
 def run_highs(
