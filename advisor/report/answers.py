@@ -28,7 +28,7 @@ class _Answer(BaseModel):
 class Attained(_Answer):
     """Requests within every limit of the SLO."""
 
-    percent: float = Field(ge=0, le=100, description="a number from 0 to 100")
+    percent: float | None = Field(ge=0, le=100, description="a number from 0 to 100, or null: no requests")
     interval_percent: list[float] | None = None  #: 95 %, low and high
 
 

@@ -122,6 +122,8 @@ def _replayed_on_the_way(found: Replay) -> tuple[Block, ...]:
 
 
 def _attained(found: Attained) -> str:
+    if found.percent is None:
+        return "no requests"
     if not found.interval_percent:
         return f"{found.percent:.2f}"
     low, high = found.interval_percent[0], found.interval_percent[-1]

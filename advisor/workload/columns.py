@@ -76,11 +76,13 @@ def find_columns(file: str, header: Sequence[str], wanted: TraceColumns) -> Layo
     size_out = _one(file, header, wanted.output_tokens, OUTPUT_COLUMNS, "--output-column")
     if size_in is None or size_out is None:
         what, names, option = (
-            ("input", INPUT_COLUMNS, "--input-column")
+            ("input", INPUT_COLUMNS, "advisor workload fit --input-column")
             if size_in is None
-            else ("output", OUTPUT_COLUMNS, "--output-column")
+            else ("output", OUTPUT_COLUMNS, "advisor workload fit --output-column")
         )
-        allowed = f"a column of {what} tokens is needed: one of {', '.join(names)}, or name it with {option}"
+        allowed = (
+            f"a column of {what} tokens is needed: one of {', '.join(names)}, or name it with `{option}`"
+        )
         raise InputFileError(file, "header", ",".join(header), allowed)
     time = _one(file, header, wanted.timestamp, tuple(TIME_COLUMNS), "--timestamp-column")
     unit = wanted.timestamp_unit

@@ -10,6 +10,7 @@ import pytest
 from report_builder import (
     FULL,
     NOW,
+    SIMULATION,
     a_plan,
     a_report,
     an_infeasible_document,
@@ -24,6 +25,7 @@ from report_builder import (
 from advisor.domain import QuotaLimit, QuotaUnit
 from advisor.errors import PlanRefused
 from advisor.plan.plan import Plan
+from advisor.report.answers import Simulation
 from advisor.report.beside import Extras
 from advisor.report.content import report_of
 
@@ -269,6 +271,13 @@ def test_the_simulation_verdict_carries_its_figures() -> None:
         "all simulated",
     ):
         assert needed in told
+
+
+def test_a_service_without_a_request_in_the_replay_is_said_so() -> None:
+    replayed = SIMULATION.model_dump()
+    replayed["attainment"]["per_service"] = {"quiet": {"percent": None}}
+    told = said(section(a_report(simulation=Simulation.model_validate(replayed)), "simulation"))
+    assert "Found for quiet, %: no requests" in told
 
 
 def test_a_replay_that_the_plan_carries_is_told_without_its_file() -> None:
