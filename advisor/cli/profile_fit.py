@@ -64,7 +64,7 @@ def fit(
     ]
     title = f"Memory of one replica: {served.id}, {precision} weights, {kv_precision} KV cache"
     words = _words(served, size, traffic)
-    write_listing(Listing(title, _columns(size, traffic), records, words), form, output)
+    write_listing(Listing(title, _columns(size, traffic, records), records, words), form, output)
 
 
 def _traffic(adapters: int, rank: int) -> Traffic:
@@ -118,7 +118,7 @@ def _words(model: Model, size: tuple[int, int] | None, traffic: Traffic) -> tupl
     from advisor.profiles.memory import RESERVE_GIB, UTILISATION
 
     words = [
-        "GiB of all accelerators of a replica together; activations are part of the reserve, by formula.",
+        "All accelerators of a replica together; activations are part of the reserve, by formula.",
         (
             f"An engine claims {UTILISATION:.0%} of the memory and reserves {RESERVE_GIB:g} GiB per "
             "accelerator for activations, CUDA graphs and buffers: the estimator's figures."
@@ -137,9 +137,16 @@ def _words(model: Model, size: tuple[int, int] | None, traffic: Traffic) -> tupl
     return tuple(words)
 
 
-def _columns(size: tuple[int, int] | None, traffic: Traffic) -> tuple[Col, ...]:
+def _columns(
+    size: tuple[int, int] | None, traffic: Traffic, records: Sequence[dict[str, Any]]
+) -> tuple[Col, ...]:
+    short = any(record["short_gib"] for record in records)
+
     def gib(value: float) -> str:
         return f"{value:.1f}"
+
+    def missing(value: float) -> str:
+        return gib(value) if value else "–"
 
     def count(value: int | None) -> str:
         return "–" if value is None else f"{value:,}"
@@ -147,14 +154,20 @@ def _columns(size: tuple[int, int] | None, traffic: Traffic) -> tuple[Col, ...]:
     return (
         Col("accelerator", "accelerator"),
         Col("tensor_parallel", "TP", numeric=True),
-        Col("memory_gib", "memory", numeric=True, text=gib, importance=2),
-        Col("unclaimed_gib", "unclaimed", numeric=True, text=gib, importance=6),
-        Col("reserve_gib", "reserve", numeric=True, text=gib, importance=4),
-        Col("activations_gib", "activations", numeric=True, text=gib, importance=8),
-        Col("weights_gib", "weights", numeric=True, text=gib),
-        Col("lora_gib", "LoRA", numeric=True, text=gib, importance=1 if traffic.lora_adapters else 9),
-        Col("kv_gib", "for KV", numeric=True, text=gib),
-        Col("short_gib", "short by", numeric=True, text=lambda value: gib(value) if value else "–"),
+        Col("memory_gib", "memory GiB", numeric=True, text=gib, importance=2),
+        Col("unclaimed_gib", "unclaimed GiB", numeric=True, text=gib, importance=6),
+        Col("reserve_gib", "reserve GiB", numeric=True, text=gib, importance=4),
+        Col("activations_gib", "activations GiB", numeric=True, text=gib, importance=8),
+        Col("weights_gib", "weights GiB", numeric=True, text=gib),
+        Col("lora_gib", "LoRA GiB", numeric=True, text=gib, importance=1 if traffic.lora_adapters else 9),
+        Col("kv_gib", "for KV GiB", numeric=True, text=gib),
+        Col(
+            "short_gib",
+            "short by GiB",
+            numeric=True,
+            text=lambda value: gib(value) if value else "–",
+            importance=1 if short else 9,
+        ),
         Col("fits", "fits", text=lambda value: "yes" if value else "no", importance=5),
         Col("kv_bytes_per_token", "KV B/token", numeric=True, text=count, importance=3),
         Col("max_tokens", "tokens", numeric=True, text=count),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from advisor.cli.output import Format, note
+from advisor.cli.output import Format, note, working
 from advisor.cli.profile_kept import keep, names
 from advisor.cli.profile_options import (
     EngineVersionOption,
@@ -17,6 +18,10 @@ from advisor.cli.profile_options import (
     request_sizes,
     rising_numbers,
 )
+
+if TYPE_CHECKING:
+    from advisor.profiles.importers.reading import Reading
+    from advisor.profiles.measure import Campaign, Generator
 
 
 def measure(
@@ -52,7 +57,7 @@ def measure(
     --tp 1 --precision bf16 --engine vLLM --tokenizer ./tokenizer --tpot-ms 80 --sizes 1000x250[/]
     """
     from advisor.profiles.importing import Given
-    from advisor.profiles.measure import Campaign, GuideLlm, run_campaign
+    from advisor.profiles.measure import Campaign, GuideLlm
 
     given = Given(model, accelerator, tp, precision, engine, engine_version)
     limit = positive_ms("--tpot-ms", tpot_ms)
@@ -66,5 +71,26 @@ def measure(
         ttft_ms=positive_ms("--ttft-ms", ttft_ms),
         requests_each=requests,
     )
-    readings = run_campaign(campaign, state, GuideLlm(guidellm), note)
-    keep(readings, given, dry_run=dry_run, form=form, output=output)
+    keep(measured(campaign, state, GuideLlm(guidellm)), given, dry_run=dry_run, form=form, output=output)
+
+
+def measured(campaign: Campaign, state: Path, generator: Generator) -> list[Reading]:
+    """Every load of the campaign, each said as it ends; what an interruption leaves is said too."""
+    from advisor.profiles.measure import run_campaign
+
+    try:
+        return run_campaign(campaign, state, _Watched(generator), note)
+    except KeyboardInterrupt:
+        note(f"no profile yet; finished loads stay in {state}: the same command goes on from there")
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """A generator that a terminal shows at work."""
+
+    inner: Generator
+
+    def run(self, campaign: Campaign, size: tuple[int, int], concurrency: int, result: Path) -> None:
+        with working(f"{size[0]}x{size[1]} at {concurrency}"):
+            self.inner.run(campaign, size, concurrency, result)

@@ -100,7 +100,7 @@ def test_spellings_globs_and_repeats_name_each_accelerator_once() -> None:
 def test_the_table_stays_within_its_place(columns: int) -> None:
     text = run("--model", "Llama-3.1-70B", "--accelerator", "H100", columns=columns)
     assert max(map(len, text.splitlines())) <= columns
-    for word in ("weights", "for KV", "tokens", "context"):
+    for word in ("weights GiB", "for KV GiB", "tokens", "context"):
         assert word in text.splitlines()[1]
 
 

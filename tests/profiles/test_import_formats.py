@@ -80,6 +80,28 @@ def test_inference_perf_states_a_rate_per_stage_in_seconds() -> None:
     assert stages[0].tpot.p50 == pytest.approx(PACE.tpot_ms(1), rel=0.05)
 
 
+def test_inference_perfs_concurrent_stage_is_a_closed_loop_though_it_states_a_rate_too() -> None:
+    (stage,) = loads("inference_perf/concurrent_stage_1_lifecycle_metrics.json")
+    assert (stage.load_mode, stage.concurrency, stage.request_rate_offered) == ("concurrency", 4, None)
+    assert stage.tpot.p50 == pytest.approx(PACE.tpot_ms(4), rel=0.05)
+    assert stage.ttft.p50 == pytest.approx(PACE.ttft_ms(4), rel=0.05)
+    assert stage.output_tokens_per_s == pytest.approx(20 * stage.requests_per_s, rel=0.001)
+
+
+def test_a_run_without_streaming_is_told_to_stream() -> None:
+    export = json.loads((RECORDED / "aiperf/concurrency-1.json").read_text(encoding="utf-8"))
+    for metric in ("time_to_first_token", "inter_token_latency"):
+        del export[metric]
+    with pytest.raises(InputFileError, match="streaming run are needed"):
+        read_text("a.json", json.dumps(export))
+
+
+def test_aiperfs_output_rate_is_its_requests_times_their_length() -> None:
+    for name in ("aiperf/concurrency-1.json", "aiperf/concurrency-1.csv"):
+        (load,) = loads(name)
+        assert load.output_tokens_per_s == pytest.approx(load.requests_per_s * load.output_tokens, rel=0.005)
+
+
 def test_inference_perfs_summary_mixes_loads_and_is_refused() -> None:
     with pytest.raises(InputFileError, match="the summary mixes loads"):
         recorded("inference_perf/summary_lifecycle_metrics.json")

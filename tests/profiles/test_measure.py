@@ -13,6 +13,7 @@ from pacing_server import Pace, serving
 from typer.testing import CliRunner
 
 from advisor.cli.profile import app
+from advisor.cli.profile_measure import measured
 from advisor.errors import UsageError
 from advisor.profiles.measure import Campaign, GuideLlm, run_campaign
 from advisor.profiles.own_store import own_files
@@ -115,3 +116,15 @@ def test_the_command_measures_and_keeps_a_profile(
     assert result.exception is None, result.output
     assert len(own_files(tmp_path / "home" / "profiles")) == 1
     assert "kept measured:own-" in result.output
+
+
+def test_an_interruption_says_where_finished_loads_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Interrupted:
+        def run(self, campaign: Campaign, size: tuple[int, int], concurrency: int, result: Path) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measured(a_campaign("http://127.0.0.1:9"), tmp_path / "state", Interrupted())
+    assert f"finished loads stay in {tmp_path / 'state'}" in capsys.readouterr().err

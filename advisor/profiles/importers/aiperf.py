@@ -25,9 +25,11 @@ from advisor.profiles.importers.reading import (
 AIPERF: Final = "AIPerf"
 GENAI_PERF: Final = "genai-perf"
 TPOT_NOTE: Final = "TPOT is the tool's inter-token latency, which leaves the first token out"
-_MARKS: Final = frozenset({"request_throughput", "time_to_first_token", "inter_token_latency"})
+_MARKS: Final = frozenset({"request_throughput", "request_latency", "request_count"})
+_STREAMED: Final = frozenset({"request_throughput", "time_to_first_token"})
 _TO_MS: Final = {"ms": 1.0, "s": 1e3, "sec": 1e3, "seconds": 1e3, "us": 1e-3, "µs": 1e-3, "ns": 1e-6}
 _PER_S: Final = frozenset({"requests/sec", "requests/s", "per sec", "requests per second"})
+_TOKENS_PER_S: Final = frozenset({"tokens/sec", "tokens/s", "per sec"})
 _TOKENS: Final = frozenset({"tokens"})
 _NAME: Final = re.compile(r"^(?P<name>[^()]+?)(?: \((?P<unit>[^()]+)\))?$")
 
@@ -35,7 +37,8 @@ _NAME: Final = re.compile(r"^(?P<name>[^()]+?)(?: \((?P<unit>[^()]+)\))?$")
 def recognises(document: Document) -> bool:
     """By its metrics."""
     if len(document.records) == 1:
-        return document.records[0].keys() >= _MARKS
+        record = document.records[0]
+        return record.keys() >= _MARKS and all(isinstance(record[name], dict) for name in _MARKS)
     head = document.text.lstrip("\ufeff").partition("\n")[0].casefold()
     return head.startswith("metric,avg") and not document.records
 
@@ -43,6 +46,13 @@ def recognises(document: Document) -> bool:
 def read(document: Document) -> Reading:
     """One load."""
     content = dict(document.records[0]) if document.records else _from_csv(document)
+    if not content.keys() >= _STREAMED:
+        raise InputFileError(
+            document.name,
+            "time_to_first_token",
+            None,
+            "the metrics of a streaming run are needed (--streaming)",
+        )
     export = Payload(document.name, content)
     version = export.text("aiperf_version")
     settings = export.child("input_config")
@@ -56,6 +66,7 @@ def read(document: Document) -> Reading:
         concurrency=concurrency if closed else None,
         request_rate_offered=rate,
         requests_per_s=_average(export, "request_throughput", _PER_S),
+        output_tokens_per_s=_average(export, "output_token_throughput", _TOKENS_PER_S),
         ttft=_stats(export, "time_to_first_token"),
         tpot=_stats(export, "inter_token_latency"),
         e2e=_stats(export, "request_latency"),
@@ -157,11 +168,4 @@ def _from_csv(document: Document) -> dict[str, object]:
             values["avg"] = values.pop("value")
         name = named["name"].casefold().replace(" ", "_")
         found[name] = values | ({"unit": named["unit"]} if named["unit"] else {})
-    if not found.keys() >= {"request_throughput", "time_to_first_token"}:
-        raise InputFileError(
-            document.name,
-            "Metric",
-            ", ".join(found) or None,
-            "the metrics of a streaming run are needed: Request Throughput and Time to First Token",
-        )
     return found
