@@ -92,14 +92,13 @@ def compare(
 def _replicas(
     facts: Facts, model: str, accelerators: list[str], degrees: list[int], precision: str, engine: str
 ) -> list[Replica]:
+    from advisor.cli.profile_options import precision_id
     from advisor.profiles.comparing import Replica
-    from advisor.profiles.memory import precision_of
 
-    precision_of(precision)
-    known = facts.model(model)
+    known, spelt = facts.model(model), precision_id(precision)
     chips = {chip.id: chip for pattern in accelerators for chip in facts.accelerators_matching(pattern)}
     return [
-        Replica(known, precision.strip(), engine, chip, degree)
+        Replica(known, spelt, engine, chip, degree)
         for chip in chips.values()
         for degree in sorted(set(degrees))
     ]

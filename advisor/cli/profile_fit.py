@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from advisor.cli.output import Col, Format, Listing, write_listing
+from advisor.cli.profile_options import precision_id
 from advisor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -47,12 +48,11 @@ def fit(
     Example: [b]advisor profile fit --model Llama-3.1-70B --accelerator H100 --tp 2 --tp 4[/]
     """
     from advisor.catalog.facts import load_facts
-    from advisor.profiles.memory import account, precision_of
+    from advisor.profiles.memory import account
 
     if (input_tokens is None) != (output_tokens is None):
         raise UsageError("--input-tokens and --output-tokens go together")
-    precision_of(precision)
-    precision_of(kv_precision)
+    precision, kv_precision = precision_id(precision), precision_id(kv_precision)
     traffic = _traffic(lora_adapters, lora_rank)
     facts = load_facts()
     served = facts.model(model)

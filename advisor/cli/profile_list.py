@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from advisor.cli.output import Col, Format, Listing, note, write_listing
-from advisor.cli.profile_options import FormatOption, OutputOption, profile_store
+from advisor.cli.profile_options import FormatOption, OutputOption, precision_id, profile_store
 from advisor.domain import EvidenceKind
 from advisor.errors import UnknownName, UsageError
 
@@ -79,8 +79,6 @@ class _Filter:
         precision: str | None,
     ) -> _Filter:
         """Spellings resolved; a model may also be one that only profiles know."""
-        from advisor.profiles.memory import precision_of
-
         if kind is EvidenceKind.ESTIMATED:
             raise UsageError(
                 "estimates are worked out when asked for: `advisor profile show --model … --accelerator …`"
@@ -97,7 +95,7 @@ class _Filter:
         if engine is not None and engine.strip().casefold() not in map(str.casefold, known_engines):
             raise UnknownName("engine", engine, known_engines)
         if precision is not None:
-            precision_of(precision.strip().casefold())
+            precision = precision_id(precision)
         return cls(models, chips, kind, engine, precision)
 
     def keeps(self, record: Record) -> bool:

@@ -15,13 +15,17 @@ from advisor.cli.profile_options import (
     FormatOption,
     OutputOption,
     positive_ms,
+    precision_id,
     request_sizes,
     rising_numbers,
 )
+from advisor.errors import UsageError
 
 if TYPE_CHECKING:
     from advisor.profiles.importers.reading import Reading
+    from advisor.profiles.importing import Given
     from advisor.profiles.measure import Campaign, Generator
+    from advisor.profiles.plausibility import Replica
 
 
 def measure(
@@ -60,18 +64,40 @@ def measure(
     from advisor.profiles.measure import Campaign, GuideLlm
 
     given = Given(model, accelerator, tp, precision, engine, engine_version)
+    runs = _runs(given)
     limit = positive_ms("--tpot-ms", tpot_ms)
     campaign = Campaign(
         url=url,
-        model=served_model or names().model(model).hf_id,
+        model=served_model or runs.model.hf_id,
         tokenizer=tokenizer,
         sizes=request_sizes(sizes),
         concurrencies=tuple(int(load) for load in rising_numbers("--concurrencies", concurrencies)),
         tpot_ms=limit if limit is not None else tpot_ms,
         ttft_ms=positive_ms("--ttft-ms", ttft_ms),
         requests_each=requests,
+        replica=f"{runs.model.id} {runs.precision} {tp} x {runs.accelerator.id} {engine} {engine_version}",
     )
     keep(measured(campaign, state, GuideLlm(guidellm)), given, dry_run=dry_run, form=form, output=output)
+
+
+def _runs(given: Given) -> Replica:
+    """What is said to run there: told before hours are spent on it, not after.
+
+    Raises:
+        UsageError: a name is not known, or the weights cannot be there.
+    """
+    from advisor.profiles.plausibility import Replica, too_large
+
+    known = names()
+    replica = Replica(
+        known.model(given.model or ""),
+        known.accelerator(given.accelerator or ""),
+        precision_id(given.precision or ""),
+        given.tensor_parallel or 1,
+    )
+    if reason := too_large(replica):
+        raise UsageError(reason)
+    return replica
 
 
 def measured(campaign: Campaign, state: Path, generator: Generator) -> list[Reading]:

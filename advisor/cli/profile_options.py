@@ -67,3 +67,16 @@ def request_sizes(text: str | None) -> tuple[tuple[int, int], ...]:
             f"--sizes: {text!r} is not allowed; INxOUT, e.g. 1000x250,4000x250, is (2 tokens out or more)"
         )
     return tuple((int(i), int(o)) for i, _, o in pairs)
+
+
+def precision_id(name: str) -> str:
+    """A precision as the catalog spells it.
+
+    Raises:
+        UnknownName: there is no such precision.
+    """
+    from advisor.profiles.memory import precision_of
+
+    folded = name.strip().casefold()
+    precision_of(folded)
+    return folded

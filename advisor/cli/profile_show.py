@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from advisor.cli.output import Col, Format, Listing, write_listing
-from advisor.cli.profile_options import FormatOption, OutputOption, profile_store
+from advisor.cli.profile_options import FormatOption, OutputOption, precision_id, profile_store
 from advisor.domain import EvidenceKind, Slo, SloStatistic, Throughput
 from advisor.errors import UnknownName, UsageError
 from advisor.profiles.own_store import OWN_ID
@@ -120,7 +120,7 @@ def _replica(
         raise UsageError("say which: an id from `advisor profile list`, or --model and --accelerator")
     facts = load_facts()
     chip = facts.accelerator(accelerator)
-    return _Replica(facts.model(model), chip, precision.strip(), engine, tensor_parallel, slo, weakest)
+    return _Replica(facts.model(model), chip, precision_id(precision), engine, tensor_parallel, slo, weakest)
 
 
 def _estimated_replica(profile_id: str, slo: Slo, weakest: EvidenceKind) -> _Replica:

@@ -40,6 +40,7 @@ class Campaign:
     tpot_ms: float
     ttft_ms: float | None
     requests_each: int  #: per unit of concurrency
+    replica: str = ""  #: what runs there; an address alone may be forwarded to another one tomorrow
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
@@ -174,7 +175,7 @@ def _prepare(campaign: Campaign, state: Path) -> None:
         known = None
     if not isinstance(known, dict) or known.get("campaign") != campaign.fingerprint:
         raise UsageError(
-            f"{state} holds another measurement (address, model, tokenizer or requests differ): --state"
+            f"{state} holds another measurement (address, replica, tokenizer or requests differ): --state"
         )
 
 

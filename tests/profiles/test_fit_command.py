@@ -123,3 +123,8 @@ def test_bad_input_is_refused_in_one_line(
         run(*arguments)
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_a_precision_is_the_same_in_capitals() -> None:
+    asked = ("--model", "Llama-3.1-8B", "--accelerator", "l4-24gb", "--tp", "1")
+    assert run(*asked, "--precision", "FP8") == run(*asked, "--precision", "fp8")

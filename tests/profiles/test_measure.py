@@ -128,3 +128,38 @@ def test_an_interruption_says_where_finished_loads_are(
     with pytest.raises(KeyboardInterrupt):
         measured(a_campaign("http://127.0.0.1:9"), tmp_path / "state", Interrupted())
     assert f"finished loads stay in {tmp_path / 'state'}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"--accelerator": "h1000"}, "unknown accelerator 'h1000'"),
+        ({"--precision": "bf99"}, "unknown precision 'bf99'"),
+        ({"--model": "Llama-9"}, "unknown model 'Llama-9'"),
+        ({"--model": "Llama-3.1-70B"}, "Llama-3.1-70B in bf16 takes 131 GiB, 1 × h100-sxm-80gb has 75"),
+    ],
+)
+def test_what_the_profile_would_be_refused_for_is_said_before_measuring(
+    tmp_path: Path, changed: dict[str, str], said: str
+) -> None:
+    options = {
+        "--model": "Llama-3.1-8B", "--accelerator": "h100-sxm-80gb", "--tp": "1", "--precision": "bf16",
+        "--engine": "vLLM", "--tokenizer": "x", "--tpot-ms": "20", "--state": str(tmp_path / "state"),
+    }  # fmt: skip
+    words = [word for pair in (options | changed).items() for word in pair]
+    result = CliRunner().invoke(app, ["measure", "http://127.0.0.1:9", *words])
+    assert isinstance(result.exception, UsageError)
+    assert said in str(result.exception)
+    assert not (tmp_path / "state").exists()
+
+
+def test_an_address_forwarded_to_another_accelerator_is_another_measurement(tmp_path: Path) -> None:
+    class Unplugged:
+        def run(self, campaign: Campaign, size: tuple[int, int], concurrency: int, result: Path) -> None:
+            raise UsageError("no load was sent")
+
+    small, large = (replace(a_campaign("http://127.0.0.1:9"), replica=name) for name in ("l4", "h100"))
+    with pytest.raises(UsageError, match="no load was sent"):
+        run_campaign(small, tmp_path, Unplugged(), print)
+    with pytest.raises(UsageError, match="holds another measurement"):
+        run_campaign(large, tmp_path, Unplugged(), print)
