@@ -23,7 +23,7 @@ from advisor.profiles import calibration, memory, roofline
 from advisor.profiles.estimate import Deployment, LoadMode, estimate, refusal
 from advisor.profiles.evidence import shape_key
 from advisor.profiles.interval import Interval
-from catalogs.build import profiles
+from catalogs.build import estimator_amd, profiles
 from catalogs.build.estimator_fit import fit
 from catalogs.build.estimator_held_out import (
     COVERED_PCT,
@@ -36,6 +36,7 @@ from catalogs.build.estimator_held_out import (
     spread,
 )  # fmt: skip
 from catalogs.build.estimator_runs import (
+    ENGINES,
     MOST_ACCELERATORS,
     Fitted,
     Table,
@@ -69,13 +70,15 @@ def main() -> None:
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
         catalogs = _catalogs(options.source, scratch)
-        runs = {vendor: read_runs(catalogs, facts, vendor) for vendor in ("nvidia", "amd")}
+        runs = read_runs(catalogs, facts)
+        amd = estimator_amd.read_amd_runs(catalogs, facts, _bases())
+        engines = list(_engines(catalogs, facts))
         never_fitted = list(_never_fitted(catalogs, facts))
     print("estimated against measured; ratio is the median of estimated / measured\n" + HEADER)
     by_gpu: list[Part] = []
     coverage: list[str] = []
     for family in ("dense", "moe"):
-        mine = [run for run in runs["nvidia"] if calibration.family_of(run.model) == family]
+        mine = [run for run in runs if calibration.family_of(run.model) == family]
         by_gpu += _held_out_tables(family, mine, options.peer, coverage)
     print("\nnever fitted\n" + HEADER)
     for label in sorted({label for label, _ in never_fitted}):
@@ -83,8 +86,10 @@ def main() -> None:
     print("\nmeasured rates within the 90 % interval that all other groups give, %")
     print(*coverage, sep="\n")
     print(_ranking(by_gpu))
-    print("\nAMD, dense: why the estimator refuses it\n" + HEADER)
-    _amd(runs["amd"], runs["nvidia"])
+    print("\nAMD, of which today's engines, and 16-bit ones of 2024\n" + HEADER)
+    _amd(amd)
+    print("\nby engine, shipped constants: rows, median estimated / measured, % in the interval")
+    print(*engines, sep="\n")
     print(f"\nfitted and scored in {time.perf_counter() - started:.0f} s")
     print(_speed(facts))
 
@@ -271,13 +276,49 @@ def _ranking(parts: Sequence[Part]) -> str:
     )
 
 
-def _amd(runs: list[Run], nvidia: list[Run]) -> None:
-    dense = [run for run in runs if not run.model.is_moe]
-    theirs = fit([run for run in nvidia if not run.model.is_moe])
-    table = Table(dense)
-    _line("dense", "NVIDIA's constants", score(table.rate_ratio(table.constants(theirs))))
-    own = held_out(dense, "leave-one-gpu-out")
-    _pooled_and_parts("dense", "fitted on AMD, leave-one-gpu-out", scores(own))
+def _bases() -> dict[str, calibration.Constants]:
+    known = calibration.load()
+    return {family: known.fitted["nvidia", family] for family in ("dense", "moe")}
+
+
+def _amd(runs: Sequence[Run]) -> None:
+    """Every test of AMD's constants, by what was held out, and what the intervals cover."""
+    bases = _bases()
+    early = [run for run in runs if estimator_amd.is_early(run)]
+    for family, base in bases.items():
+        mine = [run for run in runs if calibration.family_of(run.model) == family and run not in early]
+        _line(family, "by NVIDIA's constants: rate", score(Table(mine).rate_ratio(base)))
+        for chip in sorted({run.accelerator.id for run in mine}):
+            own = Table([run for run in mine if run.accelerator.id == chip])
+            slower = estimator_amd.slowed(mine, bases).of(base)
+            _line("", f"  in sample: rate, {chip}", score(own.rate_ratio(slower)))
+        _amd_tests(family, estimator_amd.parts_of(mine, bases))
+    _amd_tests("2024", estimator_amd.parts_of(early, bases))
+    for key, each in calibration.load().spreads.items():
+        if key[0] != "nvidia":
+            covered = f"{each.rows:6}{each.covered_pct:8.1f}"
+            print(f"{' '.join(key):70}{covered}   {each.low:.2f} to {each.high:.2f} x the estimate")
+
+
+def _amd_tests(family: str, parts: estimator_amd.Parts) -> None:
+    for test, each in parts.items():
+        for of, label in (("rate", test), ("tpot", f"TPOT, {test}"), ("slo", f"SLO-limited, {test}")):
+            _pooled_and_parts(family, label, scores(each, of))
+
+
+def _engines(catalogs: Path, facts: Facts) -> Iterator[str]:
+    """Per engine, on NVIDIA: how far off, and how many in the interval of a chip and a model seen."""
+    known = calibration.load()
+    for engine in (*sorted(ENGINES), "Deepspeed-MII"):
+        ratios, inside = [], []
+        for run in read_runs(catalogs, facts, engines=frozenset({engine})):
+            constants = known.constants(run.model, run.accelerator, run.engine, run.era)
+            low, high = known.interval(run.model, run.accelerator, engine=run.engine)
+            ratio = float(Table([run]).rate_ratio(constants)[0])
+            ratios.append(ratio)
+            inside.append(low <= 1.0 / ratio <= high)
+        found = f"{len(ratios):6}{float(np.median(ratios)):7.2f}{100.0 * float(np.mean(inside)):7.1f}"
+        yield f"{engine:20}{found}"
 
 
 def _speed(facts: Facts) -> str:

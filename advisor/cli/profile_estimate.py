@@ -145,20 +145,20 @@ def _listing(deployment: Deployment, size: tuple[float, ...], load: tuple[str, f
     import numpy as np
 
     from advisor.profiles import calibration, memory
-    from advisor.profiles.estimate import LoadMode, refusal
+    from advisor.profiles.estimate import LoadMode, caution, refusal
     from advisor.profiles.estimate import estimate as estimated
 
     known = calibration.load()
-    refused = refusal(deployment, known)
+    modes = {
+        "--concurrency": LoadMode.CLOSED_LOOP, "--rate": LoadMode.OPEN, "--tpot-ms": LoadMode.WITHIN_SLO,
+    }  # fmt: skip
+    mode = modes[load[0]] if load else LoadMode.SATURATED
+    refused = refusal(deployment, known, mode)
     model, chip, degree = deployment.model, deployment.accelerator, deployment.tensor_parallel
     if refused is not None:
         raise NoCandidates(
             f"no estimate of {model.id} {deployment.precision} on {degree} × {chip.id}: {refused}"
         )
-    modes = {
-        "--concurrency": LoadMode.CLOSED_LOOP, "--rate": LoadMode.OPEN, "--tpot-ms": LoadMode.WITHIN_SLO,
-    }  # fmt: skip
-    mode = modes[load[0]] if load else LoadMode.SATURATED
     found = estimated(deployment, mode, np.array([size]), np.array([load[1] if load else 1.0]), known)
     if math.isnan(found.requests_per_s[0]):
         raise NoCandidates(f"no estimate of {model.id} on {degree} × {chip.id}: {found.reasons[0]}")
@@ -175,7 +175,8 @@ def _listing(deployment: Deployment, size: tuple[float, ...], load: tuple[str, f
         **{name: _known(getattr(found, name)[0]) for name in _FIGURES},
         "limited_by": found.limited_by[0],
     }  # fmt: skip
-    return Listing("Estimate", _COLUMNS, [record], _footer(deployment, size, fit, found.reasons[0], known))
+    footer = _footer(deployment, size, fit, (caution(deployment, known), found.reasons[0]), known)
+    return Listing("Estimate", _COLUMNS, [record], footer)
 
 
 def _load_words(mode: LoadMode, load: tuple[str, float] | None) -> str:
@@ -188,7 +189,7 @@ def _load_words(mode: LoadMode, load: tuple[str, float] | None) -> str:
 
 
 def _footer(
-    deployment: Deployment, size: tuple[float, ...], fit: Any, reason: str, known: Calibration
+    deployment: Deployment, size: tuple[float, ...], fit: Any, said: tuple[str, ...], known: Calibration
 ) -> tuple[str, ...]:
     """The fit arithmetic, what the figures rest on, and what has none."""
     largest = int(fit.max_tokens // (size[0] + size[1]))
@@ -196,14 +197,15 @@ def _footer(
     room = f"{largest:,} requests of this size at their longest, or one of {context:,} tokens"
     basis = f"{_seen(deployment, known)}; the interval holds nine in ten measurements it had not seen"
     lines = (f"Fit of one replica: {fit.detail}; {room}.", f"Estimated by {known.version}: {basis}.")
-    return (*lines, *([f"{reason}."] if reason else []))
+    return (*lines, *(f"{sentence[0].upper()}{sentence[1:]}." for sentence in said if sentence))
 
 
 def _seen(deployment: Deployment, known: Calibration) -> str:
-    from advisor.profiles.calibration import family_of
     from advisor.profiles.evidence import shape_key
+    from advisor.profiles.roofline import arithmetic
 
-    seen = known.seen[deployment.accelerator.vendor, family_of(deployment.model)]
+    bits, _ = arithmetic(deployment.precision, deployment.accelerator)
+    seen = known.seen[known.key(deployment.model, deployment.accelerator, deployment.era, bits)]
     missing = [] if deployment.accelerator.id in seen.accelerators else ["this chip"]
     missing += [] if shape_key(deployment.model) in seen.shapes else ["a model of this shape"]
     return (

@@ -230,6 +230,8 @@ def _refusal(question: Question, ours: Sequence[Profile], calibration: Calibrati
     if not fit.fits and not ours:
         return NoThroughput("does_not_fit", fit.detail)
     unsupported = calibration.supports(question.model, question.precision, question.accelerator)
+    if unsupported is None and _mean_tpot_ms(question.slo) is not None:
+        unsupported = calibration.no_limit(calibration.key(question.model, question.accelerator))
     weaker = sorted(
         {p.kind for p in ours if not question.accepts(p.kind) and p.judges(question.slo)},
         key=lambda kind: kind.rank,

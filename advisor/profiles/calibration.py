@@ -33,7 +33,7 @@ ASKED: Final = ("rate at a load", "rate within a TPOT limit")
 """What an interval is of."""
 
 NO_SPECIFICATION: Final = "no specification"
-NO_TRANSFER: Final = "constants fitted on NVIDIA do not transfer; no calibrated data"
+NO_TRANSFER: Final = "constants fitted on NVIDIA and AMD do not transfer; no calibrated data"
 NO_PRECISION: Final = "precision unsupported"
 
 
@@ -122,18 +122,30 @@ class Calibration:
     spreads: dict[tuple[str, str, str, str], Spread] = field(default_factory=dict)
     """By vendor, family, what the constants had not seen, what is asked (:data:`ASKED`)."""
     seen: dict[tuple[str, str], Seen] = field(default_factory=dict)  #: by vendor and family
+    generations: dict[str, frozenset[str]] = field(default_factory=dict)
+    """The only generations of a vendor's chips that its constants are of; all, where it is not here."""
 
     def constants(
-        self, model: Model, accelerator: Accelerator, engine: str | None = None, era: str | None = None
+        self,
+        model: Model,
+        accelerator: Accelerator,
+        engine: str | None = None,
+        era: str | None = None,
+        bits: int | None = None,
     ) -> Constants:
         """The constants that apply, by default of today's engines, whichever it is.
 
-        ``era``: as :func:`advisor.profiles.engine_era.era_of` names it.
+        Args:
+            model: whose family's.
+            accelerator: whose vendor's.
+            engine: which serves; None: any.
+            era: as :func:`advisor.profiles.engine_era.era_of` names it.
+            bits: of the arithmetic; a vendor's old engines may have constants of their own at some.
 
         Raises:
             ValueError: none do; ``supports`` says so in words.
         """
-        key = accelerator.vendor, family_of(model)
+        key = self.key(model, accelerator, era, bits)
         try:
             base = self.fitted[key]
         except KeyError:
@@ -143,18 +155,45 @@ class Calibration:
             effect = effect * self.effects.get((*key, *which), _NO_EFFECT)
         return base if effect == _NO_EFFECT else base.scaled(effect)
 
+    def key(
+        self, model: Model, accelerator: Accelerator, era: str | None = None, bits: int | None = None
+    ) -> tuple[str, str]:
+        """Vendor and family whose constants apply; the vendor as ``amd 2024 16-bit`` where those differ."""
+        family = family_of(model)
+        apart = f"{accelerator.vendor} {era} {bits}-bit"
+        return (apart if (apart, family) in self.fitted else accelerator.vendor), family
+
+    def caution(self, key: tuple[str, str]) -> str:
+        """Why a vendor's interval is wider than NVIDIA's, whose runs are the many; blank for NVIDIA."""
+        spread = self.spreads.get((*key, UNSEEN[0], ASKED[0]))
+        seen = self.seen.get(key)
+        if key[0].startswith("nvidia") or spread is None or seen is None:
+            return ""
+        few = f"{spread.rows} runs, chips {len(seen.accelerators)}, shapes of models {len(seen.shapes)},"
+        return (
+            f"interval of {key[0].upper().replace('-BIT', '-bit')}, wider than NVIDIA's: {few} are behind it"
+        )
+
     def interval(
-        self, model: Model, accelerator: Accelerator, *, within_tpot: bool = False
+        self,
+        model: Model,
+        accelerator: Accelerator,
+        *,
+        within_tpot: bool = False,
+        engine: str | None = None,
+        era: str | None = None,
+        bits: int | None = None,
     ) -> tuple[float, float]:
         """Factors (low, high) of an estimated rate between which nine in ten measurements lie.
 
-        They depend on what the constants have seen: a chip or a model of another shape widens them. A rate
-        ``within_tpot`` is the largest within a limit on TPOT, which is further off than a rate at a load.
+        They depend on what the constants have seen: a chip or a model of another shape widens them, and so
+        does an engine with a spread of its own. A rate ``within_tpot`` is the largest within a limit on TPOT,
+        which is further off than a rate at a load.
 
         Raises:
             ValueError: nothing was held out that says so.
         """
-        key, asked = (accelerator.vendor, family_of(model)), ASKED[within_tpot]
+        key, asked = self.key(model, accelerator, era, bits), ASKED[within_tpot]
         seen = self.seen.get(key, Seen(frozenset(), frozenset()))
         unseen = [
             what
@@ -162,7 +201,7 @@ class Calibration:
                                 (UNSEEN[2], shape_key(model) in seen.shapes))
             if not known
         ]  # fmt: skip
-        found = [self.spreads.get((*key, what, asked)) for what in (UNSEEN[0], *unseen)]
+        found = [self.spreads.get((*key, what, asked)) for what in (UNSEEN[0], *unseen, f"engine {engine}")]
         known = [spread for spread in found if spread is not None]
         if not known:
             raise ValueError(f"{accelerator.id}: no held-out rows say how far an estimate may be off")
@@ -172,10 +211,25 @@ class Calibration:
         """Why there is no estimate, or None where there is one."""
         if (accelerator.vendor, family_of(model)) not in self.fitted:
             return NO_TRANSFER
+        known = self.generations.get(accelerator.vendor)
+        if known is not None and accelerator.family not in known:
+            only = " and ".join(sorted(known))
+            return (
+                f"no calibrated data: the constants are of {accelerator.vendor.upper()}'s {only} chips alone"
+            )
         missing = _missing_specification(accelerator)
         if missing:
             return f"{NO_SPECIFICATION}: {accelerator.name} has no {missing} on record"
         return _unsupported_precision(precision, accelerator)
+
+    def no_limit(self, key: tuple[str, str]) -> str | None:
+        """Why there is no rate within a TPOT limit where there is one at a load; None where there may be."""
+        at_load, within = ((*key, UNSEEN[0], asked) in self.spreads for asked in ASKED)
+        if within or not at_load:
+            return None
+        return (
+            f"no interval of a rate within a TPOT limit holds for {key[0].upper()}, {key[1]}; ask at a load"
+        )
 
     def error_pct(self, model: Model, accelerator: Accelerator) -> float | None:
         """Median absolute error in percent by constants that had not seen the accelerator.
@@ -256,7 +310,8 @@ def parse(text: str) -> Calibration:
         for vendor, families in raw.get("seen", {}).items()
         for family, known in families.items()
     }
-    return Calibration(raw["version"], raw["source"], fitted, errors, effects, spreads, seen)
+    generations = {vendor: frozenset(names) for vendor, names in raw.get("generations", {}).items()}
+    return Calibration(raw["version"], raw["source"], fitted, errors, effects, spreads, seen, generations)
 
 
 def _missing_specification(accelerator: Accelerator) -> str | None:

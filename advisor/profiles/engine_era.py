@@ -22,7 +22,7 @@ FIRST_OF_2025: Final[dict[str, tuple[int, int]]] = {
 2025; SGLang 0.4 and TGI 3.0, of December 2024, brought the scheduler each has kept. Source: release pages of
 the projects' repositories."""
 
-_OTHERS: Final = ("NIM(TensorRT-LLM)",)  # told by date alone
+_OTHERS: Final = ("NIM(TensorRT-LLM)", "Deepspeed-MII")  # told by date alone
 _NUMBERS: Final = re.compile(r"\s*v?(\d+)\.(\d+)")
 _YEAR: Final = re.compile(r"\s*(20\d\d)(?!\d)")
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from advisor.domain import SloStatistic
-from advisor.profiles import memory, queueing, roofline
+from advisor.profiles import engines, memory, queueing, roofline
 from advisor.profiles.engine_era import TODAY
 
 if TYPE_CHECKING:
@@ -132,18 +132,33 @@ _LIMITS: Final = ("load", "memory", "engine", "offered", "tpot")
 _LOAD, _MEMORY, _ENGINE, _OFFERED, _TPOT = range(len(_LIMITS))
 
 
-def refusal(deployment: Deployment, calibration: Calibration) -> str | None:
-    """Why there is no estimate of a deployment at all, or None where there may be one."""
+def refusal(deployment: Deployment, calibration: Calibration, mode: LoadMode | None = None) -> str | None:
+    """Why there is no estimate of a deployment, at all or in a mode; None where there may be one."""
     model, chip, degree = deployment.model, deployment.accelerator, deployment.tensor_parallel
     if degree > MOST_TENSOR_PARALLEL:
         return f"tensor parallelism beyond {MOST_TENSOR_PARALLEL}: nothing measured is behind it"
     if degree not in memory.valid_tensor_parallel(model, degree):
         return f"{model.id} cannot be split over {degree} accelerators"
-    unsupported = calibration.supports(model, deployment.precision, chip)
+    unsupported = calibration.supports(model, deployment.precision, chip) or engines.refusal(
+        deployment.engine
+    )
+    if unsupported is None and mode is LoadMode.WITHIN_SLO:
+        unsupported = calibration.no_limit(_key(deployment, calibration))
     if unsupported is not None:
         return unsupported
     fit = memory.fit(model, deployment.precision, chip, degree, deployment.kv_precision)
     return None if fit.fits else f"does not fit: {fit.detail}"
+
+
+def caution(deployment: Deployment, calibration: Calibration) -> str:
+    """What has to be said beside an estimate of a deployment; blank where nothing."""
+    said = engines.caution(deployment.engine), calibration.caution(_key(deployment, calibration))
+    return "; ".join(filter(None, said))
+
+
+def _key(deployment: Deployment, calibration: Calibration) -> tuple[str, str]:
+    bits, _ = roofline.arithmetic(deployment.precision, deployment.accelerator)
+    return calibration.key(deployment.model, deployment.accelerator, deployment.era, bits)
 
 
 def estimate(
@@ -155,7 +170,8 @@ def estimate(
     TPOT in milliseconds; not read where the mode needs none. They are of all replicas together.
     """
     model, chip, degree = deployment.model, deployment.accelerator, deployment.tensor_parallel
-    constants = calibration.constants(model, chip, deployment.engine, deployment.era)
+    bits, _ = roofline.arithmetic(deployment.precision, chip)
+    constants = calibration.constants(model, chip, deployment.engine, deployment.era, bits)
     if deployment.tuned:
         most = max(constants.saturated_sequences, constants.max_sequences)
         constants = replace(constants, max_sequences=most)
@@ -168,7 +184,10 @@ def estimate(
     elif mode in (LoadMode.CLOSED_LOOP, LoadMode.STATIC_BATCH):
         busy = np.minimum(busy, loads)
     found = _of_mode(replica, mode, loads if mode is LoadMode.WITHIN_SLO else loads / busy)
-    low, high = calibration.interval(model, chip, within_tpot=mode is LoadMode.WITHIN_SLO)
+    low, high = calibration.interval(
+        model, chip, within_tpot=mode is LoadMode.WITHIN_SLO, engine=deployment.engine, era=deployment.era,
+        bits=bits,
+    )  # fmt: skip
     return _gathered(replica, found, busy, (low, high))
 
 

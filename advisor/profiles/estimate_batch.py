@@ -19,7 +19,14 @@ from advisor.errors import UnknownName, UsageError
 from advisor.profiles import batch_file, memory
 from advisor.profiles.batch_file import ADDED, UnreadableCell
 from advisor.profiles.engine_era import engine_named, era_of, unstated_kv_precision
-from advisor.profiles.estimate import MOST_TENSOR_PARALLEL, Deployment, LoadMode, estimate, refusal
+from advisor.profiles.estimate import (
+    MOST_TENSOR_PARALLEL,
+    Deployment,
+    LoadMode,
+    caution,
+    estimate,
+    refusal,
+)
 from advisor.text import printable
 
 if TYPE_CHECKING:
@@ -182,7 +189,7 @@ def _deployed(
     if cache not in memory.PRECISIONS:
         return f"kv_precision: {printable(cache)} is not one of {', '.join(memory.PRECISIONS)}"
     found = Deployment(wish.model, precision, wish.accelerator, degree, replicas, engine, era, cache)
-    return refusal(found, calibration) or wish.on(found)
+    return refusal(found, calibration, wish.mode) or wish.assuming(caution(found, calibration)).on(found)
 
 
 def _precision(row: Row, column: str) -> str:
@@ -211,7 +218,7 @@ def _submission(
         tried = Deployment(
             wish.model, precision, wish.accelerator, degree, replicas, engine, era, cache, tuned=True
         )
-        refused = refusal(tried, calibration)
+        refused = refusal(tried, calibration, wish.mode)
         if refused is not None:
             why = refused
             continue
@@ -219,7 +226,8 @@ def _submission(
         best = max(best, (float(np.nan_to_num(found.requests_per_s[0])), tried), key=lambda pair: pair[0])
     if best[1] is None:
         return why
-    return wish.assuming(ASSUMED.format(degree=best[1].tensor_parallel, precision=precision)).on(best[1])
+    assumed = ASSUMED.format(degree=best[1].tensor_parallel, precision=precision)
+    return wish.assuming(assumed).assuming(caution(best[1], calibration)).on(best[1])
 
 
 def _estimated(asked: Sequence[_Asked], calibration: Calibration) -> Iterator[list[str]]:

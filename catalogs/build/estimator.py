@@ -12,18 +12,21 @@ from typing import TYPE_CHECKING, Final
 from advisor.catalog.facts import load_facts
 from advisor.profiles.calibration import ASKED, Constants, family_of
 from advisor.profiles.evidence import shape_key
+from catalogs.build import estimator_amd, estimator_engines
+from catalogs.build.estimator_amd import EARLY, GENERATIONS, TODAY
 from catalogs.build.estimator_fit import fit
 from catalogs.build.estimator_held_out import KEYS, TEST_OF, distances, held_out, scores, spreads
-from catalogs.build.estimator_runs import read_runs
+from catalogs.build.estimator_runs import Fitted, read_runs
 from catalogs.build.source import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from advisor.catalog.facts import Facts
     from advisor.profiles.calibration import Spread
     from catalogs.build.estimator_held_out import Part, Score
-    from catalogs.build.estimator_runs import Fitted, Run
+    from catalogs.build.estimator_runs import Run
 
 FAMILIES: Final = ("dense", "moe")
 RESIDUALS: Final = "estimator_residuals.parquet"
@@ -31,34 +34,81 @@ Parts = dict[str, dict[str, tuple["Part", ...]]]
 """By family and test."""
 
 
+NVIDIA: Final = "nvidia"
+
+
 def build(source: Path, catalogs: Path) -> None:
     """Write both files from what the folder already holds; ``source`` is not read."""
-    runs = read_runs(catalogs, load_facts(catalogs))
+    facts = load_facts(catalogs)
+    runs = read_runs(catalogs, facts)
     mine = {family: [run for run in runs if family_of(run.model) == family] for family in FAMILIES}
     parts = {family: {test: held_out(mine[family], test) for test in KEYS} for family in FAMILIES}
+    fitted = {family: fit(mine[family]) for family in FAMILIES}
+    text = render(mine, fitted, parts)
+    added, amd_parts = _beyond_nvidia(catalogs, facts, fitted, parts)
     folder = catalogs / "profiles"
-    write_text(folder / "estimator.toml", render(mine, {f: fit(mine[f]) for f in FAMILIES}, parts))
-    _write_residuals(folder / RESIDUALS, parts)
+    write_text(folder / "estimator.toml", text + added)
+    _write_residuals(folder / RESIDUALS, {NVIDIA: parts, TODAY: amd_parts})
 
 
 def render(runs: Mapping[str, Sequence[Run]], fitted: Mapping[str, Fitted], parts: Parts) -> str:
     """The text of estimator.toml: constants, what scales them, intervals, errors on held-out rows."""
     lines = [_HEADER]
     for family in FAMILIES:
-        lines += _constant_lines(family, runs[family], fitted[family])
+        lines += _constant_lines(NVIDIA, family, runs[family], fitted[family])
     for family in FAMILIES:
-        lines += _seen_lines(family, runs[family])
+        lines += _seen_lines(NVIDIA, family, runs[family])
     for family in FAMILIES:
         lines += _effect_lines(family, runs[family], fitted[family])
     for family in FAMILIES:
-        lines += _interval_lines(family, spreads(parts[family], family))
+        lines += _interval_lines(NVIDIA, family, spreads(parts[family], family))
     for family in FAMILIES:
-        for test, each in parts[family].items():
-            lines += _error_lines(test, family, scores(each))
-            lines += _error_lines(f"slo-limited, {test}", family, scores(each, "slo"))
-            for of in ("tpot", "ttft"):
-                lines += _error_lines(f"{of}, {test}", family, scores(each, of))
+        lines += _test_lines(NVIDIA, family, parts[family])
     return "\n".join(lines)
+
+
+def _beyond_nvidia(
+    catalogs: Path, facts: Facts, fitted: Mapping[str, Fitted], parts: Parts
+) -> tuple[str, Parts]:
+    """AMD's lines and Deepspeed-MII's, and the held-out parts of today's AMD constants."""
+    bases = {family: fitted[family].constants for family in FAMILIES}
+    every = estimator_amd.read_amd_runs(catalogs, facts, bases)
+    early = [run for run in every if estimator_amd.is_early(run)]
+    listed = ", ".join(f'"{name}"' for name in GENERATIONS)
+    lines, found = ["[generations]", f"{TODAY} = [{listed}]", ""], Parts()
+    nvidia = {family: spreads(parts[family], family) for family in FAMILIES}
+    for family in FAMILIES:
+        today = [r for r in every if family_of(r.model) == family and not estimator_amd.is_early(r)]
+        for vendor, runs in ((TODAY, today), (EARLY, early)):
+            tests = estimator_amd.parts_of(runs, bases)
+            shown = [run for run in runs if family_of(run.model) == family]
+            slower = estimator_amd.slowed(runs, bases).of(bases[family])
+            lines += _constant_lines(vendor, family, shown, Fitted(slower, {}))
+            lines += _seen_lines(vendor, family, shown)
+            like = nvidia[family] if vendor == TODAY else nvidia["dense"]  # early families: fitted together
+            lines += _interval_lines(vendor, family, estimator_amd.spreads(tests, like, family))
+            lines += _test_lines(vendor, family, _of_family(tests, family))
+            if vendor == TODAY:
+                found[family] = tests
+    return "\n".join([*lines, *_engine_lines(catalogs, facts, fitted)]), found
+
+
+def _of_family(tests: Mapping[str, tuple[Part, ...]], family: str) -> dict[str, tuple[Part, ...]]:
+    """Without the parts of the other family, where both were fitted together."""
+    return {
+        test: tuple(part for part in parts if family_of(part.runs[0].model) == family)
+        for test, parts in tests.items()
+    }
+
+
+def _engine_lines(catalogs: Path, facts: Facts, fitted: Mapping[str, Fitted]) -> list[str]:
+    """Of the engine with a factor of its own; its runs of mixtures are of one model, and have none."""
+    runs = read_runs(catalogs, facts, engines=frozenset({estimator_engines.ENGINE}))
+    dense = [run for run in runs if not run.model.is_moe]
+    effect, spread = estimator_engines.factor(dense, fitted["dense"])
+    named = Fitted(fitted["dense"].constants, {("engine", estimator_engines.ENGINE): effect})
+    asked = {(f"engine {estimator_engines.ENGINE}", ASKED[0]): spread}
+    return [*_effect_lines("dense", dense, named), *_interval_lines(NVIDIA, "dense", asked)]
 
 
 _HEADER: Final = """\
@@ -69,13 +119,14 @@ _HEADER: Final = """\
 # each group by what all the others say. errors: estimated against measured, on rows the constants had not
 # seen. slo-limited: the largest rate within a mean TPOT limit, interpolated in measured sweeps; tpot, ttft:
 # at the measured batch, in a closed loop; the other tests: the rate at the measured batch.
+# amd: NVIDIA's constants, slowed; where its runs cannot tell an interval, it is widened as NVIDIA's is.
 version = "roofline-3"
 source = "fitted on measured.parquet: NVIDIA, up to 8 accelerators, without MLPerf and flagged rows"
 """
 
 
-def _constant_lines(family: str, runs: Sequence[Run], fitted: Fitted) -> list[str]:
-    lines = [f"[constants.nvidia.{family}]  # {len(runs)} rows"]
+def _constant_lines(vendor: str, family: str, runs: Sequence[Run], fitted: Fitted) -> list[str]:
+    lines = [f"[constants.{_key(vendor)}.{family}]  # {len(runs)} rows"]
     return [
         *lines,
         *(f"{f.name} = {_number(getattr(fitted.constants, f.name))}" for f in fields(Constants)),
@@ -83,12 +134,12 @@ def _constant_lines(family: str, runs: Sequence[Run], fitted: Fitted) -> list[st
     ]
 
 
-def _seen_lines(family: str, runs: Sequence[Run]) -> list[str]:
+def _seen_lines(vendor: str, family: str, runs: Sequence[Run]) -> list[str]:
     chips = sorted({run.accelerator.id for run in runs})
     shapes = sorted({shape_key(run.model) for run in runs})
     each = [f'    "{shape}",  # {_models(runs, shape)}' for shape in shapes]
     listed = ", ".join(f'"{chip}"' for chip in chips)
-    return [f"[seen.nvidia.{family}]", f"accelerators = [{listed}]", "shapes = [", *each, "]", ""]
+    return [f"[seen.{_key(vendor)}.{family}]", f"accelerators = [{listed}]", "shapes = [", *each, "]", ""]
 
 
 def _effect_lines(family: str, runs: Sequence[Run], fitted: Fitted) -> list[str]:
@@ -108,12 +159,12 @@ def _effect_lines(family: str, runs: Sequence[Run], fitted: Fitted) -> list[str]
     return lines
 
 
-def _interval_lines(family: str, found: Mapping[tuple[str, str], Spread]) -> list[str]:
+def _interval_lines(vendor: str, family: str, found: Mapping[tuple[str, str], Spread]) -> list[str]:
     lines = []
     for (unseen, asked), spread in found.items():
         lines += [
             "[[intervals]]",
-            'vendor = "nvidia"',
+            f'vendor = "{vendor}"',
             f'family = "{family}"',
             f'unseen = "{unseen}"',
             f'asked = "{asked}"',
@@ -126,14 +177,24 @@ def _interval_lines(family: str, found: Mapping[tuple[str, str], Spread]) -> lis
     return lines
 
 
-def _error_lines(test: str, family: str, found: Mapping[str, Score]) -> list[str]:
+def _test_lines(vendor: str, family: str, parts: Mapping[str, tuple[Part, ...]]) -> list[str]:
+    lines = []
+    for test, each in parts.items():
+        lines += _error_lines(vendor, test, family, scores(each))
+        lines += _error_lines(vendor, f"slo-limited, {test}", family, scores(each, "slo"))
+        for of in ("tpot", "ttft"):
+            lines += _error_lines(vendor, f"{of}, {test}", family, scores(each, of))
+    return lines
+
+
+def _error_lines(vendor: str, test: str, family: str, found: Mapping[str, Score]) -> list[str]:
     lines = []
     for name, each in found.items():
         rows, median, p90, ratio = astuple(each)
         lines += [
             "[[errors]]",
             f'test = "{test}"',
-            'vendor = "nvidia"',
+            f'vendor = "{vendor}"',
             f'family = "{family}"',
             f'held_out = "{name}"',
             f"rows = {rows}",
@@ -145,7 +206,7 @@ def _error_lines(test: str, family: str, found: Mapping[str, Score]) -> list[str
     return lines
 
 
-def _write_residuals(path: Path, parts: Parts) -> None:
+def _write_residuals(path: Path, parts: Mapping[str, Parts]) -> None:
     """One row per held-out measurement; the same rows give the same bytes."""
     import duckdb
 
@@ -162,16 +223,22 @@ def _write_residuals(path: Path, parts: Parts) -> None:
     temporary.replace(path)
 
 
-def _residuals(parts: Parts) -> Iterator[tuple[str, str, str, str, str, float]]:
-    for family, tests in parts.items():
-        for unseen, test in TEST_OF.items():
-            for asked, of in zip(ASKED, ("rate", "slo"), strict=True):
-                for name, found in distances(tests[test], of).items():
-                    yield from (("nvidia", family, unseen, asked, name, float(value)) for value in found)
+def _residuals(parts: Mapping[str, Parts]) -> Iterator[tuple[str, str, str, str, str, float]]:
+    for vendor, families in parts.items():
+        for family, tests in families.items():
+            for unseen, test in TEST_OF.items():
+                for asked, of in zip(ASKED, ("rate", "slo"), strict=True):
+                    for name, found in distances(tests.get(test, ()), of).items():
+                        for value in found:  # rounded, so that another processor's last bit changes nothing
+                            yield vendor, family, unseen, asked, name, round(float(value), 4)
 
 
 def _models(runs: Sequence[Run], shape: str) -> str:
     return ", ".join(sorted({run.model.id for run in runs if shape_key(run.model) == shape}))
+
+
+def _key(vendor: str) -> str:
+    return f'"{vendor}"' if " " in vendor else vendor
 
 
 def _number(value: float) -> str:

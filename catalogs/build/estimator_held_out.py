@@ -76,14 +76,19 @@ def score(ratios: Floats) -> Score:
     return Score(len(ratios), p50, p90, round(float(np.median(ratios)), 2))
 
 
-def held_out(runs: Sequence[Run], test: str) -> tuple[Part, ...]:
-    """Every value of the test's key: its runs, and constants fitted without them."""
+def held_out(
+    runs: Sequence[Run], test: str, fitted: Callable[[Sequence[Run], Sequence[Run]], Fitted] | None = None
+) -> tuple[Part, ...]:
+    """Every value of the test's key: its runs, and constants fitted without them.
+
+    ``fitted``: constants for the second runs out of the first; by default :func:`fit` of the first.
+    """
     key = KEYS[test]
     parts = []
     for value in sorted({key(run) for run in runs}):
         mine = tuple(run for run in runs if key(run) == value)
-        fitted = fit([run for run in runs if key(run) != value])
-        parts.append(Part(_name(test, value, mine), mine, fitted))
+        rest = [run for run in runs if key(run) != value]
+        parts.append(Part(_name(test, value, mine), mine, fitted(rest, mine) if fitted else fit(rest)))
     return tuple(parts)
 
 

@@ -134,19 +134,21 @@ class Table:
         return np.asarray(estimated / measured)
 
 
-def read_runs(catalogs: Path, facts: Facts, vendor: str = "nvidia") -> list[Run]:
+def read_runs(
+    catalogs: Path, facts: Facts, vendor: str = "nvidia", engines: frozenset[str] = ENGINES
+) -> list[Run]:
     """Every measured row of a vendor's chips that constants are fitted to and whose model fits in memory."""
-    return [run for run in _runs(catalogs, facts, vendor) if run.model.id not in NEVER_FITTED]
+    return [run for run in _runs(catalogs, facts, vendor, engines) if run.model.id not in NEVER_FITTED]
 
 
 def read_never_fitted(catalogs: Path, facts: Facts, vendor: str = "nvidia") -> list[Run]:
     """The rows like those of :func:`read_runs` of models nothing is fitted to."""
-    return [run for run in _runs(catalogs, facts, vendor) if run.model.id in NEVER_FITTED]
+    return [run for run in _runs(catalogs, facts, vendor, ENGINES) if run.model.id in NEVER_FITTED]
 
 
-def _runs(catalogs: Path, facts: Facts, vendor: str) -> Iterator[Run]:
+def _runs(catalogs: Path, facts: Facts, vendor: str, engines: frozenset[str]) -> Iterator[Run]:
     for row in measured_rows(catalogs):
-        run = _run(row, facts)
+        run = _run(row, facts, engines)
         if run is None or run.accelerator.vendor != vendor:
             continue
         if room_of(run) >= run.input_tokens + run.output_tokens:
@@ -177,10 +179,10 @@ def room_of(run: Run) -> int:
     return found.max_tokens
 
 
-def _run(row: dict[str, Any], facts: Facts) -> Run | None:
+def _run(row: dict[str, Any], facts: Facts, engines: frozenset[str]) -> Run | None:
     """A row as a run, or None where the equations do not apply or the row is not to be trusted."""
     model, accelerator = facts.models.get(row["model"]), facts.accelerators.get(row["accelerator"])
-    if model is None or accelerator is None or row["engine"] not in ENGINES:
+    if model is None or accelerator is None or row["engine"] not in engines:
         return None
     if row["load_mode"] not in LOAD_MODES or any(flag in (row["flags"] or "") for flag in LEFT_OUT_FLAGS):
         return None

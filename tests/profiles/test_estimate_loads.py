@@ -149,7 +149,8 @@ class TestEngines:
     [
         ({"tensor_parallel": 16}, "beyond 8"),
         ({"tensor_parallel": 3}, "cannot be split over 3"),
-        ({"accelerator": FACTS.accelerators["mi300x-192gb"]}, "do not transfer"),
+        ({"accelerator": FACTS.accelerators["gaudi3-128gb"]}, "do not transfer"),
+        ({"engine": "ollama"}, "it runs llama.cpp"),
         ({"model": FACTS.models["Llama-3.1-405B"]}, "does not fit"),
         ({"accelerator": FACTS.accelerators["t4-16gb"]}, "not bf16"),
         ({}, None),

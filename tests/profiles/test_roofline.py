@@ -295,15 +295,19 @@ class TestRefusals:
             "trainium1-32gb",
             "tpu-v6e-32gb",
             "gaudi3-128gb",
-            "mi300x-192gb",
             "max-1550-128gb",
         ],
     )
     def test_constants_do_not_transfer_to_other_vendors(self, chip):
         refusal = SHIPPED.supports(FACTS.models["Llama-3.1-8B"], "fp16", FACTS.accelerators[chip])
-        assert refusal == "constants fitted on NVIDIA do not transfer; no calibrated data"
+        assert refusal == "constants fitted on NVIDIA and AMD do not transfer; no calibrated data"
         with pytest.raises(ValueError, match="do not transfer"):
             rates(FACTS.models["Llama-3.1-8B"], FACTS.accelerators[chip], [[10, 10]], None, SHIPPED)
+
+    def test_amd_chips_older_than_those_measured_are_not_guessed(self):
+        old, new = (FACTS.accelerators[chip] for chip in ("mi250-128gb", "mi350x-288gb"))
+        assert "CDNA3 and CDNA4 chips alone" in SHIPPED.supports(FACTS.models["Llama-3.1-8B"], "fp16", old)
+        assert SHIPPED.supports(FACTS.models["Llama-3.1-8B"], "fp16", new) is None
 
     def test_a_chip_without_figures_is_not_guessed(self):
         blind = a_chip(memory_bandwidth_gb_per_s=None)
@@ -462,8 +466,14 @@ def held_out_residuals(family, unseen, asked):
     """log(measured / estimated) by what was held out."""
     found = duckdb.sql(
         "SELECT held_out, log_measured_over_estimated FROM read_parquet($path)"
-        " WHERE family = $family AND unseen = $unseen AND asked = $asked",
-        params={"path": str(RESIDUALS), "family": family, "unseen": unseen, "asked": asked},
+        " WHERE vendor = $vendor AND family = $family AND unseen = $unseen AND asked = $asked",
+        params={
+            "vendor": "nvidia",
+            "path": str(RESIDUALS),
+            "family": family,
+            "unseen": unseen,
+            "asked": asked,
+        },
     ).fetchall()
     groups: dict[str, list[float]] = {}
     for name, value in found:
