@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from advisor.profiles.findings import Finding
     from advisor.profiles.importers.reading import Reading
     from advisor.profiles.importing import Given, Imported, Names, Understood
-    from advisor.profiles.plausibility import Finding
 
     Record = dict[str, Any]
     Found = tuple[str, Finding]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from advisor.profiles.importers.reading import Reading
     from advisor.profiles.importing import Given
     from advisor.profiles.measure import Campaign, Generator
-    from advisor.profiles.plausibility import Replica
+    from advisor.profiles.physics import Replica
 
 
 def measure(
@@ -86,7 +86,7 @@ def _runs(given: Given) -> Replica:
     Raises:
         UsageError: a name is not known, or the weights cannot be there.
     """
-    from advisor.profiles.plausibility import Replica, too_large
+    from advisor.profiles.physics import Replica, too_large
 
     known = names()
     replica = Replica(
