@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+import signal
 import subprocess
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final, Protocol
@@ -18,7 +20,7 @@ from advisor.errors import InputFileError, UsageError
 from advisor.profiles.importers.registry import read_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from advisor.profiles.importers.reading import Load, Reading
@@ -115,24 +117,39 @@ class GuideLlm:
         part = result.with_name(f"{result.stem}.part.json")
         part.unlink(missing_ok=True)
         try:
-            done = subprocess.run(  # noqa: S603
-                self.arguments(campaign, size, concurrency, part),
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=TIME_LIMIT_S,
-                check=False,
-            )
+            code, said = _run_whole(self.arguments(campaign, size, concurrency, part))
         except subprocess.TimeoutExpired:
             raise UsageError(
                 f"{self.command} took more than {TIME_LIMIT_S:g} s for {size} at {concurrency}"
             ) from None
-        if done.returncode != 0 or not part.is_file():
-            last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no message"]
+        if code != 0 or not part.is_file():
+            last = said.strip().splitlines()[-1:] or ["no message"]
             raise UsageError(
                 f"{self.command} failed for {size[0]}x{size[1]} at {concurrency}: {last[0][:300]}"
             )
         part.replace(result)
+
+
+def _run_whole(words: Sequence[str]) -> tuple[int, str]:
+    """Exit code and last words of a process that leaves nobody behind.
+
+    GuideLLM's workers outlive it when it is killed, and would go on loading the endpoint: they share a
+    session, which ends with any interruption.
+    """
+    with subprocess.Popen(  # noqa: S603
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        try:
+            out, err = process.communicate(timeout=TIME_LIMIT_S)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return process.returncode, err or out
 
 
 def run_campaign(

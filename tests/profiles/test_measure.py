@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from dataclasses import replace
@@ -163,3 +164,20 @@ def test_an_address_forwarded_to_another_accelerator_is_another_measurement(tmp_
         run_campaign(small, tmp_path, Unplugged(), print)
     with pytest.raises(UsageError, match="holds another measurement"):
         run_campaign(large, tmp_path, Unplugged(), print)
+
+
+def test_a_generator_cut_short_leaves_no_worker_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive = tmp_path / "alive"
+    os.mkfifo(alive)
+    script = tmp_path / "guidellm"
+    script.write_text(f"#!/bin/sh\n(exec sleep 30 > {shlex.quote(str(alive))}) & wait\n", encoding="utf-8")
+    script.chmod(0o755)
+    monkeypatch.setattr("advisor.profiles.measure.TIME_LIMIT_S", 0.3)
+    reader = os.open(alive, os.O_RDONLY | os.O_NONBLOCK)
+    with pytest.raises(UsageError, match="took more than"):
+        run_campaign(a_campaign("http://127.0.0.1:9"), tmp_path / "state", GuideLlm(str(script)), print)
+    os.set_blocking(reader, True)
+    assert os.read(reader, 1) == b""  # end of file: the worker that held the other end is gone
+    os.close(reader)
