@@ -5,8 +5,8 @@ through is tried in whole replicas; a case that is failed although it is in the 
 So every round's bound holds, and the last fleet is proved.
 
 Large problems are scouted first (:mod:`~advisor.optimize.scouting`). When time runs out between rounds, the
-scouted fleet stands; without one the last fleet is repaired: instances are added, as cheaply as they come,
-until it gets through every case.
+last fleet is repaired: instances are added, as cheaply as they come, until it gets through every case; of it
+and the scouted one the cheaper stands.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _in_rounds(
     if not reduced.problem.contingencies:
         return _round(reduced, (), frozenset(), deadline, relative_gap, begin)
     now = time.perf_counter()
-    until = now + (_ROUNDS_SHARE if scout is None else 1.0) * (deadline - now)
+    until = now + _ROUNDS_SHARE * (deadline - now)
     cases: list[Case] = [] if scout is None else list(scout.enforced)
     eased: set[Case] = set(cases)
     last: Found | None = None
@@ -113,7 +113,12 @@ def _in_rounds(
         cases += [case for case in failed if case not in again]
         if time.perf_counter() >= until:
             break
-    return repaired(reduced, last, deadline) if scout is None else replace(scout, bound=last.bound)
+    try:
+        return repaired(reduced, last, deadline)
+    except SolverFailed:
+        if scout is None:
+            raise
+        return replace(scout, bound=last.bound)
 
 
 def repaired(reduced: Reduced, found: Found, deadline: float) -> Found:
