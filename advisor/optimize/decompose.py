@@ -108,8 +108,10 @@ def _least_cost(problem: Problem, time_limit_s: float) -> float | None:
     if not reduced.servable():
         return None
     programme = cheapest_fleet(reduced)
-    search = solve_guided if is_large(programme) else run
-    answer = search(programme, time_limit_s=time_limit_s, relative_gap=_GAP)
+    if is_large(programme):
+        answer = solve_guided(programme, time_limit_s=time_limit_s, relative_gap=_GAP)
+    else:
+        answer = run(programme, time_limit_s=time_limit_s, relative_gap=_GAP, bound_only=True)
     return None if answer.outcome is Outcome.INFEASIBLE or answer.bound < 0 else answer.bound
 
 

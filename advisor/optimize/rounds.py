@@ -58,8 +58,9 @@ def cheapest_under_rules(reduced: Reduced, deadline: float, relative_gap: float)
 
 def _scouted(reduced: Reduced, until: float) -> Found | None:
     """A fleet of few candidates that keeps every rule, with no bound of its own; None if none was found."""
-    if reduced.problem.budget_usd_per_hour is not None:  # two questions, and the first is quick
-        return None
+    problem = reduced.problem
+    if not (problem.contingencies or problem.most_distinct) or problem.budget_usd_per_hour is not None:
+        return None  # without bad days or limits on variety the relaxation guides well enough
     now = time.perf_counter()
     best: Found | None = None
     cost = float("inf")

@@ -115,6 +115,7 @@ def run(
     time_limit_s: float,
     relative_gap: float = 0.0,
     start: NDArray[np.float64] | None = None,
+    bound_only: bool = False,
 ) -> Answer:
     """Let HiGHS solve it: one thread, fixed seed, silent, and no gap but the one asked for.
 
@@ -126,6 +127,7 @@ def run(
         time_limit_s: at most.
         relative_gap: at which to stop.
         start: a point to begin with, if one is known (:func:`point_of`).
+        bound_only: nobody needs the fleet: all the time goes to the proof.
     """
     model = programme.model
     if not model.size:
@@ -137,8 +139,9 @@ def run(
     if shares > SMALL or programme.sliced:
         return answer_of(programme, through(model, options))
     started = time.perf_counter()
-    quick = through(model, {**options, **_QUICK, "time_limit": _QUICK_SHARE * limit})
-    if quick.outcome in (Outcome.OPTIMAL, Outcome.INFEASIBLE):
+    share = 1.0 if bound_only else _QUICK_SHARE
+    quick = through(model, {**options, **_QUICK, "time_limit": share * limit})
+    if bound_only or quick.outcome in (Outcome.OPTIMAL, Outcome.INFEASIBLE):
         return answer_of(programme, quick)
     left = max(0.0, limit - (time.perf_counter() - started))
     thorough = run_highs(
