@@ -16,7 +16,7 @@ from advisor.optimize.formulation import Answer, Outcome
 from advisor.optimize.problem import SECONDS_PER_HOUR
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from advisor.optimize.problem import Problem
     from advisor.optimize.reduced import Kind, Reduced
@@ -305,27 +305,33 @@ def side_usd_per_hour(problem: Problem, load: Mapping[tuple[str, int, int], floa
 
 def change_usd_per_hour(problem: Problem, instances: Mapping[str, int]) -> float:
     """Of departing from the fleet held, spread over the horizon."""
-    if problem.change is None:
-        return 0.0
-    moves = [(instances.get(column.id, 0) - column.held) for column in problem.columns]
-    added, removed = sum(m for m in moves if m > 0), -sum(m for m in moves if m < 0)
-    usd = problem.change.usd_per_added * added + problem.change.usd_per_removed * removed
-    return float(usd) / problem.change.horizon_hours
+    return _moves_usd_per_hour(
+        problem, (instances.get(column.id, 0) - column.held for column in problem.columns)
+    )
 
 
 def cost_of(reduced: Reduced, fleet: Fleet) -> float:
     """What a fleet costs an hour with its side costs and the change, to compare it with another."""
     price = sum(float(x.usd_per_hour) * n for x, n in zip(reduced.candidates, fleet.instances, strict=True))
-    side = sum(
+    moves = [n - x.held for x, n in zip(reduced.candidates, fleet.instances, strict=True)]
+    return price + side_usd_of(reduced, fleet.shares) + _moves_usd_per_hour(reduced.problem, moves)
+
+
+def side_usd_of(reduced: Reduced, shares: Mapping[tuple[int, int, int], float]) -> float:
+    """What serving these shares costs an hour besides the instances."""
+    return sum(
         share * float(usd[b])
-        for (p, _, b), share in fleet.shares.items()
+        for (p, _, b), share in shares.items()
         for usd in [reduced.kinds[p].usd_per_hour_of]
         if usd is not None
     )
-    change = reduced.problem.change
-    if change is None:
-        return price + side
-    moves = [n - x.held for x, n in zip(reduced.candidates, fleet.instances, strict=True)]
+
+
+def _moves_usd_per_hour(problem: Problem, moves: Iterable[int]) -> float:
+    """Of starting and giving up instances, over the horizon; 0 where the fleet held is no matter."""
+    if problem.change is None:
+        return 0.0
+    moves = list(moves)
     added, removed = sum(m for m in moves if m > 0), -sum(m for m in moves if m < 0)
-    once = float(change.usd_per_added) * added + float(change.usd_per_removed) * removed
-    return price + side + once / change.horizon_hours
+    usd = problem.change.usd_per_added * added + problem.change.usd_per_removed * removed
+    return float(usd) / problem.change.horizon_hours

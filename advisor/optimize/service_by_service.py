@@ -19,6 +19,7 @@ import numpy as np
 
 from advisor.optimize import formulation
 from advisor.optimize.decompose import market_bound
+from advisor.optimize.fleet import side_usd_of
 from advisor.optimize.formulation import Answer, Outcome
 from advisor.optimize.generation import Valued, valued_market
 from advisor.optimize.part import part_of, translated
@@ -151,13 +152,7 @@ class _Purchases:
 
     def _usd_of(self, part: Answer) -> float:
         """Of one service's purchase, side costs included."""
-        side = sum(
-            share * float(usd[b])
-            for (p, _, b), share in part.shares.items()
-            for usd in [self._reduced.kinds[p].usd_per_hour_of]
-            if usd is not None
-        )
-        return float(np.round(part.instances) @ self._price) + side
+        return float(np.round(part.instances) @ self._price) + side_usd_of(self._reduced, part.shares)
 
     def _bought(self, service: int, time_limit_s: float, *, rents: bool) -> Answer | None:
         """One service from what is left, in the numbers of the whole problem; from more offers if need be."""
