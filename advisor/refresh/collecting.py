@@ -112,6 +112,10 @@ def collect_all(
 
     A provider that is still busy when its time is up is left behind in a thread that ends with the process.
     """
+    # The first import of requests changes the process's warning filters, and Python's filters are not for
+    # threads: one adapter's import may undo what another's has just set.
+    import requests  # noqa: F401
+
     told = listener or Silent()
     outcomes: dict[str, Outcome] = {}
     for name, provider in providers.items():
