@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ENOUGH: Final = 1e-8
 """Relative: by how much less than it keeps a fleet may serve in a case, which is the solver's rounding."""
 
-AT_ONCE: Final = 2
+AT_ONCE: Final = 4
 """Failed cases added per contingency and round."""
 
 MOST_CASES: Final = 20_000

@@ -10,6 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Set
 
+    from advisor.optimize.fleet import Fleet
     from advisor.optimize.formulation import Answer
     from advisor.optimize.reduced import Kind, Reduced
 
@@ -87,3 +88,18 @@ def translated(reduced: Reduced, part: Part, answer: Answer) -> Answer:
         shares={(*part.uses[p][u], part.demands[b]): share for (p, u, b), share in answer.shares.items()},
         flows={(part.demands[b], j, place): flow for (b, j, place), flow in answer.flows.items()},
     )
+
+
+def only(reduced: Reduced, candidates: Set[int]) -> Part:
+    """Some offers with all they run, those of a fleet held besides."""
+    held = {c for c, x in enumerate(reduced.candidates) if x.held}
+    uses = {(p, u) for p, kind in enumerate(reduced.kinds) for u in range(len(kind.uses))}
+    return part_of(reduced, candidates | held, uses)
+
+
+def in_the_whole(reduced: Reduced, part: Part, fleet: Fleet) -> Fleet:
+    """A fleet of :func:`only` some offers in the numbers of the whole; all but offers have the same."""
+    counts = [0] * len(reduced.candidates)
+    for c, count in zip(part.candidates, fleet.instances, strict=True):
+        counts[c] = count
+    return replace(fleet, instances=tuple(counts))

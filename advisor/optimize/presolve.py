@@ -12,8 +12,8 @@
    both are of one coupling class: same place, same side costs, same membership in every kind of group that
    a rule looks at. Instances that are held are never dropped.
 7. demands of one service whose throughputs are proportional on every column left are merged
-8. columns of one coupling class and one shape become one kind of instance: what carries load is the kind,
-   what is bought are its columns
+8. columns of one shape in one place, of the same side costs and in doubt together, become one kind of
+   instance: what carries load is the kind, what is bought are its columns, and what is lost are theirs
 
 Which rules forbid which step, because it would no longer be exact:
 
@@ -135,8 +135,10 @@ def reduce(
             Shape(shape.accelerators, reduced_degrees(shape, counted), shape.all_degrees) for shape in shapes
         ]
         kept = _undominated(problem, columns, kept, shapes, shape_of, in_stock, enough, classes, dict(free))
-    class_of = dict(zip(kept, _coupling_classes(problem, [columns[i] for i in kept], places), strict=True))
-    picked = [Picked(columns[i], shapes[shape_of[i]], shape_of[i], class_of[i], bound[i]) for i in kept]
+    picked = [
+        Picked(columns[i], shapes[shape_of[i]], shape_of[i], _kind_class(problem, columns[i], places), bound[i])
+        for i in kept
+    ]
     merge = merge and problem.budget_usd_per_hour is None and not any(c.usd_per_request for c in columns)
     return assembled(problem, picked, demands, rates, free, places, merge=merge)
 
@@ -241,14 +243,19 @@ def _shape(accelerators: int, options: list[ServingOption], demands: list[int], 
 def _coupling_classes(problem: Problem, columns: list[Column], places: Places) -> list[object]:
     """What must be equal for one column to stand in for another."""
     looked_at = {day.lose for day in problem.contingencies if day.lose not in (None, INSTANCE)}
-    looked_at |= {day.doubted_kind for day in problem.contingencies if day.doubted}
     looked_at |= {kind for kind, _ in problem.most_distinct}
     kinds = sorted(kind for kind in looked_at if kind is not None)
     return [
-        (
-            places.place(column.location),
-            column.usd_per_request,
-            tuple(tuple(sorted(column.group(kind))) for kind in kinds),
-        )
+        (_kind_class(problem, column, places), tuple(tuple(sorted(column.group(kind))) for kind in kinds))
         for column in columns
     ]
+
+
+def _kind_class(problem: Problem, column: Column, places: Places) -> object:
+    """What must be equal, besides the shape, for the instances of two columns to share their load freely."""
+    doubted = sorted({day.doubted_kind for day in problem.contingencies if day.doubted})
+    return (
+        places.place(column.location),
+        column.usd_per_request,
+        tuple(tuple(sorted(column.group(kind))) for kind in doubted),
+    )

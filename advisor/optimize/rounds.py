@@ -4,9 +4,8 @@ A case enters with replicas that may be fractions, which is quick, and loses no 
 through is tried in whole replicas; a case that is failed although it is in the programme enters again, whole.
 So every round's bound holds, and the last fleet is proved.
 
-Large problems are scouted first (:mod:`~advisor.optimize.scouting`). When time runs out between rounds, the
-last fleet is repaired: instances are added, as cheaply as they come, until it gets through every case; of it
-and the scouted one the cheaper stands.
+When time runs out between rounds, the last fleet is repaired: instances are added, as cheaply as they come,
+until it gets through every case.
 """
 
 from __future__ import annotations
@@ -18,9 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 from advisor.errors import SolverFailed
 from advisor.optimize import formulation
 from advisor.optimize.contingencies import all_tried, worst_failed
-from advisor.optimize.fleet import SLACK, cost_of, hold
+from advisor.optimize.fleet import SLACK, hold
 from advisor.optimize.formulation import Outcome
-from advisor.optimize.scouting import in_the_whole, parts_to_scout
 from advisor.optimize.search import OUT_OF_TIME, Found, propose, with_margin
 
 if TYPE_CHECKING:
@@ -29,97 +27,89 @@ if TYPE_CHECKING:
     from advisor.optimize.formulation import Case
     from advisor.optimize.reduced import Reduced
 
-_ROUNDS_SHARE: Final = 0.75  # of the time; the rest is for a repair
-_SCOUT_SHARE, _CHOICES_SHARE = 0.3, 0.6  # of the time, at most; where variety is limited
-_SCOUT_GAP: Final = 5e-3
-_EACH: Final = 0.15  # of a scout's time, for one choice of what may be bought together
+ROUNDS_SHARE: Final = 0.75
+"""Of the time; the rest is for a repair."""
+
 _REPAIR_GAP: Final = 0.05  # of each repair's programme: what is added is few
 
 
-def cheapest_under_rules(reduced: Reduced, deadline: float, relative_gap: float) -> Found | None:
-    """A fleet that keeps every rule and a bound on the cost of any; None if there is none.
+class Rounds:
+    """A search that can be left and taken up again, and what it has come to.
+
+    Attributes:
+        reduced: what is searched.
+        found: the last round's fleet with the best bound so far; None before the first.
+        passed: that fleet gets through every case: it is the answer.
+        hopeless: no fleet keeps the rules.
+    """
+
+    def __init__(self, reduced: Reduced, relative_gap: float, scout: Found | None = None) -> None:
+        self.reduced = reduced
+        self.found: Found | None = None
+        self.passed = False
+        self.hopeless = False
+        self._relative_gap = relative_gap
+        self._begin = None if scout is None else scout.fleet.instances
+        self._cases: list[Case] = [] if scout is None else list(scout.enforced)
+        self._eased: set[Case] = set(self._cases)
+
+    @property
+    def over(self) -> bool:
+        """Whether another round would change nothing."""
+        return self.passed or self.hopeless
+
+    def one_more(self, until: float) -> None:
+        """The cheapest fleet under the cases known, put through all of them.
+
+        Raises:
+            SolverFailed: no fleet within the time; what was found before stands.
+        """
+        found = _round(self.reduced, self._cases, self._eased, until, self._relative_gap, self._begin)
+        if found is None:
+            self.hopeless = True
+            return
+        if self.found is not None:
+            found = replace(found, bound=max(found.bound, self.found.bound))
+        results = all_tried(self.reduced, found.fleet)
+        failed = worst_failed(self.reduced, results, frozenset(self._cases) - self._eased)
+        self.passed = not failed
+        self.found = found
+        if self.passed:
+            self.found = replace(found, tried=results, enforced=tuple(self._cases))
+            self._begin = found.fleet.instances
+        again = self._eased.intersection(failed)
+        self._eased = (self._eased | set(failed)) - again
+        self._cases += [case for case in failed if case not in again]
+
+
+def in_rounds(reduced: Reduced, deadline: float, relative_gap: float, scout: Found | None) -> Found | None:
+    """Rounds until a fleet passes or time is up, then a repair; None if there is no fleet.
 
     Raises:
-        SolverFailed: no such fleet was found within the time.
+        SolverFailed: nothing was found within the time, and there is no scout to fall back on.
     """
-    now = time.perf_counter()
-    share = _SCOUT_SHARE if not reduced.problem.most_distinct else _CHOICES_SHARE
-    scout = _scouted(reduced, now + share * (deadline - now))
-    try:
-        found = _in_rounds(reduced, deadline, relative_gap, scout)
-    except SolverFailed:
-        if scout is None:
-            raise
-        return scout
-    if scout is None or found is None or cost_of(reduced, found.fleet) <= cost_of(reduced, scout.fleet):
-        return found
-    return replace(scout, bound=found.bound)
-
-
-def _scouted(reduced: Reduced, until: float) -> Found | None:
-    """A fleet of few candidates that keeps every rule, with no bound of its own; None if none was found."""
-    problem = reduced.problem
-    if not (problem.contingencies or problem.most_distinct) or problem.budget_usd_per_hour is not None:
-        return None  # without bad days or limits on variety the relaxation guides well enough
-    now = time.perf_counter()
-    best: Found | None = None
-    cost = float("inf")
-    for bound, part in parts_to_scout(reduced, until):
-        if bound >= cost or time.perf_counter() >= until:
-            break
-        share = until if not reduced.problem.most_distinct else time.perf_counter() + _EACH * (until - now)
+    rounds, now = Rounds(reduced, relative_gap, scout), time.perf_counter()
+    until = now + ROUNDS_SHARE * (deadline - now) if reduced.problem.contingencies else deadline
+    while not rounds.over:
         try:
-            found = _in_rounds(part.reduced, min(share, until), _SCOUT_GAP, None, cost)
-        except SolverFailed:  # it is a scout: whoever searches next finds out why
-            continue
-        if found is None:
-            continue
-        usd = cost_of(part.reduced, found.fleet)
-        if usd < cost:
-            fleet = in_the_whole(reduced, part, found.fleet)
-            best, cost = replace(found, fleet=fleet, bound=0.0), usd
-        if not reduced.problem.most_distinct:
-            break
-    return best
-
-
-def _in_rounds(
-    reduced: Reduced, deadline: float, relative_gap: float, scout: Found | None, below: float = float("inf")
-) -> Found | None:
-    """Rounds of cases; None if there is no fleet, or none that costs less than ``below``."""
-    begin = None if scout is None else scout.fleet.instances
-    if not reduced.problem.contingencies:
-        return _round(reduced, (), frozenset(), deadline, relative_gap, begin)
-    now = time.perf_counter()
-    until = now + _ROUNDS_SHARE * (deadline - now)
-    cases: list[Case] = [] if scout is None else list(scout.enforced)
-    eased: set[Case] = set(cases)
-    last: Found | None = None
-    while True:
-        try:
-            found = _round(reduced, cases, eased, until, relative_gap, begin)
+            rounds.one_more(until)
         except SolverFailed:
-            if last is None:
+            if rounds.found is None:
                 raise
             break
-        if found is None or found.bound >= below:
-            return None
-        last = found if last is None else replace(found, bound=max(found.bound, last.bound))
-        results = all_tried(reduced, last.fleet)
-        failed = worst_failed(reduced, results, frozenset(cases) - eased)
-        if not failed:
-            return replace(last, tried=results, enforced=cases)
-        again = eased.intersection(failed)
-        eased = (eased | set(failed)) - again
-        cases += [case for case in failed if case not in again]
         if time.perf_counter() >= until:
             break
+    if rounds.hopeless:
+        return None
+    assert rounds.found is not None
+    if rounds.passed:
+        return rounds.found
     try:
-        return repaired(reduced, last, deadline)
+        return repaired(reduced, rounds.found, deadline)
     except SolverFailed:
         if scout is None:
             raise
-        return replace(scout, bound=last.bound)
+        return replace(scout, bound=rounds.found.bound)
 
 
 def repaired(reduced: Reduced, found: Found, deadline: float) -> Found:

@@ -21,8 +21,8 @@ from advisor.optimize.fleet import (
 )
 from advisor.optimize.presolve import is_plain, reduce, unservable
 from advisor.optimize.problem import Solution, SolveStatus
-from advisor.optimize.rounds import cheapest_under_rules
 from advisor.optimize.search import Found, cheapest
+from advisor.optimize.under_rules import cheapest_under_rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

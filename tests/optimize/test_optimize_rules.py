@@ -17,8 +17,9 @@ from advisor.optimize import formulation
 from advisor.optimize.contingencies import cases_of
 from advisor.optimize.presolve import reduce
 from advisor.optimize.problem import Problem, Solution, SolveStatus
-from advisor.optimize.rounds import _round, cheapest_under_rules, repaired
+from advisor.optimize.rounds import _round, repaired
 from advisor.optimize.solve import solve
+from advisor.optimize.under_rules import cheapest_under_rules
 
 if TYPE_CHECKING:
     import random
