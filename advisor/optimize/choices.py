@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from advisor.optimize.reduced import Reduced
 
-MOST_CHOICES: Final = 150
-"""Choices of groups up to which each is looked at alone."""
+MOST_CHOICES: Final = 50
+"""Choices of groups up to which each is looked at alone; beyond, one programme gets further in the time."""
 
 _ABREAST: Final = 2
 """Choices taken further at a time, on a core each; always both, so that the same question has one answer."""

@@ -136,7 +136,9 @@ def reduce(
         ]
         kept = _undominated(problem, columns, kept, shapes, shape_of, in_stock, enough, classes, dict(free))
     picked = [
-        Picked(columns[i], shapes[shape_of[i]], shape_of[i], _kind_class(problem, columns[i], places), bound[i])
+        Picked(
+            columns[i], shapes[shape_of[i]], shape_of[i], _kind_class(problem, columns[i], places), bound[i]
+        )
         for i in kept
     ]
     merge = merge and problem.budget_usd_per_hour is None and not any(c.usd_per_request for c in columns)

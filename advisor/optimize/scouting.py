@@ -51,10 +51,14 @@ def _nearest(reduced: Reduced, until: float) -> Iterator[Part]:
     relaxed = formulation.relax(programme.model, until - time.perf_counter())
     if relaxed is None:
         return
-    order = formulation.nearest_first(programme, relaxed)
-    few = FEW
-    while few < len(order):
-        part = only(reduced, set(order[:few]))
-        if part.reduced.servable():
-            yield part
-        few *= 2
+    order = list(
+        dict.fromkeys(reduced.candidates[c].kind for c in formulation.nearest_first(programme, relaxed))
+    )
+    few, chosen = FEW, set[int]()
+    for kind in order:
+        chosen.update(reduced.kinds[kind].members)
+        if len(chosen) >= few and len(chosen) < len(reduced.candidates):
+            part = only(reduced, chosen)
+            if part.reduced.servable():
+                yield part
+            few = 2 * len(chosen)
