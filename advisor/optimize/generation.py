@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from advisor.optimize import formulation
-from advisor.optimize.formulation import SMALLEST_COEFFICIENT
+from advisor.optimize.formulation import TINY_WORK
 from advisor.optimize.part import part_of
 
 if TYPE_CHECKING:
@@ -97,7 +97,8 @@ class _Prices:
             usd = self._usd(self._cheapest[p])
             for use in kind.uses:
                 side = 0.0 if kind.usd_per_hour_of is None else kind.usd_per_hour_of[use.demands]
-                cost = usd / use.slots * use.needed + side
+                replicas = np.where(use.needed < TINY_WORK, 1.0, use.needed)  # however little, one is there
+                cost = usd / use.slots * replicas + side
                 least[kind.place, use.demands] = np.minimum(least[kind.place, use.demands], cost)
         return {
             key: _PENALTY * float(min(least[at, key[0]] for at in places)) for key, _, places in self._streams
@@ -195,6 +196,8 @@ def _earned(kind: Kind, worth: Floats) -> Floats:
         value = worth[use.demands]
         if kind.usd_per_hour_of is not None:
             value = value - kind.usd_per_hour_of[use.demands]
-        replica = float((value / np.maximum(use.needed, SMALLEST_COEFFICIENT)).max(initial=0.0))
+        tiny = use.needed < TINY_WORK  # a replica may take all of each, but not more than all
+        replica = float((value[~tiny] / use.needed[~tiny]).max(initial=0.0))
+        replica += float(np.maximum(value[tiny], 0.0).sum())
         found[u] = replica * (use.slots if len(kind.uses) == 1 else room / use.tensor_parallel)
     return found

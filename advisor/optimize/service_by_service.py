@@ -2,9 +2,9 @@
 
 The market is first seen through prices (:mod:`~advisor.optimize.generation`). What is cheap and scarce has a
 rent there: what it saves beside the best that is not. The smallest service buys first, from the offers near
-its prices and from what stock and quotas are left, and pays the rents, so that it leaves alone what others
-need more. Then every service in turn, the largest first, gives back what it has and buys again without rents:
-what is scarce and still there costs no more than its price. That goes on while it saves.
+its prices and from what stock and quotas are left, and pays most of the rents, so that it leaves alone what
+others need more. Then every service in turn, the largest first, gives back what it has and buys again without
+rents: what is scarce and still there costs no more than its price. That goes on while it saves.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ HUGE: Final = 120_000
 
 _PRICED, _BOUGHT = 0.45, 0.65  # of the time, when the step ends at the latest
 _AT_ONCE: Final = 0.05  # of the time, for one service's second thoughts
+_ASKED: Final = 0.9  # of the rents: whoever finds an offer worth all of them takes it before its equals
 _NEAR: Final = 0.05  # of an offer's price: how far from paying for itself it may be to be looked at
 _SAVES: Final = 1e-9  # relative
 _LEAST_S: Final = 0.5
@@ -62,6 +63,8 @@ def solve_huge(reduced: Reduced, *, time_limit_s: float, relative_gap: float) ->
     purchases = _Purchases(reduced, valued, relative_gap / 2)
     if not purchases.buy(at(_BOUGHT)):
         return None
+    if purchases.close_enough():
+        return purchases.together(valued.bound)
     with ThreadPoolExecutor(1) as beside:  # HiGHS runs without the interpreter's lock
         bound = beside.submit(market_bound, reduced, valued, at(1.0))
         purchases.improve(at(1.0), _AT_ONCE * time_limit_s)
@@ -85,7 +88,7 @@ class _Purchases:
         self._parts: dict[int, Answer] = {}
 
     def buy(self, until: float) -> bool:
-        """For every service, the smallest first, rents paid; whether all found something."""
+        """For every service, the smallest first, most of the rents paid; whether all found something."""
         for position, s in enumerate(self._order):
             limit = (until - time.perf_counter()) / (len(self._order) - position)
             part = self._bought(s, limit, rents=True) or self._bought(s, limit, rents=False)
@@ -106,13 +109,17 @@ class _Purchases:
             saved = False
             for s in reversed(self._order):
                 now = time.perf_counter()
-                if now >= until or self._close_enough():
+                if now >= until or self.close_enough():
                     return
                 old = self._give_back(s)
                 new = self._bought(s, min(at_once_s, until - now), rents=False)
                 better = new is not None and self._usd_of(new) < self._usd_of(old) * (1 - _SAVES)
                 self._keep(s, new if new is not None and better else old)
                 saved = saved or better
+
+    def close_enough(self) -> bool:
+        """Whether the prices prove as much as was asked for."""
+        return self._usd() - self._valued.bound <= 2 * self._gap * self._usd()
 
     def together(self, bound: float) -> Answer:
         """The fleets of all services as one."""
@@ -143,9 +150,6 @@ class _Purchases:
             self._stock[c] -= bought
             for pool, units in self._reduced.candidates[c].draws if bought else ():
                 self._left[pool] -= units * bought
-
-    def _close_enough(self) -> bool:
-        return self._usd() - self._valued.bound <= 2 * self._gap * self._usd()
 
     def _usd(self) -> float:
         return sum(self._usd_of(part) for part in self._parts.values())
@@ -178,7 +182,7 @@ class _Purchases:
             (usd * self._draws[pool] for pool, usd in self._valued.quota_usd.items() if usd > 0),
             start=np.zeros(len(self._price)),
         )
-        return self._valued.rents() + quotas
+        return (self._valued.rents() + quotas) * _ASKED
 
     def _what_is_left(self, extra: Floats) -> Reduced:
         return replace(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from optimize_enumerator import cheapest, ruled_problems
 
 from advisor.errors import PlanningError
@@ -84,9 +86,14 @@ def test_buying_service_by_service_at_prices_holds_and_its_bound_is_true(
     check()
 
 
-@given(ruled_problems("services", "quota", "routing", "side", most_columns=3))
-@settings(max_examples=40, deadline=None, derandomize=True, database=None)
-def test_prices_of_generated_columns_bound_every_fleet_by_the_whole_relaxation(problem: Problem) -> None:
+@given(ruled_problems("services", "quota", "routing", "side", most_columns=3), st.sampled_from([None, 1e-9]))
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+def test_prices_of_generated_columns_bound_every_fleet_by_the_whole_relaxation(
+    problem: Problem, trickle: float | None
+) -> None:
+    if trickle is not None:  # so little work that only the presence of a replica matters
+        rates = (*problem.demand_requests_per_s[:-1], trickle)
+        problem = replace(problem, demand_requests_per_s=rates)
     reduced = reduce(problem)
     relaxed = guided.relax(formulation.cheapest_fleet(reduced).model, 10.0) if reduced.servable() else None
     if relaxed is None or any(terms.min_replicas for terms in problem.services):

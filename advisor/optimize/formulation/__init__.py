@@ -52,7 +52,7 @@ from __future__ import annotations
 
 from advisor.optimize.formulation.case import Case, lost_share, survivors
 from advisor.optimize.formulation.day import SMALLEST_COEFFICIENT
-from advisor.optimize.formulation.families import stock_label
+from advisor.optimize.formulation.families import TINY_WORK, stock_label
 from advisor.optimize.formulation.guided import (
     Relaxed,
     Slots,
@@ -78,6 +78,7 @@ from advisor.optimize.formulation.warm import Routed, WarmRouting
 
 __all__ = [
     "SMALLEST_COEFFICIENT",
+    "TINY_WORK",
     "Answer",
     "Case",
     "Outcome",
