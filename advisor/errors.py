@@ -18,7 +18,8 @@ AdvisorError                     1   (never raised bare)
 │  ├─ Unavailable                5
 │  ├─ PayloadError               5
 │  └─ NothingPublished           6
-└─ SolverFailed                  7   no usable answer
+├─ SolverFailed                  7   no usable answer
+└─ Interrupted                 130   Ctrl-C, where something was kept
 
 Expected outcomes print one line and the next step; all outside this tree is a bug and keeps its traceback.
 """
@@ -150,3 +151,9 @@ class SolverFailed(AdvisorError):
     """The solver gave no usable answer."""
 
     exit_code = 7
+
+
+class Interrupted(AdvisorError):
+    """Ctrl-C, where something was kept that the message says how to go on from."""
+
+    exit_code = 130  # 128 + SIGINT, as shells report it

@@ -10,11 +10,11 @@ from typing import Annotated, Any, Final, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from advisor.errors import AdvisorError, UnknownName
+from advisor.errors import AdvisorError, Interrupted, UnknownName
 from advisor.text import printable
 from advisor.version import __version__
 
-INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+INTERRUPTED = Interrupted.exit_code
 
 
 class _Entry(NamedTuple):

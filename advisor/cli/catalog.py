@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from advisor.cli import catalog_diff, catalog_history, evidence
-from advisor.cli.output import Col, Format, Listing, note, write_listing
+from advisor.cli.output import Col, Format, FormatOption, Listing, OutputOption, note, write_listing
 from advisor.clock import now_utc
 
 if TYPE_CHECKING:
@@ -37,8 +36,8 @@ def status(
     snapshot: Annotated[
         str | None, typer.Option(help="Id or path of a snapshot; default the newest.")
     ] = None,
-    form: Annotated[Format, typer.Option("--format", help="Dress of the result.")] = Format.TABLE,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")] = None,
+    form: FormatOption = Format.TABLE,
+    output: OutputOption = None,
 ) -> None:
     """Show how fresh the prices are, per provider and market.
 

@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from advisor.cli.output import Col, Format, Listing, csv_cell, note, write_file, write_listing, write_text
+from advisor.cli.output import (
+    Col,
+    Format,
+    FormatOption,
+    Listing,
+    OutputOption,
+    csv_cell,
+    note,
+    write_file,
+    write_listing,
+    write_text,
+)
 from advisor.errors import UsageError
 from advisor.units import usd_text
 
@@ -37,8 +48,8 @@ def diff(
     limit: Annotated[
         int | None, typer.Option(min=1, help=f"Rows to show; default {TABLE_LIMIT} in a table or Markdown.")
     ] = None,
-    form: Annotated[Format, typer.Option("--format", help="Dress of the result.")] = Format.TABLE,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")] = None,
+    form: FormatOption = Format.TABLE,
+    output: OutputOption = None,
 ) -> None:
     """Show which prices rose, fell, appeared and vanished between two snapshots, the costliest first.
 
@@ -179,7 +190,8 @@ def export(
         str | None, typer.Option(help="Id or path of a snapshot; default the newest.")
     ] = None,
     form: Annotated[
-        ExportFormat | None, typer.Option("--format", help="Default by the ending of the file, else csv.")
+        ExportFormat | None,
+        typer.Option("--format", "-f", help="Default by the ending of the file, else csv."),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write to this file; CSV may go to stdout.")

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from datetime import date
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from advisor.cli.output import Col, Format, Listing, listing_table, note, show, write_listing
+from advisor.cli.output import (
+    Col,
+    Format,
+    FormatOption,
+    Listing,
+    OutputOption,
+    listing_table,
+    note,
+    show,
+    write_listing,
+)
 from advisor.clock import now_utc
 from advisor.errors import UsageError
 from advisor.units import usd_text
@@ -38,8 +47,8 @@ def history(
     limit: Annotated[
         int | None, typer.Option(min=1, help=f"Observations to list; default {TABLE_LIMIT} in a table.")
     ] = None,
-    form: Annotated[Format, typer.Option("--format", help="Dress of the result.")] = Format.TABLE,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")] = None,
+    form: FormatOption = Format.TABLE,
+    output: OutputOption = None,
 ) -> None:
     """Show what an instance type cost over time, from the history shipped and every snapshot at hand.
 

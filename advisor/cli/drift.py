@@ -38,7 +38,7 @@ def drift(
     threshold_percent: Annotated[
         float, typer.Option(help="What a change must save, of what keeping the plan costs.")
     ] = _DEFAULT_PERCENT,
-    form: Annotated[Dress, typer.Option("--format", help="Dress of the result.")] = Dress.TABLE,
+    form: Annotated[Dress, typer.Option("--format", "-f", help="Dress of the result.")] = Dress.TABLE,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write to this file; empty while the plan holds.")
     ] = None,

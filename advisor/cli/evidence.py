@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from advisor.cli.output import json_text, write_text
+from advisor.cli.output import OutputOption, json_text, write_text
 from advisor.errors import DataError, UnknownName, UsageError
 from advisor.units import decimal_text
 
@@ -34,8 +34,8 @@ def evidence(
     snapshot: Annotated[
         str | None, typer.Option(help="Id or path of a snapshot; default the newest.")
     ] = None,
-    form: Annotated[Dress, typer.Option("--format", help="Dress of the result.")] = Dress.TABLE,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")] = None,
+    form: Annotated[Dress, typer.Option("--format", "-f", help="Dress of the result.")] = Dress.TABLE,
+    output: OutputOption = None,
 ) -> None:
     """Show the vendor's own item behind a price, as received, with source and time.
 

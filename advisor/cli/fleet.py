@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from advisor.cli.output import Col, Format, Listing, json_text, note, write_listing, write_text
+from advisor.cli.output import (
+    Col,
+    Format,
+    FormatOption,
+    Listing,
+    OutputOption,
+    json_text,
+    note,
+    write_listing,
+    write_text,
+)
 from advisor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -74,8 +84,8 @@ def import_(
 @app.command()
 def show(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A fleet file.")],
-    form: Annotated[Format, typer.Option("--format", help="Dress of the result.")] = Format.TABLE,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")] = None,
+    form: FormatOption = Format.TABLE,
+    output: OutputOption = None,
 ) -> None:
     """Show a fleet file: its lines, and what was not recognised.
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from advisor.cli.output import Col, Format, Listing, note, write_listing
+from advisor.cli.output import Col, Format, FormatOption, Listing, OutputOption, note, write_listing
 from advisor.clock import now_utc
 from advisor.domain import EXCLUSION_REASONS
 from advisor.errors import UsageError
@@ -80,8 +79,8 @@ def offers(
     snapshot: Annotated[
         str | None, typer.Option(help="Id or path of a snapshot; default the newest.")
     ] = None,
-    form: Annotated[Format, typer.Option("--format", help="Dress of the result.")] = Format.TABLE,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")] = None,
+    form: FormatOption = Format.TABLE,
+    output: OutputOption = None,
 ) -> None:
     """List priced offers, the cheapest first.
 

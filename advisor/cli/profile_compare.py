@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from advisor.cli.output import Format, note, show, write_listing
+from advisor.cli.output import Format, FormatOption, OutputOption, note, show, write_listing
 from advisor.domain import Slo, SloStatistic
 from advisor.errors import UsageError
 from advisor.units import MAX_LATENCY_MS
@@ -60,8 +59,8 @@ def compare(
         bool, typer.Option("--all", help="Every profile by itself, not the first of its kind.")
     ] = False,
     chart: Annotated[bool, typer.Option("--chart/--no-chart", help="Draw it below the table.")] = True,
-    form: Annotated[Format, typer.Option("--format", help="Dress of the result.")] = Format.TABLE,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")] = None,
+    form: FormatOption = Format.TABLE,
+    output: OutputOption = None,
 ) -> None:
     """Measured, simulated and estimated throughput of the same cell, each kind asked alone.
 

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from advisor.cli.output import Col, Format, Listing, note, write_listing, write_text
+from advisor.cli.output import (
+    Col,
+    Format,
+    FormatOption,
+    Listing,
+    OutputOption,
+    note,
+    write_listing,
+    write_text,
+)
 from advisor.errors import NoCandidates, UsageError
 
 if TYPE_CHECKING:
@@ -21,9 +30,6 @@ _FIGURES: Final = (
     *("requests_per_s", "low_requests_per_s", "high_requests_per_s"),
     *("tpot_ms", "ttft_ms", "in_flight"),
 )
-
-FormatOption = Annotated[Format, typer.Option("--format", help="Dress of the result; --batch writes CSV.")]
-OutputOption = Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")]
 
 
 def estimate(

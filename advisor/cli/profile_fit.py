@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from advisor.cli.output import Col, Format, Listing, write_listing
+from advisor.cli.output import Col, Format, FormatOption, Listing, OutputOption, write_listing
 from advisor.cli.profile_options import precision_id
 from advisor.errors import UsageError
 
@@ -40,8 +39,8 @@ def fit(
     output_tokens: Annotated[int | None, typer.Option(min=1, help="Of such a request.")] = None,
     lora_adapters: Annotated[int, typer.Option(min=0, help="LoRA adapters kept loaded.")] = 0,
     lora_rank: Annotated[int, typer.Option(min=0, help="Rank of each adapter.")] = 0,
-    form: Annotated[Format, typer.Option("--format", help="Dress of the result.")] = Format.TABLE,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")] = None,
+    form: FormatOption = Format.TABLE,
+    output: OutputOption = None,
 ) -> None:
     """Does a model fit: weights, KV cache, reserve, what remains, largest batch, longest context.
 
@@ -85,15 +84,14 @@ def _chips(facts: Facts, patterns: Sequence[str] | None) -> list[Accelerator]:
 
 def _degrees(model: Model, wanted: Sequence[int] | None) -> list[int]:
     """Those asked for if the model can be split so, else the common ones."""
-    from advisor.profiles.memory import valid_tensor_parallel
+    from advisor.profiles.memory import unsplittable
 
-    able = valid_tensor_parallel(model, max(wanted or DEGREES))
     if not wanted:
-        return [degree for degree in DEGREES if degree in able]
+        return [degree for degree in DEGREES if unsplittable(model, degree) is None]
     for degree in wanted:
-        if degree not in able:
-            most = ", ".join(map(str, valid_tensor_parallel(model, 1024)))
-            raise UsageError(f"--tp: {degree} is not allowed for {model.id}; its heads split over {most}")
+        impossible = unsplittable(model, degree)
+        if impossible is not None:
+            raise UsageError(f"--tp: {impossible}")
     return list(dict.fromkeys(wanted))
 
 

@@ -7,12 +7,10 @@ from typing import Annotated
 
 import typer
 
-from advisor.cli.output import Format, note
+from advisor.cli.output import Format, FormatOption, OutputOption, note
 from advisor.cli.profile_kept import keep
 from advisor.cli.profile_options import (
     EngineVersionOption,
-    FormatOption,
-    OutputOption,
     own_folder,
     positive_ms,
     rising_numbers,

@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from advisor.cli.output import Format, note, working
+from advisor.cli.output import Format, FormatOption, OutputOption, note, working
 from advisor.cli.profile_kept import keep, names
 from advisor.cli.profile_options import (
     EngineVersionOption,
-    FormatOption,
-    OutputOption,
     positive_ms,
     precision_id,
     request_sizes,
     rising_numbers,
 )
-from advisor.errors import UsageError
+from advisor.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
     from advisor.profiles.importers.reading import Reading
@@ -101,14 +99,19 @@ def _runs(given: Given) -> Replica:
 
 
 def measured(campaign: Campaign, state: Path, generator: Generator) -> list[Reading]:
-    """Every load of the campaign, each said as it ends; what an interruption leaves is said too."""
+    """Every load of the campaign, each said as it ends.
+
+    Raises:
+        Interrupted: by the user; the message says what is left and how to go on.
+    """
     from advisor.profiles.measure import run_campaign
 
     try:
         return run_campaign(campaign, state, _Watched(generator), note)
     except KeyboardInterrupt:
-        note(f"no profile yet; finished loads stay in {state}: the same command goes on from there")
-        raise
+        raise Interrupted(
+            f"interrupted: no profile yet; finished loads stay in {state}, the same command goes on there"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)

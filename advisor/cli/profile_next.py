@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from advisor.cli.output import Col, Format, Listing, listing_table, note, show, write_listing
+from advisor.cli.output import (
+    Col,
+    Format,
+    FormatOption,
+    Listing,
+    OutputOption,
+    listing_table,
+    note,
+    show,
+    write_listing,
+)
 from advisor.domain import EvidenceKind, SloStatistic
 from advisor.errors import UsageError
 from advisor.units import usd_per_month, usd_text
@@ -81,8 +91,8 @@ def next_(
     limit: Annotated[
         int | None, typer.Option(min=1, help=f"Rows; default {TABLE_LIMIT} in a table, else all.")
     ] = None,
-    form: Annotated[Format, typer.Option("--format", "-f", help="Dress of the result.")] = Format.TABLE,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")] = None,
+    form: FormatOption = Format.TABLE,
+    output: OutputOption = None,
 ) -> None:
     """The benchmark that would change the plan's cost or certainty most, ranked by dollars at stake.
 

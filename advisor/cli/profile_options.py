@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from advisor.cli.output import Format
 from advisor.errors import UsageError
 
 if TYPE_CHECKING:
     from advisor.profiles.query import ProfileStore
 
-FormatOption = Annotated[Format, typer.Option("--format", help="Dress of the result.")]
-OutputOption = Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")]
 EngineVersionOption = Annotated[str | None, typer.Option(help="Its version.")]
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from advisor.cli.output import Col, Format, Listing, write_listing
-from advisor.cli.profile_options import FormatOption, OutputOption, precision_id, profile_store
+from advisor.cli.output import Col, Format, FormatOption, Listing, OutputOption, write_listing
+from advisor.cli.profile_options import precision_id, profile_store
 from advisor.domain import EvidenceKind, Slo, SloStatistic, Throughput
 from advisor.errors import UnknownName, UsageError
 from advisor.profiles.own_store import OWN_ID

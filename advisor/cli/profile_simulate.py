@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from advisor.cli.output import Format, note
+from advisor.cli.output import Format, FormatOption, OutputOption, note
 
 _LARGEST_LOADS: Final = "1,2,4,8,16,32,64,128,256,512"
 
@@ -28,8 +28,8 @@ def simulate(
         Path | None, typer.Option(help="Where simulations are kept; default: user cache.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Simulate and show, keep nothing.")] = False,
-    form: Annotated[Format, typer.Option("--format", help="Dress of the result.")] = Format.TABLE,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")] = None,
+    form: FormatOption = Format.TABLE,
+    output: OutputOption = None,
 ) -> None:
     """Simulate a replica with aiconfigurator over the bucket grid, and keep it as a profile of your own.
 

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from advisor.cli.output import Col, Format, Listing, json_text, listing_csv, note, show, write_text
+from advisor.cli.output import (
+    Col,
+    Format,
+    FormatOption,
+    Listing,
+    OutputOption,
+    json_text,
+    listing_csv,
+    note,
+    show,
+    write_text,
+)
 from advisor.cli.sections import Section, markdown, renderables
 from advisor.units import decimal_text
 
@@ -40,8 +51,8 @@ def quota(
     region: Annotated[
         list[str] | None, typer.Option("--region", "-r", help="Region id, or a glob. Repeatable.")
     ] = None,
-    form: Annotated[Format, typer.Option("--format", help="Dress of the result.")] = Format.TABLE,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")] = None,
+    form: FormatOption = Format.TABLE,
+    output: OutputOption = None,
 ) -> None:
     """List quotas: granted, used, free, what a plan draws, and what is left. Exit code 3 if it overdraws one.
 

@@ -87,7 +87,7 @@ def refresh(
     wait_s: Annotated[
         float, typer.Option("--wait-s", min=0, max=86400, help="Seconds to wait for another refresh to end.")
     ] = 0.0,
-    form: Annotated[Dress, typer.Option("--format", help="Dress of the summary.")] = Dress.TABLE,
+    form: Annotated[Dress, typer.Option("--format", "-f", help="Dress of the summary.")] = Dress.TABLE,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write it to this file.")] = None,
 ) -> None:
     """Pull prices, availability and quotas; judge them; publish a new snapshot.

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
-from advisor.cli.output import json_text, write_text
+from advisor.cli.output import OutputOption, json_text, write_text
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -26,7 +25,7 @@ class Kind(StrEnum):
 
 def schema(
     kind: Annotated[Kind, typer.Argument(help="Which file.", show_choices=True)],
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")] = None,
+    output: OutputOption = None,
 ) -> None:
     """Print the JSON Schema (draft 2020-12) of a plan, service, account, profile, fleet or terms file.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from advisor.cli.output import Format, console, json_text, show, write_text
+from advisor.cli.output import Format, FormatOption, console, json_text, show, write_text
 from advisor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def simulate(
         int,
         typer.Option(help="Independent replays with the seeds that follow, on all cores.", min=1, max=1000),
     ] = 1,
-    form: Annotated[Format, typer.Option("--format", help="Dress of the result.")] = Format.TABLE,
+    form: FormatOption = Format.TABLE,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="Write to this file; a name in .html gives a page with charts."),

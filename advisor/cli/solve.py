@@ -34,7 +34,9 @@ def solve(
     time_limit_s: Annotated[
         float, typer.Option(help="Stop after so many seconds with the best fleet found.")
     ] = 60.0,
-    form: Annotated[Format, typer.Option("--format", help="json or table, csv, markdown.")] = Format.JSON,
+    form: Annotated[
+        Format, typer.Option("--format", "-f", help="json or table, csv, markdown.")
+    ] = Format.JSON,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write to a file instead of stdout.")
     ] = None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from advisor.cli.output import Col, Format, Listing, json_text, note, write_listing, write_text
+from advisor.cli.output import Col, Format, Listing, OutputOption, json_text, note, write_listing, write_text
 from advisor.units import decimal_text
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ def verify(
         str | None, typer.Option(help="Id or path of a snapshot; default the one the plan names.")
     ] = None,
     quota: Annotated[Path | None, typer.Option(help="Account file to check the quotas against.")] = None,
-    form: Annotated[Dress, typer.Option("--format", help="Dress of the result.")] = Dress.TABLE,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")] = None,
+    form: Annotated[Dress, typer.Option("--format", "-f", help="Dress of the result.")] = Dress.TABLE,
+    output: OutputOption = None,
 ) -> None:
     """Re-check a plan without a solver: prices, totals, load, memory, evidence, quotas, proof.
 

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from advisor.cli.output import Col, Format, Listing, json_text, note, write_listing, write_text
+from advisor.cli.output import (
+    Col,
+    Format,
+    FormatOption,
+    Listing,
+    OutputOption,
+    json_text,
+    note,
+    write_listing,
+    write_text,
+)
 from advisor.cli.workload_matrix import matrix
 from advisor.errors import UsageError
 
@@ -20,8 +30,6 @@ MISSING = "–"
 
 app = typer.Typer(help="Request-size distributions: list, show, fit one from a trace.", no_args_is_help=True)
 
-FormatOption = Annotated[Format, typer.Option("--format", help="How the result is dressed.")]
-OutputOption = Annotated[Path | None, typer.Option("--output", "-o", help="Write the result to this file.")]
 InputEdges = Annotated[str | None, typer.Option(help="Upper input edges in tokens, e.g. 25,100,250.")]
 OutputEdges = Annotated[str | None, typer.Option(help="Upper output edges in tokens, e.g. 25,100,250.")]
 InputColumn = Annotated[str | None, typer.Option(help="Column of the input lengths, if not a usual name.")]
@@ -94,7 +102,7 @@ def fit(
     trace: Annotated[str, typer.Argument(help="A trace (CSV, JSONL, Parquet; text also gzipped) or a name.")],
     output: OutputOption = None,
     form: Annotated[
-        Format | None, typer.Option("--format", help="A report instead of the workload file.")
+        Format | None, typer.Option("--format", "-f", help="A report instead of the workload file.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="The workload's name; the file's if not given.")] = None,
     source: Annotated[

@@ -226,6 +226,9 @@ def _without_profile(
 
 def _refusal(question: Question, ours: Sequence[Profile], calibration: Calibration) -> NoThroughput | None:
     """Why no size can be estimated, the most fundamental reason first."""
+    impossible = memory.unsplittable(question.model, question.tensor_parallel)
+    if impossible is not None and not ours:
+        return NoThroughput("does_not_fit", impossible)
     fit = memory.fit(question.model, question.precision, question.accelerator, question.tensor_parallel)
     if not fit.fits and not ours:
         return NoThroughput("does_not_fit", fit.detail)

@@ -137,8 +137,9 @@ def refusal(deployment: Deployment, calibration: Calibration, mode: LoadMode | N
     model, chip, degree = deployment.model, deployment.accelerator, deployment.tensor_parallel
     if degree > MOST_TENSOR_PARALLEL:
         return f"tensor parallelism beyond {MOST_TENSOR_PARALLEL}: nothing measured is behind it"
-    if degree not in memory.valid_tensor_parallel(model, degree):
-        return f"{model.id} cannot be split over {degree} accelerators"
+    impossible = memory.unsplittable(model, degree)
+    if impossible is not None:
+        return impossible
     unsupported = calibration.supports(model, deployment.precision, chip) or engines.refusal(
         deployment.engine
     )

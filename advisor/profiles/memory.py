@@ -162,6 +162,9 @@ def memory_gib(accelerator: Accelerator) -> float:
     return accelerator.memory_gb * REPORTED_PER_NOMINAL
 
 
+_MOST_DEGREE: Final = 1024  # of the degrees that are named
+
+
 def valid_tensor_parallel(model: Model, accelerators: int) -> tuple[int, ...]:
     """Degrees that divide the model's heads: powers of two up to the accelerators of one instance.
 
@@ -171,6 +174,14 @@ def valid_tensor_parallel(model: Model, accelerators: int) -> tuple[int, ...]:
     """
     degrees = (2**power for power in range(max(accelerators, 0).bit_length()))
     return tuple(tp for tp in degrees if model.heads % tp == 0 and _kv_heads_split(model, tp))
+
+
+def unsplittable(model: Model, tensor_parallel: int) -> str | None:
+    """Why no engine splits a model over so many accelerators; None where one can."""
+    if tensor_parallel in valid_tensor_parallel(model, tensor_parallel):
+        return None
+    most = ", ".join(map(str, valid_tensor_parallel(model, _MOST_DEGREE)))
+    return f"{model.id} cannot be split over {tensor_parallel} accelerators; its heads split over {most}"
 
 
 def ffn_width(model: Model) -> float:

@@ -107,7 +107,7 @@ def test_the_table_stays_within_its_place(columns: int) -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "said"),
     [
-        (("--model", "Phi-4", "--tp", "4"), UsageError, "--tp: 4 is not allowed for Phi-4"),
+        (("--model", "Phi-4", "--tp", "4"), UsageError, "--tp: Phi-4 cannot be split over 4 accelerators"),
         (("--model", "Phi-4", "--input-tokens", "4"), UsageError, "--input-tokens and --output-tokens"),
         (("--model", "Phi-4", "--lora-rank", "4"), UsageError, "--lora-adapters and --lora-rank"),
         (("--model", "Phi-4", "--precision", "fp9"), UnknownName, "unknown precision 'fp9'"),

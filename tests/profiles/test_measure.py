@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from advisor.cli.profile import app
 from advisor.cli.profile_measure import measured
-from advisor.errors import UsageError
+from advisor.errors import Interrupted, UsageError
 from advisor.profiles.measure import Campaign, GuideLlm, run_campaign
 from advisor.profiles.own_store import own_files
 
@@ -134,16 +134,15 @@ def test_the_command_measures_and_keeps_a_profile(
     assert "kept measured:own-" in result.output
 
 
-def test_an_interruption_says_where_finished_loads_are(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    class Interrupted:
+def test_an_interruption_says_where_finished_loads_are(tmp_path: Path) -> None:
+    class CtrlC:
         def run(self, campaign: Campaign, size: tuple[int, int], concurrency: int, result: Path) -> None:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        measured(a_campaign("http://127.0.0.1:9"), tmp_path / "state", Interrupted())
-    assert f"finished loads stay in {tmp_path / 'state'}" in capsys.readouterr().err
+    with pytest.raises(Interrupted, match="the same command goes on") as stopped:
+        measured(a_campaign("http://127.0.0.1:9"), tmp_path / "state", CtrlC())
+    assert f"finished loads stay in {tmp_path / 'state'}" in str(stopped.value)
+    assert stopped.value.exit_code == 130
 
 
 @pytest.mark.parametrize(

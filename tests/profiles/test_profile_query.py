@@ -72,6 +72,15 @@ def test_a_model_that_does_not_fit_says_so_with_the_arithmetic(tmp_path: Path) -
     assert "weights 131.4 GiB" in answer.detail
 
 
+@pytest.mark.parametrize(("degree", "works"), [(1, True), (3, False), (4, True), (64, False)])
+def test_a_model_is_split_only_as_its_heads_allow(tmp_path: Path, degree: int, works: bool) -> None:
+    answer = ask(a_store(tmp_path), tensor_parallel=degree)[0]  # 32 heads, 8 for keys and values
+    assert isinstance(answer, Throughput) == works
+    if not works:
+        assert reason(answer) == "does_not_fit"
+        assert f"cannot be split over {degree} accelerators" in answer.detail
+
+
 def test_one_request_larger_than_the_cache_does_not_fit(tmp_path: Path) -> None:
     # 24 GB L4: about 18 GiB usable, 15 GiB weights: room for some 25,000 tokens of 128 KiB.
     assert reason(ask(a_store(tmp_path), (60_000, 100), chip="l4-24gb", slo=Slo())[0]) == "does_not_fit"
