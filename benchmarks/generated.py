@@ -144,7 +144,7 @@ def answer(seed: int) -> dict[str, object]:
     started = time.perf_counter()
     gap: float | None
     try:
-        gap = solve(problem, time_limit_s=TIME_LIMIT_S, diagnose=False).relative_gap
+        gap = solve(problem, time_limit_s=TIME_LIMIT_S).relative_gap
     except PlanningError:
         gap = None
     except SolverFailed:

@@ -94,7 +94,7 @@ def costs(workload: str, tpot_ms: float, rate: float, prices: Prices, rates: Rat
             if any(rates[chip])
         )
         try:
-            return solve(Problem(wanted, labels, columns, {}), slices=SLICES, diagnose=False).usd_per_hour
+            return solve(Problem(wanted, labels, columns, {}), slices=SLICES).usd_per_hour
         except (NoCandidates, Infeasible):
             return None
 

@@ -8,8 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from advisor.errors import NoCandidates, PlanningError, SolverFailed
-from advisor.optimize.diagnose import LimitsForbid
+from advisor.errors import Infeasible, NoCandidates, PlanningError, SolverFailed
 from advisor.optimize.fleet import SLACK, change_usd_per_hour, side_usd_per_hour
 from advisor.optimize.problem import SECONDS_PER_HOUR, Problem, Solution, SolveStatus
 from advisor.optimize.solve import check_problem, refuse_unservable, solve
@@ -47,7 +46,7 @@ def _alone(problem: Problem, columns: list[Column], time_limit_s: float) -> Solu
     given_up = (replace(column, max_instances=0, options=()) for column in held)
     restricted = replace(problem, columns=(*columns, *given_up))
     try:
-        return solve(restricted, time_limit_s=time_limit_s, diagnose=False)
+        return solve(restricted, time_limit_s=time_limit_s)
     except (PlanningError, SolverFailed) as error:
         return str(error)
 
@@ -115,7 +114,7 @@ def _refuse_rules(problem: Problem) -> None:
         if present
     ]
     if broken:
-        raise LimitsForbid(f"demand by demand, it cannot keep {', '.join(broken)}", None)
+        raise Infeasible(f"demand by demand, it cannot keep {', '.join(broken)}")
 
 
 def _cheapest_per_shape(columns: Iterable[Column]) -> list[Column]:
@@ -149,11 +148,9 @@ def _refuse_overdrawn(problem: Problem, columns: Mapping[str, Column], instances
     for column, count in instances.items():
         limit = columns[column].max_instances
         if limit is not None and count > limit:
-            raise LimitsForbid(f"takes {count} of {column}, of which {limit} are in stock", None)
+            raise Infeasible(f"takes {count} of {column}, of which {limit} are in stock")
         for pool, units in columns[column].draws:
             drawn[pool] = drawn.get(pool, Decimal(0)) + units * count
     for pool, units in sorted(drawn.items()):
         if pool in problem.free_units and units > problem.free_units[pool]:
-            raise LimitsForbid(
-                f"takes {units:f} of {pool}, which has {problem.free_units[pool]:f} free", None
-            )
+            raise Infeasible(f"takes {units:f} of {pool}, which has {problem.free_units[pool]:f} free")

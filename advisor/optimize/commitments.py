@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from advisor.errors import Infeasible, NoCandidates, SolverFailed
+from advisor.optimize.diagnose import solve_or_say_why
 from advisor.optimize.fleet import integer
 from advisor.optimize.formulation.highs import Outcome, solve_arrays
 from advisor.optimize.presolve import reduce
@@ -122,7 +123,7 @@ class Hours:
         todo = [h for h in range(len(self.asked.levels)) if (h, key) not in self._known]
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
             problems = [at_level(self.asked, self.asked.levels[h], dict(key)) for h in todo]
-            found = pool.map(lambda p: solve(p, time_limit_s=_LEVEL_TIME_LIMIT_S, diagnose=False), problems)
+            found = pool.map(lambda p: solve(p, time_limit_s=_LEVEL_TIME_LIMIT_S), problems)
             self._known.update(zip(((h, key) for h in todo), found, strict=True))
         return tuple(self._known[h, key] for h in range(len(self.asked.levels)))
 
@@ -131,7 +132,7 @@ class Hours:
         key = tuple(sorted((c, n) for c, n in counts.items() if n))
         if (level, key) not in self._known:
             posed = at_level(self.asked, self.asked.levels[level], dict(key))
-            self._known[level, key] = solve(posed, time_limit_s=_LEVEL_TIME_LIMIT_S, diagnose=False)
+            self._known[level, key] = solve(posed, time_limit_s=_LEVEL_TIME_LIMIT_S)
         return self._known[level, key]
 
     def rented(self, counts: Mapping[str, int], scenario: int | None = None) -> Decimal:
@@ -372,7 +373,7 @@ def _alone(
         rates = tuple(rate * _factor(asked, level) for rate in asked.problem.demand_requests_per_s)
         posed = replace(free, demand_requests_per_s=rates)
         try:
-            return solve(posed, time_limit_s=_ALONE_TIME_LIMIT_S, diagnose=False).lower_bound_usd_per_hour
+            return solve(posed, time_limit_s=_ALONE_TIME_LIMIT_S).lower_bound_usd_per_hour
         except SolverFailed:
             return 0.0
 
@@ -384,7 +385,7 @@ def _explained(asked: Commitable, live: list[Level]) -> Infeasible:
     """Why the highest level has no fleet even with everything that can be committed."""
     top = max(live, key=lambda level: level.factor)
     everything = {x.column.id: asked.most.get(x.term, 10**6) for x in asked.lines}
-    solve(at_level(asked, top, everything))
+    solve_or_say_why(at_level(asked, top, everything))
     return Infeasible("no fleet serves every hour within the quotas and the limits of the terms")
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from advisor.errors import PlanningError, SolverFailed
 from advisor.optimize.problem import INSTANCE
+from advisor.optimize.solve import solve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -127,10 +128,8 @@ def _infeasible(problem: Problem) -> bool:
 
 
 def _verdict(problem: Problem) -> bool | None:
-    from advisor.optimize.solve import solve
-
     try:
-        solve(problem, time_limit_s=_SOLVE_S, relative_gap=1e6, diagnose=False)
+        solve(problem, time_limit_s=_SOLVE_S, relative_gap=1e6)
     except PlanningError:
         return False
     except SolverFailed:

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Final
 from advisor.errors import Infeasible
 from advisor.optimize.conflicts import Conflict, conflicting, has_rules, without_rules
 from advisor.optimize.presolve import reduce, unservable
+from advisor.optimize.solve import solve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from advisor.optimize.formulation import Answer
-    from advisor.optimize.problem import Column, Problem
+    from advisor.optimize.problem import Column, Problem, Solution
     from advisor.optimize.reduced import Reduced
 
 _TIME_LIMIT_S: Final = 10.0
@@ -61,11 +62,36 @@ class Diagnosis:
 
 
 class LimitsForbid(Infeasible):
-    """Infeasible, with the diagnosis if one was made."""
+    """Infeasible, with the reason and what would have to give."""
 
-    def __init__(self, message: str, diagnosis: Diagnosis | None) -> None:
-        super().__init__(message)
+    def __init__(self, diagnosis: Diagnosis) -> None:
+        super().__init__(diagnosis.message)
         self.diagnosis = diagnosis
+
+
+def solve_or_say_why(
+    problem: Problem,
+    *,
+    time_limit_s: float = 60,
+    slices: int | None = None,
+    pool_units: Mapping[str, str] | None = None,
+) -> Solution:
+    """:func:`~advisor.optimize.solve.solve`; where no fleet exists, the reason takes some seconds more.
+
+    Args:
+        problem: what to serve, and with what.
+        time_limit_s: for the fleet.
+        slices: of :func:`~advisor.optimize.solve.solve`.
+        pool_units: what each pool counts ("vCPU"), for the reason.
+
+    Raises:
+        NoCandidates, SolverFailed: as it does.
+        LimitsForbid: limits or rules forbid every fleet; the message says what would have to give.
+    """
+    try:
+        return solve(problem, time_limit_s=time_limit_s, slices=slices)
+    except Infeasible:
+        raise LimitsForbid(diagnose_infeasible(problem, pool_units=pool_units)) from None
 
 
 def diagnose_infeasible(problem: Problem, *, pool_units: Mapping[str, str] | None = None) -> Diagnosis:

@@ -14,8 +14,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from advisor.errors import InputFileError
+from advisor.optimize.diagnose import solve_or_say_why
 from advisor.optimize.problem import Column, Problem, ServingOption
-from advisor.optimize.solve import solve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -227,10 +227,10 @@ def solve_config(config: MelangeConfig, *, split: str = "slices", time_limit_s: 
     """The cheapest fleet, each bucket cut in ``slice_factor`` slices or (``fluid``) split freely.
 
     Raises:
-        NoCandidates, Infeasible, SolverFailed: as :func:`advisor.optimize.solve.solve`.
+        NoCandidates, Infeasible, SolverFailed: as :func:`~advisor.optimize.diagnose.solve_or_say_why`.
     """
     slices = config.slice_factor if split == "slices" else None
-    return solve(to_problem(config), time_limit_s=time_limit_s, slices=slices)
+    return solve_or_say_why(to_problem(config), time_limit_s=time_limit_s, slices=slices)
 
 
 def answer(config: MelangeConfig, solution: Solution) -> dict[str, Any]:

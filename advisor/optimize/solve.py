@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from advisor.errors import NoCandidates
+from advisor.errors import Infeasible, NoCandidates
 from advisor.optimize import formulation
 from advisor.optimize.certify import certify
 from advisor.optimize.contingencies import proofs
@@ -40,23 +40,19 @@ def solve(
     time_limit_s: float = 60,
     relative_gap: float = 0.0,
     slices: int | None = None,
-    pool_units: Mapping[str, str] | None = None,
-    diagnose: bool = True,
 ) -> Solution:
     """The cheapest fleet, or the best found within the time, with what is proved about it.
 
     Args:
         problem: what to serve, and with what.
-        time_limit_s: for everything, diagnosis excepted.
+        time_limit_s: for everything.
         relative_gap: (cost - bound) / cost at which the answer is good enough; 0 asks for proof.
         slices: cut each demand into so many indivisible slices instead of splitting it freely; for plain
             problems (:func:`~advisor.optimize.presolve.is_plain`) only.
-        pool_units: what each pool counts ("vCPU"), for messages.
-        diagnose: whether an infeasible problem is worth the time of finding out why.
 
     Raises:
         NoCandidates: some demand can be served by no column, whatever the limits.
-        Infeasible: limits or rules forbid every fleet; the message says what would have to give.
+        Infeasible: limits or rules forbid every fleet; :mod:`~advisor.optimize.diagnose` finds out why.
         SolverFailed: no usable answer within the time.
     """
     started = time.perf_counter()
@@ -76,7 +72,7 @@ def solve(
         else:
             found = cheapest_under_rules(reduced, deadline, relative_gap)
     if found is None:
-        raise _infeasible(problem, pool_units or {}, diagnose=diagnose)
+        raise Infeasible("the limits in force forbid every fleet")
     return _solution(problem, reduced, found, relative_gap, started)
 
 
@@ -143,15 +139,6 @@ def refuse_unservable(problem: Problem) -> None:
             f"no candidate can serve {len(labels)} of {len(problem.demand_labels)} demands{where}: "
             f"{'; '.join(labels[:5])}{more}"
         )
-
-
-def _infeasible(problem: Problem, pool_units: Mapping[str, str], *, diagnose: bool) -> Exception:
-    from advisor.optimize.diagnose import LimitsForbid, diagnose_infeasible
-
-    if not diagnose:
-        return LimitsForbid("the limits in force forbid every fleet", None)
-    diagnosis = diagnose_infeasible(problem, pool_units=pool_units)
-    return LimitsForbid(diagnosis.message, diagnosis)
 
 
 def _empty(seconds: float) -> Solution:

@@ -69,7 +69,7 @@ class WhatIf:
             SolverFailed: not within the time.
         """
         try:
-            return solve(problem, time_limit_s=self._time_limit_s, diagnose=False)
+            return solve(problem, time_limit_s=self._time_limit_s)
         except (Infeasible, NoCandidates):
             return None
 

@@ -90,7 +90,7 @@ def solved(
     if not time_limit_s:
         return without_a_price("not_solved", "the time limit was used up before this comparison")
     try:
-        answer = solve(restricted, time_limit_s=time_limit_s, diagnose=False)
+        answer = solve(restricted, time_limit_s=time_limit_s)
     except (NoCandidates, Infeasible) as no:
         return without_a_price("infeasible", detail or str(no))
     except SolverFailed as failure:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from advisor.catalog.residency import allowed_places
 from advisor.errors import Infeasible, NoCandidates, SolverFailed
+from advisor.optimize.diagnose import solve_or_say_why
 from advisor.optimize.problem import ChangeCost, SolveStatus
 from advisor.optimize.solve import solve
 from advisor.recommendation.comparison import served_share
@@ -63,7 +64,7 @@ def decide(prepared: Prepared, time_left: Callable[[], float]) -> Decision:
     """
     units = prepared.pool_units
     problem = prepared.problem
-    solution = solve(problem, time_limit_s=_SHARE * time_left(), pool_units=units)
+    solution = solve_or_say_why(problem, time_limit_s=_SHARE * time_left(), pool_units=units)
     staying = None
     if prepared.request.policy.prefer is not None:
         problem, solution, staying = _preferring(prepared, solution, time_left)
@@ -88,7 +89,7 @@ def _preferring(
     assert preference is not None
     inside = staying_in(preference.places, prepared)
     try:
-        stay = solve(inside, time_limit_s=time_left(), diagnose=False)
+        stay = solve(inside, time_limit_s=time_left())
     except (NoCandidates, Infeasible, SolverFailed):
         return problem, free, Staying(kept=False, premium_usd_per_hour=None, other=None)
     premium = stay.objective_usd_per_hour - free.objective_usd_per_hour
@@ -131,7 +132,7 @@ def as_held(problem: Problem, held: dict[str, int], time_left: Callable[[], floa
     dearer_than_keeping = ChangeCost(Decimal(0), 2 * max(c.usd_per_hour for c in columns) + 1, 1.0)
     fixed = replace(problem, columns=columns, change=dearer_than_keeping)
     try:
-        answer = solve(fixed, time_limit_s=time_left(), diagnose=False)
+        answer = solve(fixed, time_limit_s=time_left())
     except (NoCandidates, Infeasible, SolverFailed):
         return None
     return replace(answer, instances=held, usd_per_hour=cost, change_usd_per_hour=0.0)

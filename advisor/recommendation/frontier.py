@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from advisor.domain import Market
 from advisor.errors import Infeasible, NoCandidates, SolverFailed, UsageError
+from advisor.optimize.diagnose import solve_or_say_why
 from advisor.optimize.posing import EMISSIONS
 from advisor.optimize.solve import solve
 from advisor.recommendation.comparison import fleet_of
@@ -233,7 +234,7 @@ def _usual(
     asked = _carbon(request, axis.most) if axis.name == "carbon" else request
     prepared = prepare(asked, catalog, account, now)
     try:
-        free = solve(prepared.problem, time_limit_s=request.time_limit_s, diagnose=False)
+        free = solve(prepared.problem, time_limit_s=request.time_limit_s)
     except (Infeasible, NoCandidates) as no:
         raise UsageError(f"a frontier of {axis.name} needs a fleet to start from: {no}") from None
     whole = _emitted(prepared.problem, free) if axis.name == "carbon" else float(free.usd_per_hour)
@@ -283,7 +284,7 @@ def _point(value: float, prepared: Prepared, time_limit_s: float) -> Point:
 
     problem = prepared.problem
     try:
-        solution = solve(problem, time_limit_s=time_limit_s, pool_units=prepared.pool_units)
+        solution = solve_or_say_why(problem, time_limit_s=time_limit_s, pool_units=prepared.pool_units)
     except (Infeasible, NoCandidates) as no:
         return nothing("infeasible", str(no))
     except SolverFailed as failure:

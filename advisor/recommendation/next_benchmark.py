@@ -27,6 +27,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from advisor.errors import Infeasible, NoCandidates, SolverFailed
+from advisor.optimize.diagnose import solve_or_say_why
 from advisor.optimize.solve import solve
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def next_benchmarks(doubt: Doubt, *, time_limit_s: float = 60.0, most_cells: int
         NoCandidates, Infeasible, SolverFailed: there is no fleet to begin with.
     """
     deadline = time.monotonic() + time_limit_s
-    today = solve(doubt.problem, time_limit_s=time_limit_s)
+    today = solve_or_say_why(doubt.problem, time_limit_s=time_limit_s)
     used = doubt.load(today)
     cells = doubt.cells()
     benchmarks = [_of_the_fleet(doubt, cell, today, used[cell]) for cell in cells if cell in used]
@@ -154,7 +155,7 @@ def _of_the_fleet(doubt: Doubt, cell: Cell, today: Solution, load: Mapping[int, 
 def _that_could_enter(doubt: Doubt, cell: Cell, today: Solution) -> list[Benchmark]:
     """A cell that today's fleet leaves alone, if it would be cheaper at its fast end; else nothing."""
     try:
-        found = solve(doubt.problem_at(cell, fast=True), time_limit_s=_SOLVE_S, diagnose=False)
+        found = solve(doubt.problem_at(cell, fast=True), time_limit_s=_SOLVE_S)
     except (NoCandidates, Infeasible, SolverFailed):
         return []
     saving = today.usd_per_hour - found.usd_per_hour
@@ -214,7 +215,7 @@ def _worth(benchmark: Benchmark) -> tuple[bool, Decimal, Decimal, str, int, int]
 def _cheapest(problem: Problem) -> Decimal | None:
     """Cost of the cheapest fleet; None where there is none."""
     try:
-        return solve(problem, time_limit_s=_SOLVE_S, diagnose=False).usd_per_hour
+        return solve(problem, time_limit_s=_SOLVE_S).usd_per_hour
     except (NoCandidates, Infeasible, SolverFailed):
         return None
 

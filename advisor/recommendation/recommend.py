@@ -148,7 +148,7 @@ def _serves(prepared: Prepared, time_left: Callable[[], float]) -> Callable[[Map
         if not columns or not seconds:
             return False
         try:
-            solve(replace(problem, columns=columns), time_limit_s=seconds, diagnose=False)
+            solve(replace(problem, columns=columns), time_limit_s=seconds)
         except (NoCandidates, Infeasible, SolverFailed):
             return False
         return True

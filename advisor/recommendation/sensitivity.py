@@ -140,7 +140,7 @@ def costs_at_rates(plan: Plan, prepared: Prepared, seconds_each: float = 10.0) -
 
 def _cost(problem: Problem, seconds: float) -> Decimal | None:
     try:
-        return solve(problem, time_limit_s=seconds, diagnose=False).usd_per_hour
+        return solve(problem, time_limit_s=seconds).usd_per_hour
     except (NoCandidates, Infeasible, SolverFailed):
         return None
 

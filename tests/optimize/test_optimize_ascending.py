@@ -11,10 +11,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from optimize_builders import a_column, a_problem, brute_force, faults, tiny_problems
 
-from advisor.errors import NoCandidates
+from advisor.errors import Infeasible, NoCandidates
 from advisor.optimize import ascending, formulation
 from advisor.optimize.ascending import cheapest_first
-from advisor.optimize.diagnose import LimitsForbid
 from advisor.optimize.formulation import Answer, WarmRouting
 from advisor.optimize.presolve import reduce
 from advisor.optimize.problem import Problem
@@ -56,8 +55,8 @@ def test_it_finds_the_fleet_that_trying_them_all_finds(problem: Problem) -> None
     )
     try:
         refuse_unservable(problem)
-        solution = solve(problem, diagnose=False)
-    except (NoCandidates, LimitsForbid):
+        solution = solve(problem)
+    except (NoCandidates, Infeasible):
         assume(False)
     answer = walked(problem) if any(problem.demand_requests_per_s) else None
     if answer is not None:

@@ -67,7 +67,7 @@ def test_no_baseline_is_cheaper_than_the_plan(problem: Problem) -> None:
     with contextlib.suppress(Infeasible, NoCandidates):
         fleets.append(greedy(problem))
     try:
-        best = solve(problem, diagnose=False)
+        best = solve(problem)
     except PlanningError:
         assert not fleets
         return

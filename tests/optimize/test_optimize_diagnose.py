@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from optimize_builders import a_column, a_problem, tiny_problems
 
 from advisor.errors import Infeasible, NoCandidates
-from advisor.optimize.diagnose import LimitsForbid, diagnose_infeasible
+from advisor.optimize.diagnose import LimitsForbid, diagnose_infeasible, solve_or_say_why
 from advisor.optimize.solve import solve
 
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ POOL = "aws:us-east-1:L-417A185B"
 def test_the_pool_the_unit_and_the_least_addition_are_named() -> None:
     problem = a_problem((2.0,), a_column("p5", "55", (1.0,), draws={POOL: "192"}), free={POOL: "200"})
     with pytest.raises(Infeasible) as caught:
-        solve(problem, pool_units={POOL: "vCPU"})
+        solve_or_say_why(problem, pool_units={POOL: "vCPU"})
     assert str(caught.value) == (
         "the limits in force admit no fleet; at most 50.0% of the requests can be served. "
         f"To serve all: add at least 184 vCPU to {POOL} (free 200, needs 384)"
     )
     assert isinstance(caught.value, LimitsForbid)
-    (addition,) = caught.value.diagnosis.additions  # type: ignore[union-attr]
+    (addition,) = caught.value.diagnosis.additions
     assert (addition.limit, addition.kind, addition.added) == (POOL, "quota", Decimal(184))
 
 
@@ -61,7 +61,7 @@ def test_demands_no_column_serves_come_first() -> None:
 @settings(max_examples=150, deadline=None, derandomize=True)
 def test_what_is_said_to_help_helps(problem: Problem) -> None:
     try:
-        solve(problem, diagnose=False)
+        solve(problem)
     except NoCandidates:
         assume(False)
     except Infeasible:

@@ -54,7 +54,7 @@ MOST = 2
 
 def outcome(problem: Problem) -> Solution | None:
     try:
-        return solve(problem, diagnose=False)
+        return solve(problem)
     except PlanningError:
         return None
 

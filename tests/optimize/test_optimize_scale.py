@@ -47,7 +47,7 @@ def test_the_guided_search_proves_only_what_is_true(
     def check(problem: Problem) -> None:
         expected = cheapest(problem, 2)
         try:
-            found = solve(problem, diagnose=False, time_limit_s=10)
+            found = solve(problem, time_limit_s=10)
         except PlanningError:
             assert expected is None
             return
@@ -74,7 +74,7 @@ def test_buying_service_by_service_at_prices_holds_and_its_bound_is_true(
     def check(problem: Problem) -> None:
         expected = cheapest(problem, 2)
         try:
-            found = solve(problem, diagnose=False, time_limit_s=10)
+            found = solve(problem, time_limit_s=10)
         except PlanningError:
             assert expected is None
             return
@@ -108,7 +108,7 @@ def test_prices_for_what_services_share_bound_every_fleet_and_no_lower_than_the_
     problem: Problem,
 ) -> None:
     try:
-        optimum = solve(problem, diagnose=False)
+        optimum = solve(problem)
     except PlanningError:
         return
     reduced = reduce(problem)

@@ -24,7 +24,7 @@ _FEWER = settings(max_examples=80, deadline=None, derandomize=True)
 
 def cost_of(problem: Problem, **options: object) -> Decimal | None:
     try:
-        return solve(problem, diagnose=False, **options).usd_per_hour  # type: ignore[arg-type]
+        return solve(problem, **options).usd_per_hour  # type: ignore[arg-type]
     except PlanningError:
         return None
 
@@ -34,7 +34,7 @@ def cost_of(problem: Problem, **options: object) -> Decimal | None:
 def test_equals_brute_force_and_holds(problem: Problem) -> None:
     expected = brute_force(problem)
     try:
-        solution = solve(problem, diagnose=False)
+        solution = solve(problem)
     except PlanningError:
         assert expected is None
         return
@@ -89,11 +89,11 @@ def test_the_order_of_columns_and_demands_is_irrelevant(problem: Problem, chance
         columns=tuple(columns),
     )
     try:
-        one = solve(problem, diagnose=False)
+        one = solve(problem)
     except PlanningError:
         assert cost_of(shuffled) is None
         return
-    other = solve(shuffled, diagnose=False)
+    other = solve(shuffled)
     assert (one.instances, one.replicas, one.usd_per_hour) == (
         other.instances,
         other.replicas,
