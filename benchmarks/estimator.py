@@ -20,8 +20,8 @@ import numpy as np
 
 from advisor.catalog.facts import load_facts
 from advisor.profiles import calibration, memory, roofline
+from advisor.profiles.alike import shape_key
 from advisor.profiles.estimate import Deployment, LoadMode, estimate, refusal
-from advisor.profiles.evidence import shape_key
 from advisor.profiles.interval import Interval
 from catalogs.build import estimator_amd, profiles
 from catalogs.build.estimator_fit import fit

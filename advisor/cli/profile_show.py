@@ -12,7 +12,7 @@ from advisor.cli.output import Col, Format, FormatOption, Listing, OutputOption,
 from advisor.cli.profile_options import precision_id, profile_store
 from advisor.domain import EvidenceKind, Slo, SloStatistic, Throughput
 from advisor.errors import UnknownName, UsageError
-from advisor.profiles.own_store import OWN_ID
+from advisor.profiles.imported_rows import OWN_ID
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

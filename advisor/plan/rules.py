@@ -11,7 +11,7 @@ from advisor.plan.record import Rate, Record, Share, Usd
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from advisor.plan.plan import Purchase
+    from advisor.plan.purchase import Purchase
 
 
 class CaseLine(Record):

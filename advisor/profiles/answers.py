@@ -16,8 +16,9 @@ import numpy as np
 
 from advisor.domain import PLAIN_TRAFFIC, EvidenceKind, NoThroughput, Slo, SloStatistic, Throughput
 from advisor.profiles import memory, roofline, traffic
+from advisor.profiles.alike import precision_class
 from advisor.profiles.calibration import NO_PRECISION, NO_SPECIFICATION
-from advisor.profiles.evidence import ANY_ENGINE, precision_class, waiting_limits
+from advisor.profiles.evidence import ANY_ENGINE, waiting_limits
 from advisor.profiles.interpolate import RateGrid, lightest_size, rate_grid
 from advisor.profiles.waiting import estimated_rates
 

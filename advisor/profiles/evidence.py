@@ -7,52 +7,23 @@ tensor-parallel degree. Its rates are those of the whole replica, never per acce
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from advisor.domain import SloStatistic
-from advisor.profiles.waiting import profiled_rates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from advisor.domain import EvidenceKind, LatencyLimit, Model, Slo
+    from advisor.domain import EvidenceKind, LatencyLimit, Slo
 
     Floats = NDArray[np.float64]
 
 ANY_ENGINE = "any"
-SIXTEEN_BIT = frozenset({"bf16", "fp16"})
-_FOUR_BIT_FLOAT = frozenset({"fp4", "nvfp4", "mxfp4"})
 _SAME_RATE = 1e-9  # relative; below it two rates are one
-
-
-def precision_class(precision: str) -> str:
-    """The name under which figures may stand for each other: fp16 and bf16 cost the same on 16-bit units.
-
-    A model is published in one 4-bit float format at most, so ``mxfp4`` and ``nvfp4`` are both ``fp4``.
-    """
-    folded = precision.casefold()
-    if folded in SIXTEEN_BIT:
-        return "16-bit"
-    return "fp4" if folded in _FOUR_BIT_FLOAT else folded
-
-
-@lru_cache(maxsize=256)
-def shape_key(model: Model) -> str:
-    """Equal for models whose memory and arithmetic are equal, e.g. Llama-3-8B and Llama-3.1-8B."""
-    fields = (
-        model.params_b, model.active_params_b, model.layers, model.hidden, model.heads, model.kv_heads,
-        model.head_dim, model.vocab, model.experts, model.experts_per_token, model.moe_ffn,
-        model.shared_experts, model.dense_layers, model.attention, model.kv_bytes_per_token_fp16,
-        model.sliding_window,
-    )  # fmt: skip
-    return "/".join(
-        "" if value is None else f"{value:g}" if isinstance(value, float) else str(value) for value in fields
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +60,16 @@ class SizePoints:
         nothing = np.zeros(len(self.requests_per_s), dtype=np.bool_)
         return nothing if self.open_arrivals is None else self.open_arrivals
 
-    def rate(self, slo: Slo, arrival_cv: float = 1.0) -> tuple[float, str]:
+    def rate_within(self, slo: Slo, waits: Mapping[LatencyLimit, float]) -> tuple[float, str]:
         """Largest requests per second within every limit and what stops it; 0.0 where no point meets them.
 
-        A TPOT limit between two points is interpolated linearly and so bounded by them. TTFT and E2E limits
-        are those of an open stream (:mod:`advisor.profiles.waiting`). NaN where a limit binds what no point
-        states.
-        """
-        waits = {limit: profiled_rates([self], limit, arrival_cv)[0] for limit in waiting_limits(slo)}
-        return self.rate_within(slo, waits)
+        A TPOT limit between two points is interpolated linearly and so bounded by them. NaN where a limit
+        binds what no point states.
 
-    def rate_within(self, slo: Slo, waits: Mapping[LatencyLimit, float]) -> tuple[float, str]:
-        """:meth:`rate` where the rates within TTFT and E2E limits are known already."""
+        Args:
+            slo: the limits.
+            waits: the rates within its TTFT and E2E limits (:func:`advisor.profiles.waiting.profiled_rates`).
+        """
         best = float(self.requests_per_s.max())
         found, by = best, "load"
         for limit in slo.limits:

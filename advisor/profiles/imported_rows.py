@@ -8,8 +8,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from advisor.profiles.evidence import shape_key
-from advisor.profiles.own_store import OWN_ID
+from advisor.profiles.alike import shape_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +18,9 @@ if TYPE_CHECKING:
     from advisor.profiles.placing import Placed
 
     Row = dict[str, Any]
+
+OWN_ID: Final = "own-"
+"""Source ids of users' own figures begin with it; those of the package never do."""
 
 _STATISTICS: Final = ("mean", "p50", "p90", "p99")
 

@@ -16,10 +16,7 @@ from advisor.errors import UnknownName, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from advisor.profiles.importing import Imported
-
-OWN_ID: Final = "own-"
-"""Source ids of users' own figures begin with it; those of the package never do."""
+    from advisor.profiles.imported_rows import Imported
 
 FOLDER: Final = "profiles"
 

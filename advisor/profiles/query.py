@@ -117,7 +117,7 @@ class ProfileStore:
         return found if slo is None else tuple(profile for profile in found if profile.judges(slo))
 
     def _read(self, model: Model) -> tuple[Profile, ...]:
-        from advisor.profiles.evidence import shape_key
+        from advisor.profiles.alike import shape_key
         from advisor.profiles.read import read_profiles
 
         key = (model.id, shape_key(model))
@@ -131,7 +131,7 @@ class ProfileStore:
         return self._profiles[key]
 
     def _of_replica(self, model: Model, accelerator: str, tensor_parallel: int) -> Sequence[Profile]:
-        from advisor.profiles.evidence import shape_key
+        from advisor.profiles.alike import shape_key
 
         self._read(model)
         return self._replicas[model.id, shape_key(model)].get((accelerator, tensor_parallel), ())

@@ -8,6 +8,7 @@ import numpy as np
 
 from advisor.domain import EvidenceKind
 from advisor.profiles.interpolate import RateGrid
+from advisor.profiles.waiting import rate_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +46,7 @@ def _of_size(points: SizePoints, slo: Slo, concurrency: float | None) -> tuple[f
     """Rate, TPOT and TTFT of one profiled size; NaN where no load around the condition was run."""
     if concurrency is not None:
         return _at_concurrency(points, concurrency)
-    rate, _ = points.rate(slo)
+    rate, _ = rate_of(points, slo)
     if not rate > 0.0:
         return np.nan, np.nan, np.nan
     best = np.maximum.accumulate(points.requests_per_s)

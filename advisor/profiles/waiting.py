@@ -27,13 +27,14 @@ import numpy as np
 
 from advisor.domain import SloStatistic
 from advisor.profiles import queueing, roofline
+from advisor.profiles.evidence import waiting_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from advisor.domain import LatencyLimit
+    from advisor.domain import LatencyLimit, Slo
     from advisor.profiles.calibration import Constants
     from advisor.profiles.evidence import SizePoints
     from advisor.profiles.roofline import RooflineRates, Work
@@ -50,6 +51,15 @@ _PARTS: Final = np.arange(1, 16)[:, None] / 16
 """Of the way to the next share, tried then: found to 0.4 % of the rate, and to 4 % of what is found."""
 
 _REFERENCES: Final = (SloStatistic.MEAN, SloStatistic.P50)
+
+
+def rate_of(size: SizePoints, slo: Slo, arrival_cv: float = 1.0) -> tuple[float, str]:
+    """Largest requests per second of one size within every limit, and what stops it.
+
+    TTFT and E2E limits are those of an open stream; the rest is :meth:`SizePoints.rate_within`.
+    """
+    waits = {limit: float(profiled_rates([size], limit, arrival_cv)[0]) for limit in waiting_limits(slo)}
+    return size.rate_within(slo, waits)
 
 
 def profiled_rates(sizes: Sequence[SizePoints], limit: LatencyLimit, arrival_cv: float = 1.0) -> Floats:

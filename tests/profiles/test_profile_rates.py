@@ -12,6 +12,7 @@ from throughput_builders import flat_profile, size_points
 
 from advisor.domain import Slo
 from advisor.profiles.interpolate import RateGrid, never_rising, rate_grid
+from advisor.profiles.waiting import rate_of
 
 LIMIT = Slo(tpot_ms=50)
 latencies = st.floats(0.5, 500, allow_nan=False)
@@ -44,19 +45,19 @@ def test_the_rate_at_a_limit_lies_between_the_last_load_that_meets_it_and_the_fi
     limit_ms: float | None, rate: float, limited_by: str
 ) -> None:
     sweep = size_points([(10, 100, 1), (20, 200, 3), (40, 900, 5)])
-    assert sweep.rate(Slo(tpot_ms=limit_ms)) == (pytest.approx(rate), limited_by)
+    assert rate_of(sweep, Slo(tpot_ms=limit_ms)) == (pytest.approx(rate), limited_by)
 
 
 def test_under_open_arrivals_a_ttft_limit_takes_the_largest_profiled_load_and_never_interpolates() -> None:
     closed = size_points([(10, 100, 1), (20, 200, 3), (40, 900, 5)])
     sweep = replace(closed, open_arrivals=np.ones(3, dtype=np.bool_))
-    assert sweep.rate(Slo(tpot_ms=30, ttft_ms=899)) == (3.0, "ttft")
-    assert sweep.rate(Slo(ttft_ms=900)) == (5.0, "load")
-    assert sweep.rate(Slo(ttft_ms=99)) == (0.0, "ttft")
+    assert rate_of(sweep, Slo(tpot_ms=30, ttft_ms=899)) == (3.0, "ttft")
+    assert rate_of(sweep, Slo(ttft_ms=900)) == (5.0, "load")
+    assert rate_of(sweep, Slo(ttft_ms=99)) == (0.0, "ttft")
 
 
 def test_a_higher_load_that_serves_less_does_not_lower_the_rate() -> None:
-    assert size_points([(10, 1, 4), (20, 1, 2)]).rate(Slo(tpot_ms=30)) == (4.0, "load")
+    assert rate_of(size_points([(10, 1, 4), (20, 1, 2)]), Slo(tpot_ms=30)) == (4.0, "load")
 
 
 @given(sweeps, limits, limits, limits, limits)
@@ -70,15 +71,15 @@ def test_a_looser_limit_never_lowers_the_rate(
     sweep = size_points(loads)
     if ttft is None:
         more_ttft = None  # a limit where there was none is not looser
-    strict = sweep.rate(Slo(tpot, ttft))[0]
-    assert sweep.rate(Slo(looser(tpot, more_tpot), looser(ttft, more_ttft)))[0] >= strict * (1 - 1e-12)
+    strict = rate_of(sweep, Slo(tpot, ttft))[0]
+    assert rate_of(sweep, Slo(looser(tpot, more_tpot), looser(ttft, more_ttft)))[0] >= strict * (1 - 1e-12)
 
 
 @given(sweeps, st.floats(0.1, 600))
 def test_the_rate_is_bounded_by_the_best_load_within_the_limit_and_the_best_of_all(
     loads: list[tuple[float, float, float]], limit_ms: float
 ) -> None:
-    rate, _ = size_points(loads).rate(Slo(tpot_ms=limit_ms))
+    rate, _ = rate_of(size_points(loads), Slo(tpot_ms=limit_ms))
     within = max((r for tpot, _, r in loads if tpot <= limit_ms), default=0.0)
     assert within <= rate <= max(r for _, _, r in loads) * (1 + 1e-12)
     if within == 0.0:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from throughput_builders import a_point, a_store, a_sweep, ask, size_points
 
 from advisor.domain import LatencyLimit, NoThroughput, Slo, SloStatistic, Throughput
+from advisor.profiles.waiting import rate_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,18 +63,18 @@ def test_a_limit_on_nothing_known_or_of_no_time_is_refused(metric: str, ms: floa
     ],
 )
 def test_the_tightest_of_several_limits_decides(slo: Slo, rate: float, limited_by: str) -> None:
-    assert open_sweep(tpot_p99=[40.0, 80.0, 200.0]).rate(slo) == (pytest.approx(rate), limited_by)
+    assert rate_of(open_sweep(tpot_p99=[40.0, 80.0, 200.0]), slo) == (pytest.approx(rate), limited_by)
 
 
 def test_stated_end_to_end_times_beat_those_worked_out_of_parts() -> None:
     sweep = open_sweep(e2e_mean=[500.0, 600.0, 700.0], e2e_p99=[900.0, 1000.0, 1100.0])
-    assert sweep.rate(Slo(e2e_ms=600))[0] == 3.0
-    assert sweep.rate(Slo(e2e_ms=1050, statistic=P99))[0] == 3.0
+    assert rate_of(sweep, Slo(e2e_ms=600))[0] == 3.0
+    assert rate_of(sweep, Slo(e2e_ms=1050, statistic=P99))[0] == 3.0
 
 
 def test_what_no_point_states_cannot_be_judged() -> None:
     for limit in (LatencyLimit("tpot", 500, P99), LatencyLimit("e2e", 50_000, P99)):
-        rate, metric = open_sweep().rate(Slo(further=(limit,)))
+        rate, metric = rate_of(open_sweep(), Slo(further=(limit,)))
         assert np.isnan(rate)
         assert metric == limit.metric
         assert not open_sweep().judges(limit)
@@ -89,8 +90,8 @@ def test_limits_together_allow_the_least_of_what_each_allows(values: list[float 
     each = [Slo(tpot_ms=tpot), Slo(ttft_ms=ttft), Slo(e2e_ms=e2e)]
     further = () if tail is None else (LatencyLimit("tpot", tail, P99),)
     each.append(Slo(further=further))
-    together = sweep.rate(Slo(tpot, ttft, e2e_ms=e2e, further=further))[0]
-    assert together == pytest.approx(min(sweep.rate(one)[0] for one in each))
+    together = rate_of(sweep, Slo(tpot, ttft, e2e_ms=e2e, further=further))[0]
+    assert together == pytest.approx(min(rate_of(sweep, one)[0] for one in each))
 
 
 def figure(answer: Throughput | NoThroughput) -> Throughput:

@@ -13,7 +13,8 @@ import numpy as np
 
 from advisor.catalog.facts import load_facts
 from advisor.domain import EvidenceKind, Slo
-from advisor.profiles.evidence import Profile, SizePoints, shape_key
+from advisor.profiles.alike import shape_key
+from advisor.profiles.evidence import Profile, SizePoints
 from advisor.profiles.query import ProfileStore
 
 if TYPE_CHECKING:
