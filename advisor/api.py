@@ -298,13 +298,14 @@ def commitment(
     """
     from advisor.catalog.terms import load_terms
     from advisor.optimize.levels import DEFAULT_LEVELS
-    from advisor.recommendation import commitment as _commitment
+    from advisor.recommendation.commitment import FLAT, parse_growth
+    from advisor.recommendation.committing import commitment as _commitment
     from advisor.recommendation.replan import request_of
     from advisor.workload.week import load_week
 
     offered = load_terms(terms)
     demand = load_week(week) if week is not None else None
-    scenarios = _commitment.parse_growth(growth) if growth is not None else _commitment.FLAT
+    scenarios = parse_growth(growth) if growth is not None else FLAT
     catalog = load_catalog(plan.inputs.snapshot_id if plan is not None and snapshot is None else snapshot)
     used_account = plan is None or quota is not None or plan.inputs.account_sha256 is not None
     account = open_account(quota, catalog.facts) if used_account else None
@@ -313,7 +314,7 @@ def commitment(
     else:
         limit = question.get("time_limit_s", _request.DEFAULT_TIME_LIMIT_S)
         request = replace(request_of(plan), time_limit_s=limit)
-    return _commitment.commitment(
+    return _commitment(
         request, catalog, account, now_utc(), offered, demand, scenarios, levels or DEFAULT_LEVELS
     )
 

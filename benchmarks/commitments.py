@@ -15,7 +15,8 @@ from decimal import Decimal
 
 import numpy as np
 
-from advisor.optimize.commitments import Commitable, Hours, Line, commit
+from advisor.optimize.commitable import Commitable, Hours, Line
+from advisor.optimize.commitments import commit
 from advisor.optimize.levels import levels_of
 from benchmarks.solve_instances import paper_scale
 

@@ -3,8 +3,8 @@
 A name that does not fit its bytes is refused, so a half-copied file never becomes prices. Rows are ordered by
 (provider, region, zone, instance type, market, time), regional prices before zone prices, and nothing in the
 file depends on the clock, so the same offers written by the same DuckDB release are the same bytes.
-What vendors said, item by item, is in the evidence file beside it (:mod:`advisor.catalog.evidence`), which is
-in place before the snapshot gets its name. Schema 1 had no evidence; it is still read.
+What vendors said, item by item, is in the evidence file beside it (:mod:`advisor.catalog.evidence`). Schema 1
+had no evidence; it is still read. They are written by :mod:`advisor.catalog.snapshot_writing`.
 """
 
 from __future__ import annotations
@@ -12,29 +12,22 @@ from __future__ import annotations
 import contextlib
 import glob
 import hashlib
-import os
 import re
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from advisor.catalog.evidence import evidence_path, is_digest, raise_disk_trouble, write_evidence
+from advisor.catalog.evidence import is_digest
 from advisor.domain import LISTED_MARKETS, Availability, Offer, SnapshotInfo
 from advisor.errors import CorruptSnapshot, DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from duckdb import DuckDBPyConnection
 
-SCHEMA_VERSION: Final = "2"
 READABLE_VERSIONS: Final = ("1", "2")
-
-WORKSHOP_PREFIX: Final = ".writing-"
-"""How the folders are called in which a snapshot is written before it gets its name."""
 
 COLUMNS: Final = {
     "provider": "VARCHAR",
@@ -61,9 +54,9 @@ COLUMNS: Final = {
 
 _SINCE_SCHEMA_2: Final = ("evidence",)
 _NULLABLE: Final = frozenset({"zone", "vcpus", "memory_gib", "licence", "interruption", "evidence"})
-_NEEDED: Final = ("provider", "region", "instance_type", "accelerator", "source")
+NEEDED: Final = ("provider", "region", "instance_type", "accelerator", "source")
 _NAME: Final = re.compile(r"(\d{4}-\d\d-\d\d)-([0-9a-f]{12})")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MARKETS: Final = {market.value: market for market in LISTED_MARKETS}
 _AVAILABILITIES: Final = {availability.value: availability for availability in Availability}
 
@@ -116,79 +109,6 @@ def read_created_at(path: Path) -> datetime:
     _check_name(path)
     with _reading(path) as connection:
         return _created_at(_metadata(connection, path), path)
-
-
-def write_snapshot(
-    offers: Iterable[Offer],
-    folder: Path,
-    created_at: datetime,
-    title: str,
-    evidence: Mapping[str, bytes] | None = None,
-) -> Path:
-    """Publish offers as a snapshot: the whole file under its final name, or nothing.
-
-    The file is read back and compared before it gets its name, so what is published is what was meant.
-    The evidence gets its place first, so that no snapshot is ever without it.
-
-    Raises:
-        DataError: an offer the columns cannot hold exactly, two live offers with one id, an offer whose
-            evidence is not given, or a folder that cannot be written.
-    """
-    if created_at.tzinfo is None:
-        raise DataError("a snapshot's created_at must carry a time zone")
-    ordered = sorted(offers, key=_order)
-    _refuse_twins(ordered, DataError)
-    named = {offer.evidence: offer.id for offer in ordered if offer.evidence is not None}
-    kept = {digest: item for digest, item in (evidence or {}).items() if digest in named}
-    for digest in named.keys() - kept.keys():
-        raise DataError(f"not published: the evidence of {named[digest]} is not given")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=WORKSHOP_PREFIX) as workshop:
-            beside = Path(workshop) / "evidence"
-            evidence_sha256 = write_evidence(kept, beside) if kept else None
-            draft = _draft(ordered, Path(workshop), created_at, title, evidence_sha256)
-            _compare(ordered, draft)
-            return _put_in_place(draft, beside if kept else None, folder)
-    except OSError as error:
-        raise DataError(f"cannot publish a snapshot in {folder}: {error.strerror or error}") from error
-
-
-def unstorable(offer: Offer) -> str | None:
-    """Why the columns cannot hold the offer exactly, naming the field; None where they can."""
-    texts = [value for value in (getattr(offer, name) for name in COLUMNS) if isinstance(value, str)]
-    try:
-        "".join((*texts, *offer.flags)).encode()
-    except UnicodeEncodeError:
-        return "a text that is not Unicode"
-    if not all(getattr(offer, name) for name in _NEEDED):
-        return f"{next(name for name in _NEEDED if not getattr(offer, name))} is blank"
-    for name, whole, places in (("usd_per_hour", 10, 8), ("accelerators", 3, 6)):
-        value = getattr(offer, name)
-        if not (value < 10**whole and round(value, places) == value):
-            return f"{name} {value} has more than {whole} digits before or {places} behind the point"
-    if offer.vcpus is not None and not 1 <= offer.vcpus < 2**31:
-        return f"vcpus {offer.vcpus} is not a count"
-    if not _is_memory(offer.memory_gib):
-        return f"memory_gib {offer.memory_gib} is not a size"
-    if any(not flag or ";" in flag for flag in offer.flags) or list(offer.flags) != sorted(set(offer.flags)):
-        return f"flags {offer.flags} are not sorted words"
-    if offer.evidence is not None and not is_digest(offer.evidence):
-        return f"evidence {offer.evidence!r} is not a SHA-256"
-    return None
-
-
-def _put_in_place(draft: Path, beside: Path | None, folder: Path) -> Path:
-    """Both files under their final names, the snapshot last; after a power cut too."""
-    final = folder / draft.name
-    _settle(draft)
-    if beside is not None:
-        _settle(beside)
-        beside.replace(evidence_path(final))
-        _settle(folder)
-    draft.replace(final)
-    _settle(folder)
-    return final
 
 
 def _check_name(path: Path) -> None:
@@ -274,7 +194,7 @@ def _offers(rows: Sequence[tuple[Any, ...]], path: Path) -> tuple[Offer, ...]:
             offers.append(_offer(row, moments, flag_sets))
         except (ValueError, KeyError, TypeError, OverflowError, AttributeError):
             raise CorruptSnapshot(f"{path}: row {number}: {_complaint(row)}") from None
-    _refuse_twins(offers, lambda words: CorruptSnapshot(f"{path}: {words}"))
+    refuse_twins(offers, lambda words: CorruptSnapshot(f"{path}: {words}"))
     return tuple(offers)
 
 
@@ -293,10 +213,10 @@ def _offer(
         raise ValueError("blank")
     if evidence is not None and not is_digest(evidence):
         raise ValueError("evidence")
-    if (vcpus is not None and vcpus < 1) or not _is_memory(memory_gib):
+    if (vcpus is not None and vcpus < 1) or not is_memory(memory_gib):
         raise ValueError("size")
     if collected_us not in moments:
-        moments[collected_us] = _EPOCH + timedelta(microseconds=collected_us)
+        moments[collected_us] = EPOCH + timedelta(microseconds=collected_us)
     if flags not in flag_sets:
         flag_sets[flags] = tuple(flags.split(";")) if flags else _no_flags(flags)
     # fmt: off
@@ -308,7 +228,8 @@ def _offer(
     # fmt: on
 
 
-def _is_memory(value: float | None) -> bool:
+def is_memory(value: float | None) -> bool:
+    """Whether it is a size in GiB, or not known."""
     return value is None or 0 < value < float("inf")
 
 
@@ -326,12 +247,12 @@ def _complaint(row: tuple[Any, ...]) -> str:
         "usd_per_hour": (lambda value: value > 0, "a positive price"),
         "accelerators": (lambda value: value > 0, "a positive number"),
         "vcpus": (lambda value: value is None or value >= 1, "at least 1, or blank"),
-        "memory_gib": (_is_memory, "a positive number, or blank"),
+        "memory_gib": (is_memory, "a positive number, or blank"),
         "availability": (lambda value: value in _AVAILABILITIES, f"one of {', '.join(_AVAILABILITIES)}"),
         "collected_at": (lambda value: abs(value) < 10**17, "a time"),
         "evidence": (lambda value: value is None or is_digest(value), "64 hex digits, or blank"),
     }
-    for name in _NEEDED:
+    for name in NEEDED:
         tests[name] = (bool, "text")
     for name, value in record.items():
         holds, allowed = tests.get(name, (lambda _: True, "text"))
@@ -341,8 +262,8 @@ def _complaint(row: tuple[Any, ...]) -> str:
     return "not an offer"
 
 
-def _refuse_twins(offers: Sequence[Offer], failure: Callable[[str], DataError]) -> None:
-    """Two live prices for one thing: nobody could say which one is charged."""
+def refuse_twins(offers: Sequence[Offer], failure: Callable[[str], DataError]) -> None:
+    """Raise a failure on two live prices for one thing: nobody could say which one is charged."""
     live = [offer.id for offer in offers if "superseded" not in offer.flags]
     if len(set(live)) == len(live):
         return
@@ -351,88 +272,3 @@ def _refuse_twins(offers: Sequence[Offer], failure: Callable[[str], DataError]) 
         if offer_id in seen:
             raise failure(f"two live offers are called {offer_id}; mark the older one superseded")
         seen.add(offer_id)
-
-
-def _order(offer: Offer) -> tuple[Any, ...]:
-    zone = (offer.zone is not None, offer.zone or "")
-    place = (offer.provider, offer.region, zone, offer.instance_type, offer.market.value)
-    return (*place, "superseded" in offer.flags, offer.collected_at, offer.usd_per_hour, repr(offer))
-
-
-def _compare(offers: Sequence[Offer], draft: Path) -> None:
-    """Refuse a file that gives back anything but the offers that went in."""
-    try:
-        returned = read_snapshot(draft).offers
-    except CorruptSnapshot as error:
-        raise DataError(f"not published: {error}") from error
-    for offer, copy in zip(offers, returned, strict=True):
-        if offer != copy:
-            name = next(name for name in COLUMNS if getattr(offer, name) != getattr(copy, name))
-            said, kept = getattr(offer, name), getattr(copy, name)
-            raise DataError(f"not published: {offer.id}: {name} {said!r} would come back as {kept!r}")
-
-
-def _draft(
-    offers: Sequence[Offer], workshop: Path, created_at: datetime, title: str, evidence_sha256: str | None
-) -> Path:
-    """The file, complete and under its own name, in a folder nobody reads."""
-    import duckdb
-
-    nameless = workshop / "nameless.parquet"
-    try:
-        _copy_out(offers, nameless, _properties(created_at, title, evidence_sha256))
-    except (duckdb.Error, UnicodeError) as error:
-        raise_disk_trouble(error)
-        raise DataError(f"not published: {str(error).splitlines()[0]}") from error
-    digest = hashlib.sha256(nameless.read_bytes()).hexdigest()[:12]
-    return nameless.replace(workshop / f"{created_at.astimezone(UTC):%Y-%m-%d}-{digest}.parquet")
-
-
-def _properties(created_at: datetime, title: str, evidence_sha256: str | None) -> dict[str, str]:
-    """What the file says of itself."""
-    stamp = created_at.astimezone(UTC).isoformat()
-    properties = {"schema_version": SCHEMA_VERSION, "created_at": stamp, "title": title}
-    return properties if evidence_sha256 is None else properties | {"evidence_sha256": evidence_sha256}
-
-
-def _copy_out(offers: Sequence[Offer], draft: Path, properties: Mapping[str, str]) -> None:
-    import duckdb
-
-    # Decimals travel as text and times as microseconds: no session time zone, no binary floats.
-    travels = {"usd_per_hour": "VARCHAR", "accelerators": "VARCHAR", "collected_at": "BIGINT"}
-    columns = [[_cell(offer, name) for offer in offers] for name in COLUMNS]
-    selected = ", ".join(
-        f"unnest(?::{travels.get(name, kind)}[]) AS {name}" for name, kind in COLUMNS.items()
-    )
-    typed = ", ".join(
-        f"make_timestamptz({name}) AS {name}" if name == "collected_at" else f"{name}::{kind} AS {name}"
-        for name, kind in COLUMNS.items()
-    )
-    metadata = ", ".join(f"{name}: {_literal(text)}" for name, text in properties.items())
-    with duckdb.connect(config={"threads": 1}) as connection:
-        create = f"CREATE TABLE offers AS SELECT {typed} FROM (SELECT {selected})"  # noqa: S608 our own names
-        connection.execute(create, columns)
-        shape = f"FORMAT parquet, COMPRESSION zstd, KV_METADATA {{{metadata}}}"
-        connection.execute(f"COPY offers TO {_literal(str(draft))} ({shape})")
-
-
-def _cell(offer: Offer, name: str) -> object:
-    value = getattr(offer, name)
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, datetime):
-        return (value - _EPOCH) // timedelta(microseconds=1)
-    return ";".join(value) if name == "flags" else value
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _settle(path: Path) -> None:
-    """Have the disk, not only the cache, hold a file or a folder's entries."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

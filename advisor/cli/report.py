@@ -95,7 +95,8 @@ def report(
     read = read_plan(plan)
     content = report_of(read, gather(read, wishes, now_utc()))
     write_file(_dressed(content, ending), output)
-    note(f"advisor: {output}: {len(content.lines)} lines, valid until {content.valid_until}")
+    lines = "1 line" if len(content.lines) == 1 else f"{len(content.lines)} lines"
+    note(f"advisor: {output}: {lines}, valid until {content.valid_until}")
 
 
 def _dressed(content: Report, ending: str) -> bytes:

@@ -9,9 +9,10 @@ nothing, and of what is on demand or spot, with a routing of its own. The famili
 2. Presolve by class: what is rented is replaced by what is rented only, what is committed by what is
    committed under the same term only; there dominance is exact, as each replaces the other in every hour.
    All quota pools count as binding for it, since the classes draw on them together.
-3. HiGHS solves the programme of all levels for the counts to commit and a bound on the cost of any choice.
-4. With the counts given, levels are problems of their own: each is solved and certified alone, which is the
-   plan, and its cost is counts times prices. Cost minus bound is the gap that is reported.
+3. HiGHS solves the programme of all levels for the counts to commit and a bound on the cost of any choice
+   (:mod:`advisor.optimize.first_stage`).
+4. With the counts given, levels are problems of their own (:mod:`advisor.optimize.commitable`): each is
+   solved and certified alone, which is the plan. Its cost is counts times prices; cost minus bound, the gap.
 5. While the gap is open: where few enough choices are left that a bound does not rule out
    (:mod:`advisor.optimize.promising`), all are tried, which closes the gap of small fleets, whose whole
    instances a relaxation sees badly; else counts next to the best ones are, one more or one less.
@@ -19,37 +20,22 @@ nothing, and of what is on demand or spot, with a routing of its own. The famili
 
 from __future__ import annotations
 
-import os
 import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from advisor.errors import Infeasible, NoCandidates, SolverFailed
-from advisor.optimize.diagnose import solve_or_say_why
-from advisor.optimize.fleet import integer
-from advisor.optimize.formulation.highs import Outcome, solve_arrays
-from advisor.optimize.presolve import reduce
+from advisor.optimize.commitable import Hours, committed_usd_per_hour
+from advisor.optimize.first_stage import first_stage
 from advisor.optimize.problem import SolveStatus
 from advisor.optimize.promising import Floor, Priced, promising
-from advisor.optimize.solve import solve
-from advisor.optimize.two_stage import LevelTerms, commitments_programme, least_prices
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
-    from advisor.optimize.levels import Level
-    from advisor.optimize.problem import Column, Problem, Solution
-    from advisor.optimize.reduced import Reduced
+    from advisor.optimize.commitable import Commitable, Counts, Line
 
-_IDLE: Final = 1e-6
-"""Of the highest level: what an hour without demand counts as, where replicas must run all the same."""
-
-_LEVEL_TIME_LIMIT_S: Final = 20.0
-_ALONE_TIME_LIMIT_S: Final = 2.0  # a bound is valid however early it is stopped
 _PROGRAMME_PART: Final = 0.4
 """Of the time, for the programme; the rest is for trying choices one by one."""
 
@@ -57,35 +43,6 @@ _MOST_CHOICES: Final = 3000
 """More than that are not tried one by one: each takes a solve per level."""
 
 _SAME: Final = 1e-9  # relative
-
-Counts = dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One kind of instance in one place under one term."""
-
-    term: str
-    column: Column  #: at the committed price; without draws if it holds capacity of its own
-
-
-@dataclass(frozen=True, slots=True)
-class Commitable:
-    """What can be committed, rented and must be served."""
-
-    problem: Problem  #: at the rates asked about; its columns are rented by the hour
-    lines: tuple[Line, ...]
-    most: Mapping[str, int]  #: per term with a limit, instances in all
-    levels: tuple[Level, ...]
-    weights: tuple[Decimal, ...]  #: per scenario, summing to 1
-
-    def hours(self, scenario: int) -> int:
-        """Hours of the horizon."""
-        return sum(level.hours[scenario] for level in self.levels)
-
-    def share(self, level: Level) -> Decimal:
-        """Of all hours, scenarios weighted."""
-        return sum((w * level.hours[s] / self.hours(s) for s, w in enumerate(self.weights) if w), Decimal(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,75 +60,6 @@ class Committed:
         """(cost - bound) / cost."""
         cost = float(self.usd_per_hour)
         return max(0.0, (cost - self.lower_bound_usd_per_hour) / cost) if cost else 0.0
-
-
-@dataclass(slots=True)
-class Hours:
-    """The cheapest fleet of every level for given commitments; answers are kept."""
-
-    asked: Commitable
-    _known: dict[tuple[int, tuple[tuple[str, int], ...]], Solution] = field(default_factory=dict)
-
-    def fleets(self, counts: Mapping[str, int]) -> tuple[Solution, ...]:
-        """Per level; committed instances that run are among the instances, at no cost.
-
-        Raises:
-            Infeasible, NoCandidates: some level has no fleet.
-            SolverFailed: none was found in time.
-        """
-        key = tuple(sorted((c, n) for c, n in counts.items() if n))
-        todo = [h for h in range(len(self.asked.levels)) if (h, key) not in self._known]
-        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-            problems = [at_level(self.asked, self.asked.levels[h], dict(key)) for h in todo]
-            found = pool.map(lambda p: solve(p, time_limit_s=_LEVEL_TIME_LIMIT_S), problems)
-            self._known.update(zip(((h, key) for h in todo), found, strict=True))
-        return tuple(self._known[h, key] for h in range(len(self.asked.levels)))
-
-    def fleet(self, level: int, counts: Mapping[str, int]) -> Solution:
-        """Of one level alone; errors as :meth:`fleets`."""
-        key = tuple(sorted((c, n) for c, n in counts.items() if n))
-        if (level, key) not in self._known:
-            posed = at_level(self.asked, self.asked.levels[level], dict(key))
-            self._known[level, key] = solve(posed, time_limit_s=_LEVEL_TIME_LIMIT_S)
-        return self._known[level, key]
-
-    def rented(self, counts: Mapping[str, int], scenario: int | None = None) -> Decimal:
-        """Expected dollars per hour of what is rented and of side costs, over all or in one scenario."""
-        asked = self.asked
-        cost = Decimal(0)
-        for level, fleet in zip(asked.levels, self.fleets(counts), strict=True):
-            share = (
-                asked.share(level)
-                if scenario is None
-                else Decimal(level.hours[scenario]) / asked.hours(scenario)
-            )
-            cost += share * (fleet.usd_per_hour + Decimal(repr(fleet.side_usd_per_hour)))
-        return cost
-
-    def cost(self, counts: Mapping[str, int], scenario: int | None = None) -> Decimal:
-        """The same with what is committed."""
-        return committed_usd_per_hour(self.asked, counts) + self.rented(counts, scenario)
-
-
-def committed_usd_per_hour(asked: Commitable, counts: Mapping[str, int]) -> Decimal:
-    """Counts times prices of the commitments."""
-    lines = (line.column for line in asked.lines)
-    return sum((c.usd_per_hour * counts.get(c.id, 0) for c in lines), Decimal(0))
-
-
-def at_level(asked: Commitable, level: Level, counts: Mapping[str, int]) -> Problem:
-    """The fleet to find in the hours of a level: what is committed costs nothing and ends at its count."""
-    held = tuple(
-        replace(line.column, usd_per_hour=Decimal(0), max_instances=counts[line.column.id])
-        for line in asked.lines
-        if counts.get(line.column.id)
-    )
-    factor = _factor(asked, level)
-    return replace(
-        asked.problem,
-        demand_requests_per_s=tuple(rate * factor for rate in asked.problem.demand_requests_per_s),
-        columns=(*asked.problem.columns, *held),
-    )
 
 
 def commit(
@@ -202,7 +90,7 @@ def commit(
     if scenario is not None:
         asked = replace(asked, weights=tuple(Decimal(int(s == scenario)) for s in range(len(asked.weights))))
     end = began + time_limit_s
-    counts, bound, searched = _first_stage(asked, time_limit_s * _PROGRAMME_PART, relative_gap)
+    counts, bound, searched = first_stage(asked, time_limit_s * _PROGRAMME_PART, relative_gap)
     tried = [dict(each) for each in (counts, start) if each is not None]
     best, cost = _cheapest(hours, tried, scenario)
     tried_all = None
@@ -295,7 +183,7 @@ def _cost_below(
 ) -> Decimal | None:
     """What a choice costs, if that is below a limit; the dearest levels are looked at first."""
     spent = float(committed_usd_per_hour(asked, counts))
-    live = [h for h, level in enumerate(asked.levels) if asked.share(level) > 0 and _factor(asked, level) > 0]
+    live = [h for h, level in enumerate(asked.levels) if asked.share(level) > 0 and asked.factor(level) > 0]
     worth = [0.0] * len(live)
     for place in range(len(live) - 1, -1, -1):
         try:
@@ -306,122 +194,3 @@ def _cost_below(
         if spent + sum(worth) >= float(limit) * (1 - _SAME):
             return None
     return hours.cost(counts, scenario)
-
-
-# --- first stage ----------------------------------------------------------------------------------
-
-
-def _first_stage(
-    asked: Commitable, time_limit_s: float, gap: float
-) -> tuple[Counts | None, float, tuple[list[Priced], Floor] | None]:
-    """Counts to commit, if any were found, a bound on the cost of any, and what rules choices out."""
-    live = [level for level in asked.levels if asked.share(level) > 0 and _factor(asked, level) > 0]
-    if not live:
-        return {}, 0.0, None
-    top = max(_factor(asked, level) for level in live)
-    reduced = reduced_by_class(asked, top)
-    if not reduced.servable():
-        raise _explained(asked, live)
-    number = {candidate.id: c for c, candidate in enumerate(reduced.candidates)}
-    term_of = {number[x.column.id]: x.term for x in asked.lines if x.column.id in number}
-    least = _alone(asked, reduced, live, term_of)
-    levels = [
-        LevelTerms(_factor(asked, level) / top, float(asked.share(level)), usd)
-        for level, usd in zip(live, least, strict=True)
-    ]
-    programme = commitments_programme(reduced, term_of, asked.most, levels)
-    raw = solve_arrays(programme.model, {"time_limit": time_limit_s, "mip_rel_gap": gap})
-    if raw.outcome is Outcome.INFEASIBLE:
-        raise _explained(asked, live)
-    searched = _priced(reduced, term_of), Floor(np.array([x.weight for x in levels]), np.array(least))
-    if raw.values is None:
-        return None, max(raw.bound, 0.0), searched
-    counts = {
-        reduced.candidates[m].id: integer(float(raw.values[column]))
-        for m, column in programme.committed.items()
-    }
-    return {c: n for c, n in counts.items() if n}, max(raw.bound, 0.0), searched
-
-
-def _priced(reduced: Reduced, term_of: Mapping[int, str]) -> list[Priced]:
-    worth = least_prices(reduced, term_of)
-    return [
-        Priced(x.id, term_of[m], float(x.usd_per_hour), float(worth[x.kind]), x.max_instances)
-        for m, x in enumerate(reduced.candidates)
-        if m in term_of
-    ]
-
-
-def _alone(
-    asked: Commitable, reduced: Reduced, live: Sequence[Level], committed: Collection[int]
-) -> list[float]:
-    """Per level, a bound on its cheapest fleet without limits, every kind at its least price."""
-    columns = {column.id: column for column in reduced.problem.columns}
-    kinds = tuple(
-        replace(
-            columns[reduced.candidates[kind.members[0]].id],
-            usd_per_hour=usd,
-            draws=(),
-            max_instances=None,
-            usd_per_request=(),
-        )
-        for kind, usd in zip(reduced.kinds, least_prices(reduced, committed), strict=True)
-    )
-    free = replace(asked.problem, columns=kinds, free_units={})
-
-    def least(level: Level) -> float:
-        rates = tuple(rate * _factor(asked, level) for rate in asked.problem.demand_requests_per_s)
-        posed = replace(free, demand_requests_per_s=rates)
-        try:
-            return solve(posed, time_limit_s=_ALONE_TIME_LIMIT_S).lower_bound_usd_per_hour
-        except SolverFailed:
-            return 0.0
-
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        return list(pool.map(least, live))
-
-
-def _explained(asked: Commitable, live: list[Level]) -> Infeasible:
-    """Why the highest level has no fleet even with everything that can be committed."""
-    top = max(live, key=lambda level: level.factor)
-    everything = {x.column.id: asked.most.get(x.term, 10**6) for x in asked.lines}
-    solve_or_say_why(at_level(asked, top, everything))
-    return Infeasible("no fleet serves every hour within the quotas and the limits of the terms")
-
-
-def reduced_by_class(asked: Commitable, factor: float) -> Reduced:
-    """Presolve at the highest level, with dominance inside what is rented and inside each term only."""
-    peak = replace(
-        asked.problem,
-        demand_requests_per_s=tuple(rate * factor for rate in asked.problem.demand_requests_per_s),
-    )
-    classes = [(asked.problem.columns, dict(peak.free_units))]
-    for term in sorted({line.term for line in asked.lines}):
-        pool, limited = f" {term}", term in asked.most  # no pool key starts with a blank
-        draw = ((pool, Decimal(1)),) if limited else ()
-        columns = tuple(
-            replace(line.column, draws=(*line.column.draws, *draw))
-            for line in asked.lines
-            if line.term == term
-        )
-        limit = {pool: Decimal(asked.most[term])} if limited else {}
-        classes.append((columns, {**peak.free_units, **limit}))
-    kept = []
-    for columns, free in classes:
-        alone = reduce(replace(peak, columns=columns, free_units=free), enforce_limits=False)
-        drawn = {column.id: column for column in columns}
-        kept += [_pruned(drawn[each.id], alone, each.kind) for each in alone.candidates]
-    return reduce(replace(peak, columns=tuple(kept)), dominance=False)
-
-
-def _pruned(column: Column, alone: Reduced, kind: int) -> Column:
-    """The column with the degrees that were not dominated, and no draw on its term."""
-    uses = {(use.service, use.tensor_parallel) for use in alone.kinds[kind].uses}
-    options = tuple(o for o in column.options if (o.service, o.tensor_parallel) in uses)
-    draws = tuple(draw for draw in column.draws if not draw[0].startswith(" "))
-    return replace(column, options=options, draws=draws)
-
-
-def _factor(asked: Commitable, level: Level) -> float:
-    idle = _IDLE * asked.levels[-1].factor if any(s.min_replicas for s in asked.problem.services) else 0.0
-    return max(level.factor, idle)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from advisor.catalog.freshness import MANUAL_BASIS
-from advisor.catalog.snapshot import unstorable
+from advisor.catalog.snapshot_writing import unstorable
 from advisor.provider import Aspect, Rejection
 from advisor.refresh.collecting import FAILURES
 

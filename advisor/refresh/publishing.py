@@ -14,7 +14,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from advisor.catalog.evidence import SUFFIX, evidence_path, read_evidence
-from advisor.catalog.snapshot import WORKSHOP_PREFIX, snapshot_day, write_snapshot
+from advisor.catalog.snapshot import snapshot_day
+from advisor.catalog.snapshot_writing import WORKSHOP_PREFIX, write_snapshot
 from advisor.errors import CorruptSnapshot, DataError, NothingPublished
 
 if TYPE_CHECKING:

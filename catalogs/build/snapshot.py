@@ -6,7 +6,7 @@ import re
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
-from advisor.catalog.snapshot import write_snapshot
+from advisor.catalog.snapshot_writing import write_snapshot
 from advisor.domain import utc_midnight
 from advisor.errors import InputFileError
 

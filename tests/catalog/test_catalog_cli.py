@@ -13,7 +13,7 @@ import typer
 from catalog_builders import an_offer
 from typer.testing import CliRunner
 
-from advisor.catalog.snapshot import write_snapshot
+from advisor.catalog.snapshot_writing import write_snapshot
 from advisor.cli import catalog
 from advisor.cli.offers import offers
 from advisor.domain import Availability, Market

@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from advisor.catalog.evidence import evidence_path, read_evidence
-from advisor.catalog.snapshot import COLUMNS, read_created_at, read_snapshot, write_snapshot
+from advisor.catalog.snapshot import COLUMNS, read_created_at, read_snapshot
+from advisor.catalog.snapshot_writing import write_snapshot
 from advisor.domain import LISTED_MARKETS, Availability, Market, Offer
 from advisor.errors import CorruptSnapshot, DataError
 

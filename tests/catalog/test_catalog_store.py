@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from catalog_builders import NOON, an_offer
 
-from advisor.catalog.snapshot import write_snapshot
+from advisor.catalog.snapshot_writing import write_snapshot
 from advisor.catalog.store import Store, advisor_home
 from advisor.errors import CorruptSnapshot, DataError, UnknownName
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cli_harness import ROOT, Said, call
 
-from advisor.catalog.snapshot import write_snapshot
+from advisor.catalog.snapshot_writing import write_snapshot
 from advisor.cli.drift_view import _why
 from advisor.domain import Availability, Market, Offer
 from advisor.recommendation.drift import DEFAULT_THRESHOLD

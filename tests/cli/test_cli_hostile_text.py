@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cli_harness import call
 
-from advisor.catalog.snapshot import write_snapshot
+from advisor.catalog.snapshot_writing import write_snapshot
 from advisor.domain import Availability, Market, Offer
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from gate_builders import NOW, an_offer, judged
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advisor.catalog.snapshot import write_snapshot
+from advisor.catalog.snapshot_writing import write_snapshot
 from advisor.domain import LISTED_MARKETS
 
 if TYPE_CHECKING:

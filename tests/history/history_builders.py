@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from advisor.catalog.snapshot import Snapshot, write_snapshot
+from advisor.catalog.snapshot import Snapshot
+from advisor.catalog.snapshot_writing import write_snapshot
 from advisor.domain import Availability, Market, Offer, SnapshotInfo
 
 if TYPE_CHECKING:

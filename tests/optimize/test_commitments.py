@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from optimize_builders import a_column, a_problem
 
 from advisor.errors import Infeasible, NoCandidates
-from advisor.optimize.commitments import Commitable, Hours, Line, commit
+from advisor.optimize.commitable import Commitable, Hours, Line
+from advisor.optimize.commitments import commit
 from advisor.optimize.levels import Level, levels_of
 from advisor.optimize.problem import Column, ServiceTerms, SolveStatus
 

@@ -20,7 +20,8 @@ from typer.testing import CliRunner
 
 from advisor.catalog.account import load_account
 from advisor.catalog.facts import load_facts
-from advisor.catalog.snapshot import read_snapshot, write_snapshot
+from advisor.catalog.snapshot import read_snapshot
+from advisor.catalog.snapshot_writing import write_snapshot
 from advisor.catalog.store import open_snapshot
 from advisor.cli.evidence import evidence
 from advisor.cli.refresh import refresh

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from refresh_builders import LAST_WEEK, NOW, a_snapshot, an_offer, failing, open_gate, saying, today
 
 from advisor.catalog.evidence import evidence_path, read_evidence
-from advisor.catalog.snapshot import read_snapshot, write_snapshot
+from advisor.catalog.snapshot import read_snapshot
+from advisor.catalog.snapshot_writing import write_snapshot
 from advisor.catalog.store import Store
 from advisor.errors import CorruptSnapshot, DataError, NothingPublished, Unavailable
 from advisor.provider import Scope, canonical_bytes
