@@ -91,9 +91,12 @@ def cheapest_choice(
     best = _Best(reduced)
     heapq.heapify(choices)
     with ThreadPoolExecutor(_ABREAST) as pool:
-        while choices and choices[0].bound < best.worth_beating(relative_gap) and time.perf_counter() < until:
+        while choices and choices[0].bound < best.worth_beating(relative_gap):
+            end = until if best.found is None else deadline  # a fleet that passed needs no time for a repair
+            if time.perf_counter() >= end:
+                break
             wave = [heapq.heappop(choices) for _ in range(min(_ABREAST, len(choices)))]
-            list(pool.map(partial(_one_more, start=now, until=until), wave))
+            list(pool.map(partial(_one_more, start=now, until=end), wave))
             for choice in wave:
                 if choice.rounds.passed:
                     best.offer(choice, choice.rounds.found)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 ROUNDS_SHARE: Final = 0.75
 """Of the time; the rest is for a repair."""
 
+_SCOUTED_SHARE: Final = 0.9  # the same where a fleet is known already
+
 _REPAIR_GAP: Final = 0.05  # of each repair's programme: what is added is few
 
 
@@ -89,7 +91,8 @@ def in_rounds(reduced: Reduced, deadline: float, relative_gap: float, scout: Fou
         SolverFailed: nothing was found within the time, and there is no scout to fall back on.
     """
     rounds, now = Rounds(reduced, relative_gap, scout), time.perf_counter()
-    until = now + ROUNDS_SHARE * (deadline - now) if reduced.problem.contingencies else deadline
+    share = ROUNDS_SHARE if scout is None else _SCOUTED_SHARE
+    until = now + share * (deadline - now) if reduced.problem.contingencies else deadline
     while not rounds.over:
         try:
             rounds.one_more(until)
