@@ -41,6 +41,7 @@ COMBINATIONS = {
     "budget": ("budget", "side"),
     "budget, routing": ("budget", "routing", "services"),
     "budget with a loss": ("budget", "zone"),
+    "variety with a loss": ("zone", "distinct", "services"),
     "loss and routing": ("zone", "routing", "services"),
     "loss, doubt and change": ("instance", "doubt", "change"),
     "everything but a budget": (
