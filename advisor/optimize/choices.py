@@ -38,13 +38,12 @@ _ABREAST: Final = 2
 
 _TURN: Final = 0.2  # of the time, for the first round of a choice; each later one may take twice as long
 
-
 _REPAIRED: Final = 3
 """Choices whose last fleets are repaired when time is up, those of the lowest bounds."""
 
 
 @dataclass(order=True, slots=True)
-class _Choice:
+class Choice:
     """One choice of groups, how far it has come, and what no fleet of it can cost less than."""
 
     bound: float
@@ -54,7 +53,7 @@ class _Choice:
     turn: float = field(default=_TURN, compare=False)
 
 
-def choices_of(reduced: Reduced, relative_gap: float, until: float) -> list[_Choice] | None:
+def choices_of(reduced: Reduced, relative_gap: float, until: float) -> list[Choice] | None:
     """Every choice that could serve everything; None where there are too many, or nothing to choose."""
     problem = reduced.problem
     if not problem.contingencies or problem.budget_usd_per_hour is not None:
@@ -74,12 +73,12 @@ def choices_of(reduced: Reduced, relative_gap: float, until: float) -> list[_Cho
         programme = formulation.cheapest_fleet(part.reduced)
         relaxed = formulation.relax(programme.model, until - time.perf_counter())
         bound = 0.0 if relaxed is None else relaxed.objective
-        found.append(_Choice(bound, number, part, Rounds(part.reduced, relative_gap)))
+        found.append(Choice(bound, number, part, Rounds(part.reduced, relative_gap)))
     return found
 
 
 def cheapest_choice(
-    reduced: Reduced, choices: list[_Choice], deadline: float, relative_gap: float
+    reduced: Reduced, choices: list[Choice], deadline: float, relative_gap: float
 ) -> Found | None:
     """The cheapest fleet of any choice, and the lowest bound of those left; None if no choice has a fleet.
 
@@ -103,7 +102,8 @@ def cheapest_choice(
                 if not choice.rounds.hopeless:  # one that passed comes back while its own bound is too low
                     heapq.heappush(choices, choice)
     for choice in sorted(choices)[:_REPAIRED]:
-        if choice.bound < best.usd and choice.rounds.found is not None:
+        open_still = choice.bound < best.worth_beating(relative_gap) and not choice.rounds.passed
+        if open_still and choice.rounds.found is not None:
             with suppress(SolverFailed):
                 best.offer(choice, repaired(choice.part.reduced, choice.rounds.found, deadline))
     if best.found is None and choices:
@@ -111,7 +111,7 @@ def cheapest_choice(
     return best.with_bound(choice.bound for choice in choices)
 
 
-def _one_more(choice: _Choice, start: float, until: float) -> None:
+def _one_more(choice: Choice, start: float, until: float) -> None:
     """A round of a choice within its turn, and what no fleet of it costs less than by then."""
     turn = choice.turn * (until - start)
     choice.turn *= 2
@@ -129,7 +129,7 @@ class _Best:
     found: Found | None = None
     usd: float = math.inf
 
-    def offer(self, choice: _Choice, found: Found | None) -> None:
+    def offer(self, choice: Choice, found: Found | None) -> None:
         """A fleet of a choice that passed."""
         assert found is not None
         usd = cost_of(choice.part.reduced, found.fleet)

@@ -135,11 +135,10 @@ def reduce(
             Shape(shape.accelerators, reduced_degrees(shape, counted), shape.all_degrees) for shape in shapes
         ]
         kept = _undominated(problem, columns, kept, shapes, shape_of, in_stock, enough, classes, dict(free))
+    alike = _kind_classes(problem, [columns[i] for i in kept], places)
     picked = [
-        Picked(
-            columns[i], shapes[shape_of[i]], shape_of[i], _kind_class(problem, columns[i], places), bound[i]
-        )
-        for i in kept
+        Picked(columns[i], shapes[shape_of[i]], shape_of[i], klass, bound[i])
+        for i, klass in zip(kept, alike, strict=True)
     ]
     merge = merge and problem.budget_usd_per_hour is None and not any(c.usd_per_request for c in columns)
     return assembled(problem, picked, demands, rates, free, places, merge=merge)
@@ -247,17 +246,18 @@ def _coupling_classes(problem: Problem, columns: list[Column], places: Places) -
     looked_at = {day.lose for day in problem.contingencies if day.lose not in (None, INSTANCE)}
     looked_at |= {kind for kind, _ in problem.most_distinct}
     kinds = sorted(kind for kind in looked_at if kind is not None)
+    alike = _kind_classes(problem, columns, places)
+    return [(klass, _groups(column, kinds)) for column, klass in zip(columns, alike, strict=True)]
+
+
+def _kind_classes(problem: Problem, columns: list[Column], places: Places) -> list[object]:
+    """What must be equal, besides the shape, for the instances of two columns to share their load freely."""
+    doubted = sorted({day.doubted_kind for day in problem.contingencies if day.doubted})
     return [
-        (_kind_class(problem, column, places), tuple(tuple(sorted(column.group(kind))) for kind in kinds))
+        (places.place(column.location), column.usd_per_request, _groups(column, doubted))
         for column in columns
     ]
 
 
-def _kind_class(problem: Problem, column: Column, places: Places) -> object:
-    """What must be equal, besides the shape, for the instances of two columns to share their load freely."""
-    doubted = sorted({day.doubted_kind for day in problem.contingencies if day.doubted})
-    return (
-        places.place(column.location),
-        column.usd_per_request,
-        tuple(tuple(sorted(column.group(kind))) for kind in doubted),
-    )
+def _groups(column: Column, kinds: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(sorted(column.group(kind))) for kind in kinds)
