@@ -10,6 +10,7 @@ import re
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -214,6 +215,51 @@ def test_an_interrupted_recommendation_ends_in_one_line(home: Path, library: str
     assert b"Traceback" not in err, err[-600:]
     assert (running.returncode, out) == (130, b"")
     assert len(err.strip().splitlines()) == 1, err
+
+
+def test_an_interrupt_waits_until_the_module_that_loads_is_there(tmp_path: Path, home: Path) -> None:
+    """A compiled module that is interrupted while it loads may print a traceback of its own and abort."""
+    lines = ("import os, signal, time", "os.kill(os.getpid(), signal.SIGINT)", "time.sleep(0.3)")
+    module = "\n".join((*lines, "print('loaded', flush=True)"))
+    (tmp_path / "loads_slowly.py").write_text(module)
+    script = (
+        "import sys, time; from advisor.cli import app as command\n"
+        f"sys.path.append({str(tmp_path)!r})\n"
+        "def work():\n    import loads_slowly\n    time.sleep(20)\n    print('never')\n"
+        "command.app = work\ncommand.main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        cwd=ROOT,
+        env=environment(home),
+        timeout=15,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (130, b"loaded\n")
+    assert done.stderr == b"advisor: interrupted, nothing was written\n"
+
+
+def test_what_a_library_makes_of_an_interrupt_is_still_an_interrupt(home: Path) -> None:
+    """DuckDB ends its query with an error of its own, which names no cause."""
+    script = (
+        "import os, signal; from advisor.cli import app as command\n"
+        "def work():\n"
+        "    try:\n        os.kill(os.getpid(), signal.SIGINT)\n"
+        "    except KeyboardInterrupt:\n        pass\n"
+        "    raise RuntimeError('Query interrupted')\n"
+        "command.app = work\ncommand.main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        cwd=ROOT,
+        env=environment(home),
+        timeout=15,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (130, b"")
+    assert done.stderr == b"advisor: interrupted, nothing was written\n"
 
 
 def test_two_at_once_give_the_same_answer(home: Path) -> None:
