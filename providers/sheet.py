@@ -1,14 +1,12 @@
-"""The user's own price sheet as a provider: its rows that stand on their own become offers.
+"""The user's own price sheet as a provider.
 
-A row needs a region, an accelerator and their number for that. Rows without (and adjustments) only change the
-price of offers that others list: ``advisor.catalog.adjust.priced_by`` does so. Both read the sheet with
-``advisor.sheet``.
+The sheet itself goes along: what others list is priced by it (``advisor.refresh.own_prices``). Rows that
+state a region, an accelerator and their number are offers as well, for where nobody lists such a thing.
 """
 
 from __future__ import annotations
 
 import tomllib
-from decimal import Decimal
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -18,16 +16,14 @@ from advisor.domain import Availability, Offer
 from advisor.errors import InputFileError, MissingCredentials, UnknownName
 from advisor.provider import Answer, Aspect, Collected, Fetch, Ledger, Scope, Unseen, collected, reporter
 from advisor.sheet.prices import ANY
-from advisor.sheet.read import parse_sheet
-from advisor.sheet.rows import sheet_text
-from advisor.units import decimal_text
+from advisor.sheet.read import parse_sheet, sheet_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
     from advisor.provider import Reading
-    from advisor.sheet.prices import SheetPrice
+    from advisor.sheet.prices import PriceSheet, SheetPrice
 
 NAME: Final = "sheet"
 VARIABLE: Final = "ADVISOR_SHEET"
@@ -75,62 +71,67 @@ class Sheet:
         payload = answer.payload
         if not isinstance(payload, dict):
             raise InputFileError(VARIABLE, "", type(payload).__name__, "a file and its text")
-        reading = parse_prices(str(payload["file"]), str(payload["text"]), scope, answer.said_at(now))
+        sheet = parse_sheet(str(payload["file"]), str(payload["text"]))
+        reading = own_offers(sheet, scope, answer.said_at(now))
         seen = {priced.offer.region for priced in reading.offers}
-        reporter()(regions=len(seen), rows=len(reading.offers))
+        reporter()(regions=len(seen), rows=len(sheet.prices))
         unseen = [
             Unseen(Aspect.AVAILABILITY, None, "a price sheet tells no stock"),
             Unseen(Aspect.QUOTA, None, "a price sheet tells no quota"),
         ]
-        return collected(NAME, [reading], answers=[answer], now=now, unseen=unseen, regions_done=sorted(seen))
+        return collected(
+            NAME, [reading], answers=[answer], now=now, unseen=unseen, regions_done=sorted(seen), sheet=sheet
+        )
 
 
-def parse_prices(file: str, text: str, scope: Scope, now: datetime) -> Reading:
-    """Rows that stand on their own as offers; the others, and those not in force, as rejections.
+def own_offers(sheet: PriceSheet, scope: Scope, now: datetime) -> Reading:
+    """Rows that stand on their own as offers; those not in force as rejections.
 
     Raises:
-        InputFileError: a field is not what it must be, or names an accelerator nobody knows.
+        InputFileError: a row names an accelerator nobody knows.
     """
     known = accelerator_ids()
     ledger = Ledger(NAME)
-    for price in parse_sheet(file, text).prices:
-        _refuse_unknown_accelerator(file, price, known)
+    for price in sheet.prices:
+        _refuse_unknown_accelerator(sheet.file, price, known)
         if not scope.covers_market(price.market) or not _wanted(scope, price):
             continue
-        subject = f"{price.provider}:{price.instance_type} ({price.place})"
-        region = None if price.region == ANY else price.region
-        usd_per_hour = price.instance_usd_per_hour(price.accelerators)
+        offer = _offer(sheet.file, price, now)
         if not price.in_force(now):
             detail = f"valid from {price.valid_from or 'always'} until {price.valid_until or 'always'}"
+            subject = f"{price.provider}:{price.instance_type} ({price.place})"
+            region = None if price.region == ANY else price.region
             ledger.reject("not_in_force", subject, detail, region, price.market)
-        elif (
-            region is None or price.accelerator is None or price.accelerators is None or usd_per_hour is None
-        ):
-            detail = "no region, accelerator or number of them: it prices only offers that others list"
-            ledger.reject("other", subject, detail, region, price.market)
-        else:
-            offer = Offer(
-                provider=price.provider,
-                region=region,
-                zone=price.zone,
-                instance_type=price.instance_type,
-                market=price.market,
-                usd_per_hour=usd_per_hour,
-                accelerator=price.accelerator,
-                accelerators=price.accelerators,
-                vcpus=price.vcpus,
-                memory_gib=None if price.memory_gib is None else float(price.memory_gib),
-                availability=Availability.UNKNOWN,
-                availability_basis="a price sheet tells no stock",
-                price_basis="manual",
-                collected_at=now,
-                source=price.source or file,
-                licence=None,
-                interruption=None,
-                flags=_flags(price),
-            )
-            ledger.offer(offer, _evidence(file, price))
+        elif offer is not None:
+            ledger.offer(offer, price.evidence(sheet.file))
     return ledger.reading()
+
+
+def _offer(file: str, price: SheetPrice, now: datetime) -> Offer | None:
+    """What the row offers by itself; None where it does not say what and where."""
+    usd_per_hour = price.instance_usd_per_hour(price.accelerators)
+    if price.region == ANY or price.accelerator is None or price.accelerators is None or usd_per_hour is None:
+        return None
+    return Offer(
+        provider=price.provider,
+        region=price.region,
+        zone=price.zone,
+        instance_type=price.instance_type,
+        market=price.market,
+        usd_per_hour=usd_per_hour,
+        accelerator=price.accelerator,
+        accelerators=price.accelerators,
+        vcpus=price.vcpus,
+        memory_gib=None if price.memory_gib is None else float(price.memory_gib),
+        availability=Availability.UNKNOWN,
+        availability_basis="a price sheet tells no stock",
+        price_basis="manual",
+        collected_at=now,
+        source=price.source or file,
+        licence=None,
+        interruption=None,
+        flags=_flags(price),
+    )
 
 
 def _wanted(scope: Scope, price: SheetPrice) -> bool:
@@ -144,17 +145,6 @@ def _flags(price: SheetPrice) -> tuple[str, ...]:
         "vcpu_memory_unknown": price.vcpus is None or price.memory_gib is None,
     }
     return tuple(sorted(flag for flag, holds in flags.items() if holds))
-
-
-def _evidence(file: str, price: SheetPrice) -> dict[str, object]:
-    """The row as the sheet states it."""
-    fields = {name: getattr(price, name) for name in price.__slots__}
-    said = {
-        name: decimal_text(value) if isinstance(value, Decimal) else str(value)
-        for name, value in fields.items()
-        if value is not None
-    }
-    return {"file": file, **said}
 
 
 @lru_cache(maxsize=1)

@@ -144,9 +144,10 @@ SELECT provider, region, zone, instance_type, market,
        CAST(make_timestamp(epoch_us(collected_at)) AS DATE) AS observed_until,
        source, licence, filename, usd_per_hour AS usd
 FROM read_parquet({files}, filename = true, union_by_name = true)
-WHERE NOT list_contains(string_split(flags, ';'), 'estimated_price')
+WHERE NOT list_has_any(string_split(flags, ';'), ['estimated_price', 'overridden'])
 """
-"""Superseded rows were true on their day and count; an estimate was nobody's price."""
+"""Superseded rows were true on their day and count; an estimate, or a list price under one's own, was not
+paid."""
 
 _CHOSEN: Final = """
 SELECT provider, region, zone, instance_type, market, usd, valid_from, observed_until, source, licence,

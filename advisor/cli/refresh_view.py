@@ -60,7 +60,7 @@ def summarised(
         "notes": [_finding(finding) for finding in verdict.notes],
         "moves": _moves(result),
         "quotas": {"found": len(result.quotas)},
-        "warnings": [*warnings, *said],
+        "warnings": [*warnings, *said, *result.warnings],
         "snapshot": None
         if path is None
         else {"id": path.stem, "path": str(path), "offers": len(result.offers), "bytes": path.stat().st_size},
@@ -72,8 +72,9 @@ def summarised(
 def _provider(outcome: Outcome, result: RefreshResult) -> dict[str, Any]:
     collected = outcome.collected
     counts = result.counts.get(outcome.provider, Counts())
-    unusable = result.unusable[outcome.provider]
-    rejections = outcome.rejections + Counter({"malformed_item": unusable} if unusable else {})
+    rejections = outcome.rejections + Counter(
+        rejection.reason for rejection in result.rejections if rejection.provider == outcome.provider
+    )
     return {
         "provider": outcome.provider,
         "state": outcome.state.value,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import sys
 from decimal import Decimal
 from enum import Enum, auto
@@ -70,13 +71,41 @@ def read_bytes(path: Path, max_bytes: int, what: str) -> bytes:
         what: the file is, with its article, for the message.
 
     Raises:
-        InputFileError: it cannot be read, or is longer than ``max_bytes``.
+        InputFileError: it cannot be read, is no file, or is longer than ``max_bytes``.
     """
+    require_file(path)
     try:
         with path.open("rb") as stream:
             return read_stream(stream, str(path), max_bytes, what)
+    except OSError as error:
+        raise _unreadable(str(path), error) from error
+
+
+def require_file(path: Path) -> None:
+    """Refuse what would block, never end, or is no file at all.
+
+    What a shell hands over (``<(command)``, ``/dev/stdin``) is a pipe somebody writes to: it may be read.
+
+    Raises:
+        InputFileError: it is not there, or is a folder, a named pipe, a device or a socket.
+    """
+    try:
+        mode = path.stat().st_mode
     except (OSError, ValueError) as error:  # ValueError: a NUL byte in the path
         raise _unreadable(str(path), error) from error
+    if not (stat.S_ISREG(mode) or str(path).startswith(_FROM_SHELL)):
+        kind = _NOT_FILES.get(stat.S_IFMT(mode), "no file")
+        raise InputFileError(str(path), "", kind, "a readable file is needed")
+
+
+_FROM_SHELL: Final = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
+_NOT_FILES: Final = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe (FIFO)",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
 
 
 def read_stream(stream: IO[bytes], name: str, max_bytes: int, what: str) -> bytes:

@@ -18,20 +18,21 @@ if TYPE_CHECKING:
 Record = TypeVar("Record", bound=BaseModel)
 
 
-def check(model: type[Record], data: object, file: str) -> Record:
-    """The document as a record.
+def check(model: type[Record], data: object, file: str, within: str = "") -> Record:
+    """The document, or the part of it that stands ``within`` (``line 4``), as a record.
 
     Raises:
         InputFileError: the first field that is wrong, by path, with its value and what is allowed.
     """
     if not isinstance(data, dict):
-        raise InputFileError(file, "", data, _mapping(model))
+        raise InputFileError(file, within, data, _mapping(model))
     try:
         return model.model_validate(data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
     place = [part for part in first["loc"] if not (isinstance(part, str) and part.startswith("("))]
-    raise InputFileError(file, field_path(place), _value(first), _allowed(model, place, first)) from None
+    field = ", ".join(filter(None, (within, field_path(place))))
+    raise InputFileError(file, field, _value(first), _allowed(model, place, first)) from None
 
 
 def field_path(place: Sequence[str | int]) -> str:
@@ -48,14 +49,19 @@ def _value(error: Any) -> object:
 
 
 def _mapping(model: type[BaseModel]) -> str:
-    return f"a mapping with the keys {', '.join(model.model_fields)}"
+    return f"a mapping with the keys {', '.join(fields_of(model))}"
+
+
+def fields_of(model: type[BaseModel]) -> tuple[str, ...]:
+    """Names of the fields that a file may hold: those not excluded are ours."""
+    return tuple(name for name, field in model.model_fields.items() if not field.exclude)
 
 
 def _allowed(model: type[BaseModel], place: list[str | int], error: Any) -> str:
     """What the field's description says is allowed, else pydantic's own words."""
     owner, description = _described(model, place)
     if error["type"] == "extra_forbidden":
-        return f"no such field; known here: {', '.join(owner.model_fields)}"
+        return f"no such field; known here: {', '.join(fields_of(owner))}"
     message = str(error["msg"]).removeprefix("Value error, ")
     if error["type"] == "value_error":
         return message

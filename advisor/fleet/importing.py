@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from advisor.documents import decoded, parse, read_bytes
 from advisor.documents.records import check
+from advisor.documents.table import csv_rows
 from advisor.domain import Market
 from advisor.errors import InputFileError
 from advisor.fleet.fleet import Fleet, HeldLine, Unrecognised, merged
@@ -21,7 +22,6 @@ from advisor.fleet.found import ON_DEMAND, Found, Unread
 from advisor.fleet.kubernetes import is_node_list, read_nodes
 from advisor.fleet.skypilot import is_sky_status, read_sky_status
 from advisor.fleet.terraform import is_terraform, read_terraform
-from advisor.sheet.rows import csv_rows
 from advisor.text import printable
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _rows(text: str, name: str) -> Iterator[Found]:
         filled = {key: str(value).strip() for key, value in cells.items() if str(value).strip()}
         count = filled.get("instances", "")
         given = filled | ({"instances": int(count)} if count.isascii() and count.isdigit() else {})
-        record = check(LineRecord, given, f"{name}: {place}")
+        record = check(LineRecord, given, name, place)
         yield Found(
             what=place,
             provider=record.provider,

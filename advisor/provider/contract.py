@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from advisor.domain import Market, Offer, QuotaLimit
+    from advisor.sheet.prices import PriceSheet
 
 GLOBAL_REGION: Final = "global"
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
@@ -31,6 +32,7 @@ REJECTION_REASONS: Final[dict[str, str]] = {
     "malformed_item": "a field the row cannot do without is missing or not what it should be",
     "fetch_failed": "one of several requests failed; what the others brought is kept",
     "answered_from_cache": "the provider failed; an older answer stands in, with its old time stamp",
+    "not_listed": "it prices only what others list, and nobody lists it",
     "other_product": "a price of something else: another system, service, tier or kind of contract",
     "reservation_term": "a price of a whole reserved term, not of an hour",
     "foreign_currency": "not stated in US dollars",
@@ -157,6 +159,7 @@ class Collected:
     regions_done: tuple[str, ...]  #: regions that answered, sorted
     warnings: tuple[str, ...] = ()  #: sentences
     retries: int = 0  #: requests repeated
+    sheet: PriceSheet | None = None  #: the user's own prices of what others list too
 
     def __post_init__(self) -> None:
         missing = [priced.offer.id for priced in self.offers if priced.evidence_digest not in self.evidence]

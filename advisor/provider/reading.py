@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from advisor.domain import Market, Offer, QuotaLimit
+    from advisor.sheet.prices import PriceSheet
 
 
 class Ledger:
@@ -66,6 +67,7 @@ def collected(
     quotas: Iterable[QuotaLimit] = (),
     unseen: Iterable[Unseen] = (),
     regions_done: Iterable[str] = (),
+    sheet: PriceSheet | None = None,
 ) -> Collected:
     """Everything read, as one result. Two prices for one offer are a conflict, never the first one (W8)."""
     readings, answers = tuple(readings), tuple(answers)
@@ -85,6 +87,7 @@ def collected(
         regions_done=tuple(sorted(set(regions_done))),
         warnings=tuple(dict.fromkeys(warnings)),
         retries=sum(answer.retries for answer in answers),
+        sheet=sheet,
     )
 
 

@@ -15,7 +15,7 @@ brought replaces rows one by one:
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from advisor.catalog.freshness import MANUAL_BASIS
@@ -61,6 +61,9 @@ class Counts:
     def brought(self) -> int:
         """Rows that were fetched now."""
         return self.new + self.changed + self.same
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
 
 
 def merge(previous: Sequence[Offer], outcomes: Iterable[Outcome], scope: Scope) -> Merged:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from advisor.refresh.collecting import Outcome, Patience, State, collect_all
-from advisor.refresh.merging import count, merge, settle
+from advisor.refresh.merging import Counts, count, merge, settle
+from advisor.refresh.own_prices import Overlay, as_listed, without_listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from advisor.catalog.snapshot import Snapshot
     from advisor.domain import Offer, QuotaLimit
     from advisor.errors import AdvisorError
-    from advisor.provider import Provider, Scope
+    from advisor.provider import Provider, Rejection, Scope
     from advisor.refresh.collecting import Listener
-    from advisor.refresh.merging import Counts
 
 EXIT_DONE: Final = 0
 EXIT_PARTIAL: Final = 5
@@ -35,7 +34,7 @@ class Gate(Protocol):
     def __call__(
         self,
         offers: Sequence[Offer],
-        previous: Snapshot | None,
+        previous: Sequence[Offer],
         now: datetime,
         accept: Collection[str],
         gone: Collection[str],
@@ -50,7 +49,7 @@ def gate_of(facts: Facts) -> Gate:
 
     def gate(
         offers: Sequence[Offer],
-        previous: Snapshot | None,
+        previous: Sequence[Offer],
         now: datetime,
         accept: Collection[str],
         gone: Collection[str],
@@ -76,7 +75,8 @@ class RefreshResult:
     previous: Snapshot | None
     fresh: int  #: rows that were fetched now
     named: frozenset[str] = frozenset()  #: providers the user asked for by name
-    unusable: Counter[str] = field(default_factory=Counter)  #: rows no snapshot can hold, per adapter
+    rejections: tuple[Rejection, ...] = ()  #: what only came to light with the last snapshot at hand
+    warnings: tuple[str, ...] = ()  #: sentences
 
     @property
     def quotas(self) -> tuple[QuotaLimit, ...]:
@@ -102,6 +102,10 @@ class RefreshResult:
             excused = outcome.state is State.NOT_SET_UP and not wanted
             if outcome.state is not State.DONE and not excused:
                 sentences.append(f"{outcome.provider}: {outcome.why}")
+        if self.rejections and not self.is_anything_new:
+            first, more = self.rejections[0], len(self.rejections) - 1
+            others = f" (and {more} more)" if more else ""
+            sentences.append(f"{first.provider}: {first.detail}{others}")
         for words, findings, counts in (
             ("holds back", self.verdict.held, True),
             ("refuses", self.verdict.refused, strict),
@@ -138,20 +142,28 @@ def refresh(
     they are, time stamps included.
     """
     outcomes = collect_all(providers, scope, now, patience=patience, listener=listener, clock=clock)
-    held = previous.offers if previous else ()
-    merged = merge(held, outcomes, scope)
+    published = previous.offers if previous else ()
+    listed = as_listed(published)
+    outcomes = without_listed(outcomes, listed)
+    merged = merge(listed, outcomes, scope)
     rows = [offer for _, offer in merged.brought.values()]
-    verdict = gate(rows, previous, now, accept, {offer.id for offer in merged.gone})
-    offers = settle(held, merged, verdict)
+    verdict = gate(rows, listed, now, accept, {offer.id for offer in merged.gone})
+    offers = settle(listed, merged, verdict)
+    overlay = Overlay(published, outcomes, scope, now)
+    laid = overlay.laid(offers, lambda own, said: gate(own, said, now, accept, ()))
+    counts = count(listed, offers, merged, [outcome.provider for outcome in outcomes])
+    if overlay.adapter:
+        counts[overlay.adapter] = counts.get(overlay.adapter, Counts()) + laid.counts
     return RefreshResult(
         now=now,
         outcomes=outcomes,
-        counts=count(held, offers, merged, [outcome.provider for outcome in outcomes]),
-        verdict=verdict,
-        offers=offers,
-        evidence=merged.evidence,
+        counts=counts,
+        verdict=verdict + laid.verdict,
+        offers=laid.offers,
+        evidence={**merged.evidence, **laid.evidence},
         previous=previous,
-        fresh=len(verdict.passed),
+        fresh=len(verdict.passed) + laid.counts.brought,
         named=frozenset(named),
-        unusable=Counter(rejection.provider for rejection in merged.rejections),
+        rejections=(*merged.rejections, *laid.rejections),
+        warnings=laid.warnings,
     )

@@ -85,6 +85,7 @@ FLAGS: Final = {
     "marketplace_median": "median over the offers of a marketplace on one day",
     "not_offered": "priced, but the provider's offerings do not list type, zone or market there",
     "not_sold_this_way": "priced, but sold only as spot, flex-start or reservation",
+    "overridden": "a price sheet states another price, which is paid",
     "per_gpu_price": "the provider states a price per GPU; the offer is one GPU",
     "retired": "retired by the provider",
     "secure_cloud": "hosts in data centres, as against community hosts",

@@ -161,7 +161,7 @@ def test_a_bad_row_is_refused_by_line_and_field(tmp_path: Path, row: str, field:
 
     with pytest.raises(InputFileError, match="line 2") as refused:
         import_fleet(path, None, frozenset())
-    assert refused.value.field == field
+    assert refused.value.field == f"line 2, {field}"
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from advisor.catalog.facts import Facts, load_facts
 from advisor.catalog.gate import Verdict, judge
-from advisor.catalog.snapshot import Snapshot
-from advisor.domain import Availability, Market, Offer, SnapshotInfo
+from advisor.domain import Availability, Market, Offer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -73,20 +72,13 @@ def an_l4(**given: Any) -> Offer:
     return an_offer(**(shape | size | given))
 
 
-def last_weeks(offers: Iterable[Offer]) -> Snapshot:
-    """A snapshot of offers as they were a week ago."""
+def last_weeks(offers: Iterable[Offer]) -> tuple[Offer, ...]:
+    """Offers as they were a week ago."""
     from dataclasses import replace
 
-    old = tuple(
+    return tuple(
         replace(offer, collected_at=LAST_WEEK) if offer.collected_at == NOW else offer for offer in offers
     )
-    return a_snapshot(old, LAST_WEEK)
-
-
-def a_snapshot(offers: Sequence[Offer], created_at: datetime = NOW) -> Snapshot:
-    """A snapshot that was never a file."""
-    name = f"{created_at:%Y-%m-%d}-000000000000"
-    return Snapshot(SnapshotInfo(name, name, len(offers), created_at, False), tuple(offers), "test")
 
 
 @lru_cache
@@ -95,10 +87,9 @@ def facts() -> Facts:
     return load_facts()
 
 
-def judged(candidate: Sequence[Offer], before: Iterable[Offer] | None = None, **options: Any) -> Verdict:
+def judged(candidate: Sequence[Offer], before: Iterable[Offer] = (), **options: Any) -> Verdict:
     """The verdict on rows of today, by default on the very first refresh."""
-    previous = None if before is None else last_weeks(before)
-    return judge(candidate, previous, facts(), NOW, **options)
+    return judge(candidate, last_weeks(before), facts(), NOW, **options)
 
 
 def said(verdict: Verdict) -> dict[str, tuple[str, str]]:

@@ -11,7 +11,6 @@ from gate_builders import (
     LAST_WEEK,
     NOW,
     REGIONS,
-    a_snapshot,
     a_spot,
     an_l4,
     an_offer,
@@ -311,7 +310,7 @@ def test_accepting_one_price_does_not_accept_the_next() -> None:
 
 def test_what_was_accepted_and_published_is_not_asked_again() -> None:
     odd = an_offer(region="sa-east-1", usd_per_hour="140")
-    published = a_snapshot([replace(offer, collected_at=LAST_WEEK) for offer in (*in_regions(), odd)])
+    published = [replace(offer, collected_at=LAST_WEEK) for offer in (*in_regions(), odd)]
     assert judge([*in_regions(), odd], published, facts(), NOW).held == ()
 
 

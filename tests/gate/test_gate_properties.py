@@ -39,9 +39,9 @@ some_rows = st.lists(offers, max_size=12)
 
 
 @settings(max_examples=150, deadline=None)
-@given(candidate=some_rows, before=st.none() | some_rows)
+@given(candidate=some_rows, before=some_rows)
 def test_any_rows_are_judged_and_every_one_of_them_is_accounted_for(
-    candidate: list[Offer], before: list[Offer] | None
+    candidate: list[Offer], before: list[Offer]
 ) -> None:
     verdict = judged(candidate, before)
     out = [finding.offer for finding in (*verdict.refused, *verdict.held) if finding.offer is not None]
@@ -54,18 +54,14 @@ def test_any_rows_are_judged_and_every_one_of_them_is_accounted_for(
 
 
 @settings(max_examples=60, deadline=None)
-@given(candidate=some_rows, before=st.none() | some_rows)
-def test_the_same_rows_judged_twice_get_the_same_verdict(
-    candidate: list[Offer], before: list[Offer] | None
-) -> None:
+@given(candidate=some_rows, before=some_rows)
+def test_the_same_rows_judged_twice_get_the_same_verdict(candidate: list[Offer], before: list[Offer]) -> None:
     assert judged(candidate, before) == judged(candidate, before)
 
 
 @settings(max_examples=80, deadline=None)
-@given(candidate=some_rows, before=st.none() | some_rows)
-def test_whatever_is_held_passes_once_it_is_accepted(
-    candidate: list[Offer], before: list[Offer] | None
-) -> None:
+@given(candidate=some_rows, before=some_rows)
+def test_whatever_is_held_passes_once_it_is_accepted(candidate: list[Offer], before: list[Offer]) -> None:
     first = judged(candidate, before)
     again = judged(candidate, before, accept=frozenset(finding.confirm_id for finding in first.held))
     assert again.held == ()

@@ -11,7 +11,7 @@ from conftest import NOW
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advisor.catalog.adjust import adjusted, overridden, priced_by
+from advisor.catalog.adjust import priced_by
 from advisor.domain import Availability, Market, Offer
 from advisor.errors import InputFileError, MissingCredentials
 from advisor.provider import Aspect, Scope
@@ -80,9 +80,9 @@ def test_rows_that_stand_on_their_own_are_offers_the_others_are_told():
     acme = found["acme:eu-1/eu-1a:h100x8:spot"]
     assert acme.flags == ("per_gpu_price", "vcpu_memory_unknown")
     assert acme.source == "Acme, quote 7"
-    (rejection,) = result.rejections
-    assert rejection.subject == "aws:p5.48xlarge (line 4)"
-    assert "prices only offers that others list" in rejection.detail
+    assert result.rejections == ()
+    assert result.sheet is not None
+    assert len(result.sheet.prices) == 3  # that of every region prices what others list
     assert {unseen.what for unseen in result.unseen} == {Aspect.AVAILABILITY, Aspect.QUOTA}
 
 
@@ -149,7 +149,7 @@ def test_an_accelerator_nobody_knows_is_refused_with_near_names():
         ({"usd_per_hour": "-3"}, "above 0"),
         ({"usd_per_hour": "NaN"}, "plain number"),
         ({"usd_per_hour": "1e3"}, "plain number"),
-        ({"usd_per_hour": "$12.50"}, "plain number"),
+        ({"usd_per_hour": "€12.50"}, "plain number"),  # W24
         ({"usd_per_hour": "12.50 EUR"}, "plain number"),  # W24
         ({"usd_per_hour": '"1,250"'}, "plain number"),
         ({"usd_per_hour": "12.50", "currency": "EUR"}, "currency: 'EUR' .*USD"),  # W24
@@ -157,7 +157,7 @@ def test_an_accelerator_nobody_knows_is_refused_with_near_names():
         ({"usd_per_accelerator_hour": "2"}, "exactly one of"),
         ({"market": "reserved"}, "market: 'reserved' .*one of on_demand, spot"),
         ({"market": ""}, "one of on_demand, spot"),
-        ({"region": ""}, "region: None .*must be given"),
+        ({"region": ""}, "region: None .*is required"),
         ({"region": "us-*"}, "region id, or \\* for every region"),
         ({"region": "*", "zone": "a"}, "blank where region is \\*"),
         ({"provider": "=cmd()"}, "provider: '=cmd\\(\\)'"),
@@ -196,21 +196,27 @@ def test_a_table_that_is_none_is_refused(text, said):
     ("text", "said"),
     [
         ("- 1", "a mapping with the keys"),
-        ("prices: 5", "prices: 'str' .*a list"),
+        ("prices: 5", "prices: '5' .*a list"),
         ("prices: [5]", r"prices\[0\]"),
-        ("price: []", "known keys"),
+        ("price: []", "no such field; known here: prices, adjustments, currency"),
         ("currency: EUR\nprices: []", "currency: 'EUR'"),
         ("prices: [", "must be YAML"),
         ("prices: &a []\nadjustments: *a", "aliases"),
         ("prices: []\nprices: []", "there twice"),
-        ("prices: [{usd_per_hour: [1]}]", r"prices\[0\], usd_per_hour: .*a single value"),
+        (
+            "prices: [{provider: a, instance_type: b, region: c, market: spot, usd_per_hour: [1]}]",
+            r"prices\[0\], usd_per_hour: \['1'\] .*dollars above 0",
+        ),
         ("adjustments: [{provider: aws, market: '*'}]", r"adjustments\[0\], percent: .*exactly one of"),
         ("adjustments: [{provider: aws, market: '*', percent: -1, usd_per_hour: 1}]", "exactly one of"),
         ("adjustments: [{provider: aws, market: '*', percent: -100}]", "above -100"),
         ("adjustments: [{provider: aws, market: '*', percent: 12%}]", "above -100"),
-        ("adjustments: [{market: '*', percent: 1}]", "provider: None .*must be given"),
+        ("adjustments: [{market: '*', percent: 1}]", "provider: None .*is required"),
         ("adjustments: [{provider: aws, percent: 1}]", "market: None"),
-        ("adjustments: [{provider: aws, market: '*', percent: 1, rate: 2}]", "rate: '2' .*known fields"),
+        (
+            "adjustments: [{provider: aws, market: '*', percent: 1, rate: 2}]",
+            "rate: '2' .*no such field; known here: ",
+        ),
         ("!!python/object/apply:os.system [true]", "a mapping|must be YAML"),
     ],
 )
@@ -233,6 +239,15 @@ def test_two_prices_for_two_times_are_no_repetition():
     sheet = parse_sheet("quote.csv", rows)
     assert [price.usd_per_hour for price in sheet.prices if price.in_force(NOW)] == [10]
     assert sheet.prices[1].valid_from == date(2027, 1, 1)
+
+
+def test_headers_and_cells_as_vendors_write_them_are_read_where_they_can_mean_one_thing_only():
+    text = (
+        "Provider,Instance Type,Region,Market,USD per hour,Currency\n"
+        'AWS,p5.48xlarge,us-east-1,On-Demand,"$1,055.04",USD\n'
+    )
+    (price,) = parse_sheet("quote.csv", text).prices
+    assert (price.id, str(price.usd_per_hour)) == ("aws:us-east-1:p5.48xlarge:on_demand", "1055.04")
 
 
 def test_a_yaml_number_keeps_every_digit():
@@ -278,11 +293,11 @@ def test_other_markets_zones_and_types_keep_the_list_price():
 
 def test_the_price_of_a_region_wins_over_the_price_of_all():
     rows = "provider,instance_type,region,market,usd_per_hour\nazure,X,*,spot,1\nazure,X,eastus,spot,2\n"
-    prices = parse_sheet("q.csv", rows).prices
+    sheet = parse_sheet("q.csv", rows)
     listed = [
         an_offer(instance_type="X", market=Market.SPOT, region=region) for region in ("eastus", "westus")
     ]
-    assert [str(offer.usd_per_hour) for offer in overridden(listed, prices, NOW)] == ["2", "1"]
+    assert [str(offer.usd_per_hour) for offer in priced_by(listed, sheet, NOW)] == ["2", "1"]
 
 
 @pytest.mark.parametrize(
@@ -314,7 +329,7 @@ adjustments:
 def test_adjustments_stack_in_the_written_order_and_are_told():
     sheet = parse_sheet("deal.yaml", STACK)
     listed = [an_offer(usd_per_hour=Decimal(10)), an_offer(usd_per_hour=Decimal(10), market=Market.SPOT)]
-    on_demand, spot = adjusted(listed, sheet.adjustments, NOW)
+    on_demand, spot = priced_by(listed, sheet, NOW)
     assert (str(on_demand.usd_per_hour), on_demand.price_basis) == (
         "8.85",  # 10 x 0.88 + 0.05
         "list, -12% (EDP 2026), +0.05 USD/h",
@@ -328,8 +343,8 @@ def test_adjustments_stack_in_the_written_order_and_are_told():
 
 def test_the_order_matters():
     sheet = parse_sheet("deal.yaml", STACK)
-    backwards = tuple(reversed(sheet.adjustments))
-    (offer,) = adjusted([an_offer(usd_per_hour=Decimal(10))], backwards, NOW)
+    backwards = replace(sheet, adjustments=sheet.adjustments[::-1])
+    (offer,) = priced_by([an_offer(usd_per_hour=Decimal(10))], backwards, NOW)
     assert str(offer.usd_per_hour) == "8.844"  # (10 + 0.05) x 0.88
 
 
@@ -367,9 +382,9 @@ def test_stacked_percentages_are_their_product_in_any_order(percents):
     product = Decimal(1000)
     for percent in percents:
         product *= 1 + percent / 100
-    for stack in (sheet.adjustments, tuple(reversed(sheet.adjustments))):
+    for stack in (sheet, replace(sheet, adjustments=sheet.adjustments[::-1])):
         try:
-            (offer,) = adjusted([an_offer(usd_per_hour=Decimal(1000))], stack, NOW)
+            (offer,) = priced_by([an_offer(usd_per_hour=Decimal(1000))], stack, NOW)
         except InputFileError:
             assert product < Decimal("0.00000001") * 100**6
             continue

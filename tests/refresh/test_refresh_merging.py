@@ -202,7 +202,7 @@ def test_a_superseded_price_leaves_when_the_live_one_is_fetched_again():
 def test_a_row_no_snapshot_can_hold_exactly_is_left_out_and_counted(given):
     result = refreshed([], saying(today(instance_type="odd", **given), today()))
     assert sorted(rows(result)) == ["acme:r1:small:on_demand"]
-    assert result.unusable == {"acme": 1}
+    assert [(one.provider, one.reason) for one in result.rejections] == [("acme", "malformed_item")]
 
 
 IDS = st.sets(st.tuples(st.sampled_from("ab"), st.sampled_from(["r1", "r2"]), st.sampled_from("xyz")))

@@ -46,6 +46,14 @@ class Verdict:
     held: tuple[Finding, ...]  #: one per row; its old row, if any, stays with its old stamp
     notes: tuple[Finding, ...]  #: repairs, acceptances and remarks
 
+    def __add__(self, other: Verdict) -> Verdict:
+        return Verdict(
+            self.passed + other.passed,
+            self.refused + other.refused,
+            self.held + other.held,
+            self.notes + other.notes,
+        )
+
 
 def confirm_id(*parts: object) -> str:
     """Eight hex digits that stand for exactly this finding: another price is another id."""

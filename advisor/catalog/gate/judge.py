@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from advisor.catalog.facts import Facts
-    from advisor.catalog.snapshot import Snapshot
     from advisor.domain import Offer
 
     Detector = Callable[[View], Iterator[Finding]]
@@ -86,7 +85,7 @@ DETECTORS: Final[dict[str, Detector]] = {
 
 def judge(
     candidate: Sequence[Offer],
-    previous: Snapshot | None,
+    previous: Sequence[Offer],
     facts: Facts,
     now: datetime,
     *,
@@ -98,7 +97,7 @@ def judge(
 
     Args:
         candidate: what the providers brought; rows kept from before may be among them.
-        previous: the snapshot in force; None on the very first refresh.
+        previous: the rows in force; none on the very first refresh.
         facts: which accelerators there are.
         now: no stamp may be later.
         accept: held rows that may pass: confirm ids, offer ids, or shell patterns of offer ids
@@ -107,7 +106,7 @@ def judge(
         covers: whether the candidate set out to bring a row like this one; a refresh of one region must not
             count the others as vanished. A provider and market without any row are never expected.
     """
-    before = {row.id: row for row in map(Row, previous.offers if previous else ()) if is_measure(row.offer)}
+    before = {row.id: row for row in map(Row, previous) if is_measure(row.offer)}
     bench = _Bench(candidate)
     offered = frozenset(row.place for row in bench.live.values())
     for stage in STAGES:

@@ -12,6 +12,7 @@ from advisor.units import decimal_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from decimal import Decimal
 
 _OWN_TYPE_FACTOR: Final = 2.5
 """On-demand prices of one type lie at 0.65 to 1.60 times their median over regions (2,640 rows shipped)."""
@@ -39,7 +40,9 @@ def w3_per_gpu_price(view: View) -> Iterator[Finding]:
     market), or of four or more at exactly 1/n of its own last price (within 2 %). Held instead: half the
     last price for two or three, which a real cut may be; and spot and marketplaces, where a bargain is
     possible (there only from four up: offers on Vast halve every week). In all prices shipped there is none.
+    Held as well: a price the user typed in that is 1/n of the price it would stand for.
     """
+    yield from _own_price_per_accelerator(view)
     cheapest = _cheapest_by_count(view)
     for row in view.doubtful:
         count = row.offer.accelerators
@@ -48,11 +51,7 @@ def w3_per_gpu_price(view: View) -> Iterator[Finding]:
         change = view.change(row)
         action = Action.REFUSE if row.is_list else Action.HOLD
         is_few = count < 4
-        if (
-            change is not None
-            and abs(change * float(count) - 1) < 0.02
-            and not (is_few and row.is_live_stock)
-        ):
+        if _is_one_nth(change, count) and not (is_few and row.is_live_stock):
             said = f"${row.usd:.4g} is 1/{decimal_text(count)} of last time's: the price of one accelerator?"
             yield view.finding("W3", row, Action.HOLD if is_few else action, said)
             continue
@@ -63,6 +62,19 @@ def w3_per_gpu_price(view: View) -> Iterator[Finding]:
             said = f"{many} accelerators for ${row.usd:.4g}, {few} cost ${other.usd:.4g}"
             said += f" ({other.offer.instance_type})"
             yield view.finding("W3", row, action, said)
+
+
+def _own_price_per_accelerator(view: View) -> Iterator[Finding]:
+    for row in view.rows:
+        count = row.offer.accelerators
+        if row.is_manual and count >= 2 and _is_one_nth(view.change(row), count):
+            part = f"1/{decimal_text(count)} of ${view.before[row.id].usd:.4g}"
+            said = f"your ${row.usd:.4g} is {part}: the price of one accelerator?"
+            yield view.finding("W3", row, Action.HOLD, said)
+
+
+def _is_one_nth(change: float | None, count: Decimal) -> bool:
+    return change is not None and abs(change * float(count) - 1) < 0.02
 
 
 def _chip_place(row: Row) -> tuple[str, str, str | None, str, Market]:
