@@ -13,25 +13,25 @@ import os
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from advisor.catalog.freshness import ON_DEMAND_LIMIT, SPOT_LIMIT
 from advisor.documents import parse, read_text
-from advisor.documents.records import check
-from advisor.errors import InputFileError, StaleSnapshot
+from advisor.documents.records import NOT_YES_OR_NO, check
+from advisor.errors import InputFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
-
-    from advisor.catalog.freshness import Freshness
 
 FILE = "config.yaml"
 _MAX_BYTES = 2**20
 _DAY = timedelta(days=1)
-
-_DAYS = "a number of days above 0, at most 3650"
-_Days = Annotated[float, Field(gt=0, le=3650, allow_inf_nan=False, description=_DAYS)]
+_Days = Annotated[
+    float,
+    Field(gt=0, le=3650, allow_inf_nan=False, description="a number of days above 0, at most 3650"),
+    NOT_YES_OR_NO,
+]
 
 
 class Settings(BaseModel):
@@ -42,13 +42,6 @@ class Settings(BaseModel):
     max_age_on_demand_days: _Days = ON_DEMAND_LIMIT / _DAY
     max_age_spot_days: _Days = SPOT_LIMIT / _DAY
     on_stale: Literal["warn", "refuse"] = Field(default="warn", description="warn or refuse")
-
-    @field_validator("max_age_on_demand_days", "max_age_spot_days", mode="before")
-    @classmethod
-    def _no_yes_or_no(cls, value: object) -> object:
-        if isinstance(value, bool):
-            raise ValueError(_DAYS)
-        return value
 
     @property
     def on_demand_limit(self) -> timedelta:
@@ -67,43 +60,18 @@ def load_settings(home: Path, environ: Mapping[str, str] = os.environ) -> Settin
     Raises:
         InputFileError: the file or a variable holds something that is not allowed.
     """
-    written = _from_file(home / FILE)
     variables = {name: f"ADVISOR_{name.upper()}" for name in Settings.model_fields}
     given = {name: text for name, key in variables.items() if (text := environ.get(key, "").strip())}
     try:
         check(Settings, given, "environment")
     except InputFileError as error:
         raise InputFileError("environment", variables[error.field], error.value, error.allowed) from None
-    return Settings.model_validate(written | given)
-
-
-def check_freshness(lines: Iterable[Freshness], settings: Settings) -> tuple[str, ...]:
-    """A warning per provider and market whose prices are stale; the lines must be made with the same limits.
-
-    Raises:
-        StaleSnapshot: some are, and ``on_stale`` is ``refuse``.
-    """
-    warnings = tuple(
-        f"{line.provider} {line.market.value}: the oldest price is {(line.age_hours or 0) / 24:.0f} days old,"
-        f" the limit is {line.limit_hours / 24:g}"
-        for line in lines
-        if line.state == "stale"
-    )
-    if warnings and settings.on_stale == "refuse":
-        raise StaleSnapshot(
-            f"{warnings[0]}{f' (and {len(warnings) - 1} more)' if len(warnings) > 1 else ''}; run"
-            " `advisor refresh`, or set on_stale: warn (ADVISOR_ON_STALE=warn)"
-        )
-    return warnings
+    return Settings.model_validate(_from_file(home / FILE) | given)
 
 
 def _from_file(path: Path) -> dict[str, Any]:
     """The settings that the file holds; none where there is no file."""
-    try:
-        text = read_text(path, _MAX_BYTES, "a settings file")
-    except InputFileError as error:
-        if isinstance(error.__cause__, FileNotFoundError):
-            return {}
-        raise
-    document = parse(text, str(path), "yaml")
+    if not path.exists():
+        return {}
+    document = parse(read_text(path, _MAX_BYTES, "a settings file"), str(path), "yaml")
     return check(Settings, {} if document is None else document, str(path)).model_dump(exclude_unset=True)

@@ -12,12 +12,12 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from advisor.catalog.quota import GLOBAL
 from advisor.catalog.reservations import Reservation
 from advisor.documents import Scalars, decoded, kind_of, parse, read_bytes
-from advisor.documents.records import check
+from advisor.documents.records import NOT_YES_OR_NO, check
 from advisor.domain import QuotaLimit, QuotaUnit
 from advisor.errors import InputFileError, UnknownName
 from advisor.units import MAX_USD_PER_HOUR, decimal_text
@@ -40,7 +40,8 @@ MAX_INSTANCES: Final = 1_000_000
 
 _RESERVED_PRICE: Final = f"dollars per hour of one instance, above 0 and at most {MAX_USD_PER_HOUR:,}"
 _UNITS: Final = f"a number of units from 0 to {MAX_UNITS:,}"
-_Units = Annotated[Decimal, Field(ge=0, le=MAX_UNITS, allow_inf_nan=False)]
+_Units = Annotated[Decimal, Field(ge=0, le=MAX_UNITS, allow_inf_nan=False), NOT_YES_OR_NO]
+_Dollars = Annotated[Decimal, Field(gt=0, le=MAX_USD_PER_HOUR, allow_inf_nan=False), NOT_YES_OR_NO]
 _Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -60,13 +61,6 @@ class _QuotaLine(BaseModel):
         default=Decimal(0), description=f"{_UNITS}: those already taken; free is limit - used"
     )
 
-    @field_validator("limit", "used", mode="before")
-    @classmethod
-    def _no_yes_or_no(cls, value: object) -> object:
-        if isinstance(value, bool):
-            raise ValueError(_UNITS)
-        return value
-
 
 class _ReservationLine(BaseModel):
     """Capacity already held: reserved instances, a capacity reservation, machines of one's own."""
@@ -82,17 +76,8 @@ class _ReservationLine(BaseModel):
     instances: int = Field(
         ge=1, le=MAX_INSTANCES, strict=True, description=f"a whole number from 1 to {MAX_INSTANCES:,}"
     )
-    usd_per_hour_each: Decimal = Field(
-        gt=0, le=MAX_USD_PER_HOUR, allow_inf_nan=False, description=_RESERVED_PRICE
-    )
+    usd_per_hour_each: _Dollars = Field(description=_RESERVED_PRICE)
     until: date | None = Field(default=None, description="the last day, as YYYY-MM-DD; absent: no end")
-
-    @field_validator("usd_per_hour_each", mode="before")
-    @classmethod
-    def _no_yes_or_no(cls, value: object) -> object:
-        if isinstance(value, bool):
-            raise ValueError(_RESERVED_PRICE)
-        return value
 
 
 class _AccountFile(BaseModel):

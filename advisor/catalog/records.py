@@ -1,7 +1,7 @@
 """Fact files as records: one row or table becomes one dataclass, and a wrong field is named.
 
 Columns are the fields of the dataclass; others are notes for maintainers and stay unread. Blank or absent is
-unknown, lists in a CSV cell are separated by ``;``.
+unknown, lists in a CSV cell are separated by ``;``. Why not pydantic's: ADR 10.
 """
 
 from __future__ import annotations

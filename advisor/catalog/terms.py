@@ -13,10 +13,10 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from advisor.documents import Scalars, kind_of, parse, read_text
-from advisor.documents.records import check
+from advisor.documents.records import NOT_YES_OR_NO, check
 from advisor.errors import InputFileError
 from advisor.units import MAX_USD_PER_HOUR
 
@@ -34,6 +34,10 @@ _USD: Final = f"dollars per hour of one instance, above 0 and at most {MAX_USD_P
 _MONTHS: Final = f"a number of months above 0 and at most {MAX_MONTHS}; a week is 0.23"
 _UPFRONT: Final = "a share from 0 to 1 of the whole price, paid at the start"
 _CAPACITY: Final = "true or false: it draws on no on-demand quota; absent: true for capacity_block only"
+_Percent = Annotated[Decimal, Field(gt=0, lt=100, allow_inf_nan=False), NOT_YES_OR_NO]
+_Dollars = Annotated[Decimal, Field(gt=0, le=MAX_USD_PER_HOUR, allow_inf_nan=False), NOT_YES_OR_NO]
+_Months = Annotated[Decimal, Field(gt=0, le=MAX_MONTHS, allow_inf_nan=False), NOT_YES_OR_NO]
+_Share = Annotated[Decimal, Field(ge=0, le=1, allow_inf_nan=False), NOT_YES_OR_NO]
 _Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -60,14 +64,10 @@ class _TermLine(BaseModel):
     regions: list[_Name] = Field(
         default_factory=list, description="a list of region ids or globs; absent: every region"
     )
-    percent_off_on_demand: Decimal | None = Field(
-        default=None, gt=0, lt=100, allow_inf_nan=False, description=_PERCENT
-    )
-    usd_per_hour_each: Decimal | None = Field(
-        default=None, gt=0, le=MAX_USD_PER_HOUR, allow_inf_nan=False, description=_USD
-    )
-    term_months: Decimal = Field(gt=0, le=MAX_MONTHS, allow_inf_nan=False, description=_MONTHS)
-    upfront_share: Decimal = Field(default=Decimal(0), ge=0, le=1, allow_inf_nan=False, description=_UPFRONT)
+    percent_off_on_demand: _Percent | None = Field(default=None, description=_PERCENT)
+    usd_per_hour_each: _Dollars | None = Field(default=None, description=_USD)
+    term_months: _Months = Field(description=_MONTHS)
+    upfront_share: _Share = Field(default=Decimal(0), description=_UPFRONT)
     most_instances: int | None = Field(
         default=None,
         ge=0,
@@ -78,15 +78,6 @@ class _TermLine(BaseModel):
     capacity: bool | None = Field(default=None, strict=True, description=_CAPACITY)
     source: _Name = Field(description="where the figure comes from: a quote, a page, a contract")
     quoted_on: date = Field(description="the day it was quoted, as YYYY-MM-DD")
-
-    @field_validator(
-        "percent_off_on_demand", "usd_per_hour_each", "term_months", "upfront_share", mode="before"
-    )
-    @classmethod
-    def _no_yes_or_no(cls, value: object) -> object:
-        if isinstance(value, bool):
-            raise ValueError("a number, not true or false")
-        return value
 
     @model_validator(mode="after")
     def _one_price(self) -> _TermLine:

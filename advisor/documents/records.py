@@ -5,9 +5,10 @@ What is allowed is said by the field's description, so descriptions say what may
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
+from pydantic_core import PydanticCustomError
 
 from advisor.errors import InputFileError
 from advisor.text import printable
@@ -16,6 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Record = TypeVar("Record", bound=BaseModel)
+
+
+def _refuse_yes_or_no(value: object) -> object:
+    if isinstance(value, bool):
+        raise PydanticCustomError("yes_or_no", "a number, not true or false")
+    return value
+
+
+NOT_YES_OR_NO: Final = BeforeValidator(_refuse_yes_or_no)
+"""Last in a number's annotation: pydantic takes true for 1."""
 
 
 def check(model: type[Record], data: object, file: str, within: str = "") -> Record:

@@ -11,10 +11,10 @@ import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from advisor.documents import Scalars, decoded, kind_of, parse, read_bytes
-from advisor.documents.records import check
+from advisor.documents.records import NOT_YES_OR_NO, check
 from advisor.domain import Market
 from advisor.errors import InputFileError
 from advisor.fleet.fleet import Fleet, HeldLine, Unrecognised, merged
@@ -30,6 +30,7 @@ MAX_INSTANCES: Final = 1_000_000
 """Above any fleet there is: a larger figure is a slip."""
 
 _Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+_Dollars = Annotated[Decimal, Field(gt=0, le=MAX_USD_PER_HOUR, allow_inf_nan=False), NOT_YES_OR_NO]
 _Words = Annotated[str, Field(max_length=2000)]
 _MARKETS: Final = ", ".join(market.value for market in Market)
 _DOLLARS: Final = f"dollars per hour of one instance, above 0 and at most {MAX_USD_PER_HOUR:,}"
@@ -50,16 +51,7 @@ class LineRecord(_Record):
     instances: int = Field(
         ge=1, le=MAX_INSTANCES, strict=True, description=f"a whole number from 1 to {MAX_INSTANCES:,}"
     )
-    usd_per_hour_each: Decimal | None = Field(
-        default=None, gt=0, le=MAX_USD_PER_HOUR, allow_inf_nan=False, description=_DOLLARS
-    )
-
-    @field_validator("usd_per_hour_each", mode="before")
-    @classmethod
-    def _no_yes_or_no(cls, value: object) -> object:
-        if isinstance(value, bool):
-            raise ValueError(_DOLLARS)
-        return value
+    usd_per_hour_each: _Dollars | None = Field(default=None, description=_DOLLARS)
 
     def held(self) -> HeldLine:
         """As the room has it."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,7 +29,7 @@ from advisor.documents.records import check, field_path
 from advisor.errors import InputFileError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     from advisor.documents import Kind
 
@@ -154,6 +156,30 @@ def test_a_pipe_is_read_within_the_same_bound(tmp_path: Path) -> None:
             read_bytes(tmp_path / f"/dev/fd/{end}", 9, "a note")
     finally:
         os.close(end)
+
+
+def a_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [(os.mkfifo, "a named pipe (FIFO)"), (os.mkdir, "a folder"), (a_socket, "a socket")],
+)
+def test_what_is_no_file_is_named_and_never_waited_for(
+    tmp_path: Path, make: Callable[[Path], None], kind: str
+) -> None:
+    make(tmp_path / "a.yaml")
+    with pytest.raises(InputFileError) as refused:
+        read_document(tmp_path / "a.yaml", "a note")
+    assert str(refused.value) == f"{tmp_path}/a.yaml: {kind}; a readable file is needed"
+
+
+@pytest.mark.parametrize("device", ["/dev/null", "/dev/zero"])
+def test_a_device_is_named(device: str) -> None:
+    with pytest.raises(InputFileError, match=f"{device}: a device; a readable file is needed"):
+        read_bytes(Path(device), 10, "a note")
 
 
 @pytest.mark.parametrize("name", ["absent.yaml", ".", "nul\0.yaml", "x" * 5000])

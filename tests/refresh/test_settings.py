@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from refresh_builders import NOW, an_offer
+from typer.testing import CliRunner
 
-from advisor.catalog.freshness import freshness
-from advisor.domain import Market
+from advisor.cli.app import app
 from advisor.errors import InputFileError, StaleSnapshot
-from advisor.settings import Settings, check_freshness, load_settings
+from advisor.settings import Settings, load_settings
 
 
 def settings_of(tmp_path, text: str, **environ: str) -> Settings:
@@ -58,21 +57,13 @@ def test_a_slip_in_the_environment_is_told_by_the_variables_name(tmp_path):
         load_settings(tmp_path, {"ADVISOR_ON_STALE": "maybe"})
 
 
-def lines(settings: Settings, **given):
-    offers = [an_offer(**given), an_offer(provider="other", collected_at=NOW)]
-    return freshness(
-        offers, NOW, on_demand_limit=settings.on_demand_limit, spot_limit=settings.spot_limit
-    )  # fmt: skip
-
-
-def test_stale_prices_warn_or_refuse_as_configured():
-    nine_days = {"collected_at": NOW - timedelta(days=9), "market": Market.SPOT}
-    warn = Settings()
-    assert check_freshness(lines(warn, **nine_days), warn) == (
-        "acme spot: the oldest price is 9 days old, the limit is 7",
-    )
-    refuse = Settings(on_stale="refuse")
-    with pytest.raises(StaleSnapshot, match=r"acme spot: the oldest price is 9 days old.*advisor refresh"):
-        check_freshness(lines(refuse, **nine_days), refuse)
-    patient = Settings(on_stale="refuse", max_age_spot_days=10)
-    assert check_freshness(lines(patient, **nine_days), patient) == ()
+def test_a_fleet_at_stale_prices_is_refused_where_the_user_wants_that(tmp_path, monkeypatch):
+    monkeypatch.setenv("ADVISOR_HOME", str(tmp_path))
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1796083200")  # 2026-12-01: the shipped prices are of October
+    asked = ["recommend", "--region", "aws:us-east-1", "--market", "on_demand"]
+    assert CliRunner().invoke(app, asked).exit_code == 0
+    (tmp_path / "config.yaml").write_text("on_stale: refuse\n")
+    with pytest.raises(StaleSnapshot, match="stale prices"):
+        CliRunner().invoke(app, asked, catch_exceptions=False)
+    monkeypatch.setenv("ADVISOR_ON_STALE", "warn")
+    assert CliRunner().invoke(app, asked).exit_code == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from advisor.documents import require_file
 from advisor.errors import InputFileError
 from advisor.profiles.importers import (
     aibrix,
@@ -70,6 +71,7 @@ def read_file(path: Path) -> Reading:
     Raises:
         InputFileError: it cannot be read, or see :func:`read_text`.
     """
+    require_file(path)
     try:
         with path.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
