@@ -29,10 +29,10 @@ import yaml
 
 from advisor.catalog.facts import load_facts
 from advisor.errors import PlanningError
-from advisor.export.hcl_text import Block, hcl
 from advisor.export.order import Facts, split_shape
 from advisor.export.skypilot import CLOUDS, shape
 from advisor.export.targets import Target, export
+from advisor.export.terraform_json import terraform_json
 from advisor.plan.read import read_plan
 
 if TYPE_CHECKING:
@@ -182,17 +182,18 @@ def stand_in_catalog(plan: Plan, folder: Path) -> None:
 
 
 def terraform(root: Path) -> Iterator[Verdict]:
-    """Syntax and layout by `terraform fmt`; `terraform validate` where the providers can be installed."""
+    """The configuration as `terraform init` reads it; `terraform validate` where there are providers."""
     tool = shutil.which("terraform") or shutil.which("tofu")
-    for path in sorted(root.glob("terraform/*/main.tf")):
+    for path in sorted(root.glob("terraform/*/main.tf.json")):
         name = str(path.relative_to(root))
         if tool is None:
             yield Verdict("terraform", name, "not run", "neither terraform nor tofu is installed")
             continue
         version = json.loads(run([tool, "version", "-json"]).stdout or "{}").get("terraform_version", "?")
-        said = run([tool, "fmt", "-check", "-diff", str(path)])
-        yield Verdict(f"terraform {version} fmt -check", name, _outcome(said), said.stdout[:200].strip())
-        began = run([tool, f"-chdir={path.parent}", "init", "-backend=false", "-input=false"])
+        began = run([tool, f"-chdir={path.parent}", "init", "-backend=false", "-input=false", "-no-color"])
+        read = not began.returncode or "Failed to query available provider packages" in began.stderr
+        fault = "" if read else began.stderr.strip()[:200]
+        yield Verdict(f"terraform {version} init, reading", name, "failed" if fault else "ok", fault)
         if began.returncode:
             yield Verdict(
                 f"terraform {version} validate", name, "not run", "its providers cannot be installed"
@@ -226,7 +227,7 @@ def terraform_strings(root: Path) -> Iterator[Verdict]:
         return
     texts = [one + other for one in ODD_TEXTS for other in ("", *ODD_TEXTS)]
     folder.mkdir(exist_ok=True)
-    (folder / "main.tf").write_text(hcl([], [Block("output", ("said",), {"value": texts})]))
+    (folder / "main.tf.json").write_text(terraform_json(texts, {"output": {"said": {"value": texts}}}))
     run([tool, "init", "-input=false"], cwd=folder)
     run([tool, "apply", "-auto-approve", "-input=false"], cwd=folder)
     said = run([tool, "output", "-json", "said"], cwd=folder).stdout
@@ -241,38 +242,30 @@ def _outcome(said: subprocess.CompletedProcess[str]) -> str:
 def terraform_arguments(root: Path, tools: Path) -> Iterator[Verdict]:
     """Every argument and block is one the provider has, and none it demands is missing."""
     schemas = provider_schemas(tools)
-    for path in sorted(root.glob("terraform/*/main.tf")):
+    for path in sorted(root.glob("terraform/*/main.tf.json")):
         name = str(path.relative_to(root))
-        try:
-            import hcl2
-        except ImportError:
-            yield Verdict("provider schema", name, "not run", "python-hcl2 is not installed")
-            return
         if not schemas:
             yield Verdict("provider schema", name, "not run", "no @cdktf packages in --tools")
             continue
-        faults = list(argument_faults(hcl2.loads(path.read_text()), schemas))
+        faults = list(argument_faults(json.loads(path.read_text()), schemas))
         yield Verdict("provider schema", name, "failed" if faults else "ok", "; ".join(faults))
 
 
 def argument_faults(document: dict[str, Any], schemas: dict[str, Any]) -> Iterator[str]:
     """What the resources of a parsed module have that their schema does not, or lack that it demands."""
-    for entry in document.get("resource", []):
-        for kind, named in entry.items():
-            for body in named.values():
-                yield from _faults(body, schemas[kind.strip('"')], kind.strip('"'))
+    for kind, named in document.get("resource", {}).items():
+        for body in named.values():
+            yield from _faults(body, schemas[kind], kind)
 
 
 def _faults(body: dict[str, Any], schema: dict[str, Any], place: str) -> Iterator[str]:
-    given = {key for key in body if not key.startswith("__")} - {"provider", "lifecycle"}
+    given = body.keys() - {"//", "provider", "lifecycle"}
     yield from (f"{place}: no such argument: {key}" for key in sorted(given - schema["all"].keys()))
     yield from (f"{place}: {key} is required" for key in sorted(set(schema["required"]) - given))
     for key in given & schema["all"].keys():
         inner = schema["all"][key]
-        blocks = body[key] if isinstance(body[key], list) else []
         if inner is not None:
-            for block in blocks:
-                yield from _faults(block, inner, f"{place}.{key}")
+            yield from _faults(body[key], inner, f"{place}.{key}")
 
 
 def provider_schemas(tools: Path) -> dict[str, Any]:

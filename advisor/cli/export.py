@@ -15,7 +15,7 @@ from advisor.text import printable
 if TYPE_CHECKING:
     from advisor.export.bundle import Bundle
 
-_FILE_ENDINGS = (".yaml", ".yml", ".tf", ".json")
+_FILE_ENDINGS = (".yaml", ".yml", ".tf", ".json")  # .tf.json ends in .json
 
 
 def export(
@@ -57,8 +57,8 @@ def export(
 
 
 def _write_file(bundle: Bundle, output: Path, to: Target, *, force: bool) -> None:
-    ending, found = TARGETS[to].ending, output.suffix.casefold().replace(".yml", ".yaml")
-    if found != ending:
+    ending, name = TARGETS[to].ending, output.name.casefold()
+    if not name.endswith((ending, ending.replace(".yaml", ".yml"))):
         raise UsageError(f"-o {output}: files of {to.value} end in {ending}; a folder takes any name")
     if output.is_file() and not force:
         raise UsageError(f"{output} is there already; --force replaces it")

@@ -10,11 +10,10 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
-from advisor.export.bundle import Bundle, File
+from advisor.export.bundle import Bundle, yaml_file
 from advisor.export.cluster import NO_LABELS, PROVIDERS, by_place, misfit, plan_figures
 from advisor.export.order import dns_label, heading, keep, left_out_notes, sift
 from advisor.export.serving import FIRST_PORT, not_served
-from advisor.export.yaml_text import Note, documents
 from advisor.text import printable
 
 if TYPE_CHECKING:
@@ -45,8 +44,8 @@ def gateway(order: Order) -> Bundle:
         pools = [_pool(order, line, stand) for line, stand in stands]
         routes = _routes(order, [stand for _, stand in stands])
         head = heading(order, "Inference gateway", f"For a cluster in {place}; beside --to kubernetes.")
-        head += left_out_notes(left_out)
-        files.append(File(f"{dns_label(place)}.gateway.yaml", documents(head, *pools, *routes)))
+        head += [_sends(stand) for _, stand in stands] + left_out_notes(left_out)
+        files.append(yaml_file(f"{dns_label(place)}.gateway.yaml", head, *pools, *routes))
     return Bundle(tuple(files), tuple(left_out), FILL_IN if files else ())
 
 
@@ -84,20 +83,21 @@ def _route(order: Order, stands: list[Stand], *, several: bool) -> dict[str, Any
     }
 
 
-def _backends(stands: Sequence[Stand]) -> list[Any]:
+def _backends(stands: Sequence[Stand]) -> list[dict[str, Any]]:
     weights = shares([stand.requests_per_s for stand in stands])
     return [
-        Note(
-            (f"{stand.requests_per_s:.6g} requests/s, {stand.allocation.replicas} replicas",),
-            {
-                "group": "inference.networking.k8s.io",
-                "kind": "InferencePool",
-                "name": stand.name,
-                "weight": weight,
-            },
-        )
+        {
+            "group": "inference.networking.k8s.io",
+            "kind": "InferencePool",
+            "name": stand.name,
+            "weight": weight,
+        }
         for stand, weight in zip(stands, weights, strict=True)
     ]
+
+
+def _sends(stand: Stand) -> str:
+    return f"{stand.name}: {stand.requests_per_s:.6g} requests/s, {stand.allocation.replicas} replicas"
 
 
 def shares(rates: Sequence[float]) -> list[int]:

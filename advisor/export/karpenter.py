@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from advisor.export.bundle import Bundle, File
+from advisor.export.bundle import Bundle, yaml_file
 from advisor.export.cluster import accelerator_resource, by_place, misfit, node_selector, plan_figures
 from advisor.export.order import dns_label, heading, held, keep, left_out_notes, price_note, sift
-from advisor.export.yaml_text import Note, documents
 from advisor.units import decimal_text
 
 if TYPE_CHECKING:
@@ -22,6 +21,9 @@ NOT_AWS: Final = "only Karpenter on AWS is written"
 PRIVATE_BASIS: Final = "manual"
 """``price_basis`` of prices from the user's own price list."""
 NODE_CLASS: Final = "advisor"
+TO_FILL_IN: Final = (
+    "EC2NodeClass: put in the role of the nodes, and the tags of the cluster's subnets and security groups."
+)
 FILL_IN: Final = ("in EC2NodeClass: role, and CLUSTER_NAME in the two selectors",)
 
 
@@ -36,7 +38,7 @@ def karpenter(order: Order) -> Bundle:
         head = heading(order, "Karpenter node pools", f"For a cluster in {place}.")
         head += [price_note(line.purchase) for line in lines]
         objects = (_node_class(), *pools, *overlays)
-        files.append(File(f"{dns_label(place)}.yaml", documents([*head, *notes], *objects)))
+        files.append(yaml_file(f"{dns_label(place)}.yaml", [*head, TO_FILL_IN, *notes], *objects))
     return Bundle(tuple(files), tuple(left_out), FILL_IN if files else ())
 
 
@@ -47,13 +49,12 @@ def _node_class() -> dict[str, Any]:
         "kind": "EC2NodeClass",
         "metadata": {"name": NODE_CLASS},
         "spec": {
-            "role": Note(("Role of the nodes, and tags of the cluster's subnets and security groups.",),
-                         "KarpenterNodeRole-CLUSTER_NAME"),
+            "role": "KarpenterNodeRole-CLUSTER_NAME",
             "amiSelectorTerms": [{"alias": "al2023@latest"}],
             "subnetSelectorTerms": [discovery],
             "securityGroupSelectorTerms": [discovery],
         },
-    }  # fmt: skip
+    }
 
 
 def _requirements(line: Line) -> list[dict[str, Any]]:

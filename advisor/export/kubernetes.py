@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from advisor.export.bundle import Bundle, File
+from advisor.export.bundle import Bundle, yaml_file
 from advisor.export.cluster import (
     NO_LABELS,
     PREFIX,
@@ -22,7 +22,6 @@ from advisor.export.cluster import (
 )
 from advisor.export.order import dns_label, heading, keep, left_out_notes, price_note, sift
 from advisor.export.serving import FIRST_PORT, IMAGE, arguments, checkpoint_note, not_served, weights
-from advisor.export.yaml_text import Note, documents
 
 if TYPE_CHECKING:
     from advisor.export.order import Line, Order, Stand
@@ -46,8 +45,13 @@ def kubernetes(order: Order) -> Bundle:
         objects = [one for line in lines for stand in line.stands for one in _objects(order, line, stand)]
         head = heading(order, "Kubernetes manifests", f"For a cluster in {place}.")
         head += [price_note(line.purchase) for line in lines]
-        files.append(File(f"{dns_label(place)}.yaml", documents([*head, *notes], *objects)))
+        head += [words for line in lines for stand in line.stands for words in _on_weights(stand)]
+        files.append(yaml_file(f"{dns_label(place)}.yaml", [*head, *notes], *objects))
     return Bundle(tuple(files), tuple(left_out), FILL_IN if files else ())
+
+
+def _on_weights(stand: Stand) -> list[str]:
+    return [f"{stand.name}: {words}" for words in checkpoint_note(stand.service)]
 
 
 def _objects(order: Order, line: Line, stand: Stand) -> list[dict[str, Any]]:
@@ -82,13 +86,12 @@ def _pod(order: Order, line: Line, stand: Stand) -> dict[str, Any]:
     resource = accelerator_resource(line, order.facts)
     wanted = {resource: str(stand.allocation.tensor_parallel)}
     command = ["--model", weights(stand.service, order.facts), *arguments(stand, order.facts)]
-    noted = checkpoint_note(stand.service)
     token = {"name": "huggingface", "key": "token", "optional": True}
     probe = {"httpGet": {"path": "/health", "port": FIRST_PORT}, "periodSeconds": 10}
     container = {
         "name": "vllm",
         "image": IMAGE,
-        "args": Note(noted, command) if noted else command,
+        "args": command,
         "env": [{"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": token}}],
         "ports": [{"name": "http", "containerPort": FIRST_PORT}],
         "resources": {"limits": wanted, "requests": wanted},

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from advisor.export.bundle import Bundle, File, LeftOut
+from advisor.documents.yaml_text import Script
+from advisor.export.bundle import Bundle, File, LeftOut, yaml_file
 from advisor.export.order import heading, held, keep, left_out_notes, price_note, sift, split_shape
 from advisor.export.serving import arguments, checkpoint_note, not_served, seats, shell, weights
-from advisor.export.yaml_text import Note, Script, documents
 from advisor.text import printable
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from advisor.export.order import Line, Order
     from advisor.export.serving import Seat
-    from advisor.plan.plan import Purchase
+    from advisor.plan.plan import Purchase, ServiceLine
 
 CLOUDS: Final = ("aws", "azure", "gcp", "lambda", "nebius", "runpod")
 """Providers whose instance types SkyPilot calls by the name we do; RunPod's it calls :data:`RUNPOD`."""
@@ -63,7 +63,7 @@ def skypilot_tasks(order: Order) -> Bundle:
         files.append((line, placed))
     notes = left_out_notes(left_out)
     return Bundle(
-        tuple(File(f"{line.name}.sky.yaml", _task(order, line, placed, notes)) for line, placed in files),
+        tuple(_task(order, line, placed, notes) for line, placed in files),
         tuple(left_out),
         FILL_IN,
     )
@@ -84,61 +84,68 @@ def unnamed(line: Line) -> str | None:
     return None if shape(line.purchase) else NOT_NAMED
 
 
-def resources(line: Line) -> Note:
-    """The one way to get the line, with its price."""
+def candidate(line: Line) -> dict[str, Any]:
+    """The one way to get the line."""
     purchase = line.purchase
     machine, chip, count = split_shape(shape(purchase) or "")
     infra = [purchase.provider, *([] if purchase.region == ANYWHERE else [purchase.region])]
-    comments = [price_note(purchase)]
-    if purchase.zone is not None and purchase.provider == "aws":
-        comments.append(
-            f"planned in zone {purchase.zone}; SkyPilot takes your account's name of it as a third part"
-        )
-    elif purchase.zone is not None:
+    if purchase.zone is not None and purchase.provider != "aws":
         infra.append(purchase.zone)
     wanted: dict[str, Any] = {"infra": "/".join(map(printable, infra)), "instance_type": machine}
     if chip is not None:
         wanted["accelerators"] = f"{chip.removeprefix('nvidia-tesla-').upper()}:{count}"
     wanted["use_spot"] = purchase.market.value == "spot"
-    return Note(tuple(comments), wanted)
+    return wanted
 
 
-def environment(line: Line, order: Order) -> dict[str, Any]:
+def candidate_notes(line: Line) -> list[str]:
+    """What the line costs, and the zone SkyPilot cannot be told."""
+    notes, zone = [price_note(line.purchase)], line.purchase.zone
+    if zone is not None and line.purchase.provider == "aws":
+        notes.append(f"planned in zone {zone}; SkyPilot takes your account's name of it as a third part")
+    return notes
+
+
+def environment(line: Line, order: Order) -> dict[str, str]:
     """What the user may change: weights by service, the engine's version, the hub's token."""
-    services = {stand.service.name: stand.service for stand in line.stands}
-    values: dict[str, Any] = {"VLLM_VERSION": "", "HF_TOKEN": ""}
-    for number, service in enumerate(services.values()):
-        name = "MODEL" if len(services) == 1 else f"MODEL_{number}"
-        noted = checkpoint_note(service)
-        text = weights(service, order.facts)
-        values[name] = Note(noted, text) if noted else text
-    return values
+    models = {name: weights(service, order.facts) for name, service in _models(line).items()}
+    return {"VLLM_VERSION": "", "HF_TOKEN": "", **models}
 
 
-def _task(order: Order, line: Line, placed: Sequence[Sequence[Seat]], notes: list[str]) -> str:
+def environment_notes(line: Line) -> list[str]:
+    """What to know of the weights."""
+    return [f"{name}: {words}" for name, one in _models(line).items() for words in checkpoint_note(one)]
+
+
+def _models(line: Line) -> dict[str, ServiceLine]:
+    """The line's services by the variables that name their weights."""
+    services = list({stand.service.name: stand.service for stand in line.stands}.values())
+    if len(services) == 1:
+        return {"MODEL": services[0]}
+    return {f"MODEL_{number}": service for number, service in enumerate(services)}
+
+
+def _task(order: Order, line: Line, placed: Sequence[Sequence[Seat]], notes: list[str]) -> File:
     most = max(len(here) for here in placed)
-    models = {stand.service.name: number for number, stand in enumerate(_first_of_each(line))}
+    models = {service.name: variable for variable, service in _models(line).items()}
     wanted = {
         "ports": "8000" if most == 1 else f"8000-{7999 + most}",
-        "any_of": [resources(line)],
+        "any_of": [candidate(line)],
     }
     task = {
         "name": line.name,
         "num_nodes": line.purchase.instances,
         "resources": wanted,
         "envs": environment(line, order),
-        "setup": Script((SETUP,)),
-        "run": Script(tuple(_run(order, placed, models))),
+        "setup": Script(f"{SETUP}\n"),
+        "run": Script("".join(f"{words}\n" for words in _run(order, placed, models))),
     }
-    head = heading(order, "SkyPilot task", f"sky launch -c {line.name} {line.name}.sky.yaml")
-    return documents([*head, *notes], task)
+    name = f"{line.name}.sky.yaml"
+    head = heading(order, "SkyPilot task", f"sky launch -c {line.name} {name}")
+    return yaml_file(name, [*head, *candidate_notes(line), *environment_notes(line), *notes], task)
 
 
-def _first_of_each(line: Line) -> list[Any]:
-    return list({stand.service.name: stand for stand in line.stands}.values())
-
-
-def _run(order: Order, placed: Sequence[Sequence[Seat]], models: dict[str, int]) -> list[str]:
+def _run(order: Order, placed: Sequence[Sequence[Seat]], models: dict[str, str]) -> list[str]:
     """Each node starts its own replicas and ends when the first of them does."""
     by_work: dict[tuple[str, ...], list[int]] = {}
     for rank, here in enumerate(placed):
@@ -154,9 +161,9 @@ def _run(order: Order, placed: Sequence[Sequence[Seat]], models: dict[str, int])
     return [*lines, "esac", "wait -n"]
 
 
-def _start(order: Order, seat: Seat, models: dict[str, int]) -> str:
+def _start(order: Order, seat: Seat, models: dict[str, str]) -> str:
     degree = seat.stand.allocation.tensor_parallel
     devices = ",".join(str(seat.first_accelerator + offset) for offset in range(degree))
-    model = "MODEL" if len(models) == 1 else f"MODEL_{models[seat.stand.service.name]}"
+    model = models[seat.stand.service.name]
     flags = shell(arguments(seat.stand, order.facts, port=seat.port))
     return f'CUDA_VISIBLE_DEVICES={devices} vllm serve "${model}" {flags} &'

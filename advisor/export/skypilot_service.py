@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from advisor.export.bundle import Bundle, File, LeftOut
+from advisor.documents.yaml_text import Script
+from advisor.export.bundle import Bundle, File, LeftOut, yaml_file
 from advisor.export.order import heading, held, keep, left_out_notes, sift, unique
 from advisor.export.serving import FIRST_PORT, arguments, not_served, shell
 from advisor.export.skypilot import (
@@ -19,11 +20,12 @@ from advisor.export.skypilot import (
     FILL_IN,
     NOT_NAMED,
     SETUP,
+    candidate,
+    candidate_notes,
     environment,
-    resources,
+    environment_notes,
     unnamed,
 )
-from advisor.export.yaml_text import Note, Script, documents
 
 if TYPE_CHECKING:
     from advisor.export.order import Line, Order
@@ -49,7 +51,7 @@ def skypilot_services(order: Order) -> Bundle:
     files = []
     for (service, degree, copies), lines in groups.items():
         name = unique(f"{service}-tp{degree}x{copies}", names)
-        files.append(File(f"{name}.service.yaml", _service(order, name, lines, copies, notes)))
+        files.append(_service(order, name, lines, copies, notes))
     return Bundle(tuple(files), tuple(left_out), FILL_IN)
 
 
@@ -64,7 +66,7 @@ def _shape(line: Line) -> _Shape | str:
     return stand.service.name, stand.allocation.tensor_parallel, copies
 
 
-def _service(order: Order, name: str, lines: list[Line], copies: int, notes: list[str]) -> str:
+def _service(order: Order, name: str, lines: list[Line], copies: int, notes: list[str]) -> File:
     (stand,) = lines[0].stands
     flags = shell(arguments(stand, order.facts, copies=copies))
     count = sum(line.purchase.instances for line in lines)
@@ -73,17 +75,17 @@ def _service(order: Order, name: str, lines: list[Line], copies: int, notes: lis
         "readiness_probe": {"path": "/v1/models", "initial_delay_seconds": READY_AFTER_S},
         "replicas": count,
     }
-    candidates: Any = [resources(line) for line in cheapest_first]
+    said = [words for line in cheapest_first for words in candidate_notes(line)]
     if len(lines) > 1:
-        said = "SkyServe chooses among these; the plan bought the counts in the comments."
-        candidates = Note((said,), candidates)
+        said.insert(0, "SkyServe chooses among its candidates; the plan bought these counts of them:")
     task = {
         "name": name,
         "service": service,
-        "resources": {"ports": str(FIRST_PORT), "any_of": candidates},
+        "resources": {"ports": str(FIRST_PORT), "any_of": [candidate(line) for line in cheapest_first]},
         "envs": environment(lines[0], order),
-        "setup": Script((SETUP,)),
-        "run": Script((f'vllm serve "$MODEL" {flags}',)),
+        "setup": Script(f"{SETUP}\n"),
+        "run": Script(f'vllm serve "$MODEL" {flags}\n'),
     }
-    head = heading(order, "SkyServe service", f"sky serve up -n {name} {name}.service.yaml")
-    return documents([*head, *notes], task)
+    file = f"{name}.service.yaml"
+    head = heading(order, "SkyServe service", f"sky serve up -n {name} {file}")
+    return yaml_file(file, [*head, *said, *environment_notes(lines[0]), *notes], task)

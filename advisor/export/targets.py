@@ -48,7 +48,7 @@ class Dress:
 TARGETS: Final[dict[Target, Dress]] = {
     Target.SKYPILOT: Dress(skypilot_tasks, ".yaml"),
     Target.SKYPILOT_SERVICE: Dress(skypilot_services, ".yaml"),
-    Target.TERRAFORM: Dress(terraform, ".tf"),
+    Target.TERRAFORM: Dress(terraform, ".tf.json"),
     Target.KARPENTER: Dress(karpenter, ".yaml"),
     Target.KUBERNETES: Dress(kubernetes, ".yaml"),
     Target.GATEWAY: Dress(gateway, ".yaml"),
@@ -70,11 +70,10 @@ def export(plan: Plan, target: Target, facts: Facts) -> Bundle:
 
 
 def joined(bundle: Bundle, target: Target) -> str:
-    """All files as one text: YAML documents, Terraform one after the other, a JSON object by file name."""
+    """All files as one text: YAML documents one after the other, or a JSON object by file name."""
     if len(bundle.files) == 1:
         return bundle.files[0].text
-    if TARGETS[target].ending == ".json":
+    if TARGETS[target].ending.endswith(".json"):
         whole = {file.name: json.loads(file.text) for file in bundle.files}
         return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
-    between = "---\n" if TARGETS[target].ending == ".yaml" else "\n"
-    return between.join(f"# file: {file.name}\n{file.text}" for file in bundle.files)
+    return "---\n".join(f"# file: {file.name}\n{file.text}" for file in bundle.files)

@@ -5,14 +5,14 @@ The modules rent what the plan buys; what the instances run is their image's and
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from advisor.export.bundle import Bundle, File
-from advisor.export.hcl_text import Block, hcl
 from advisor.export.order import heading, held, keep, left_out_notes, sift
-from advisor.export.terraform_aws import aws_blocks
-from advisor.export.terraform_azure import azure_blocks
-from advisor.export.terraform_gcp import gcp_blocks
+from advisor.export.terraform_aws import aws_module
+from advisor.export.terraform_azure import azure_module
+from advisor.export.terraform_gcp import gcp_module
+from advisor.export.terraform_json import terraform_json
 from advisor.units import decimal_text
 
 if TYPE_CHECKING:
@@ -20,28 +20,29 @@ if TYPE_CHECKING:
 
     from advisor.export.order import Line, Order
 
-MODULES: Final[dict[str, Callable[[Sequence[Line]], list[Block]]]] = {
-    "aws": aws_blocks,
-    "azure": azure_blocks,
-    "gcp": gcp_blocks,
+MODULES: Final[dict[str, Callable[[Sequence[Line]], dict[str, Any]]]] = {
+    "aws": aws_module,
+    "azure": azure_module,
+    "gcp": gcp_module,
 }
 NO_MODULE: Final = "no Terraform module is written for this provider"
-FILL_IN: Final = ("the variables at the top of each main.tf: images, subnets, security groups, keys",)
+FILL_IN: Final = ("the variables of each main.tf.json: images, subnets, security groups, keys",)
 
 
 def terraform(order: Order) -> Bundle:
     """A module per cloud."""
     kept, left_out = sift(*keep(order, MODULES, NO_MODULE), held)
     files = []
-    for provider, blocks in MODULES.items():
+    for provider, module in MODULES.items():
         lines = [line for line in kept if line.purchase.provider == provider]
         if lines:
             head = [*heading(order, "Terraform module"), *left_out_notes(left_out)]
-            files.append(File(f"{provider}/main.tf", hcl(head, [*blocks(lines), _planned(order, lines)])))
+            text = terraform_json(head, {**module(lines), "output": {"planned": _planned(order, lines)}})
+            files.append(File(f"{provider}/main.tf.json", text))
     return Bundle(tuple(files), tuple(left_out), FILL_IN if files else ())
 
 
-def _planned(order: Order, lines: Sequence[Line]) -> Block:
+def _planned(order: Order, lines: Sequence[Line]) -> dict[str, Any]:
     """What the plan bought, readable by machines too."""
     bought = {
         line.name: {
@@ -55,6 +56,4 @@ def _planned(order: Order, lines: Sequence[Line]) -> Block:
         for line in lines
     }
     said = {"plan_id": order.plan.plan_id, "lines": bought}
-    return Block(
-        "output", ("planned",), {"description": "What the plan bought, and for how much.", "value": said}
-    )
+    return {"description": "What the plan bought, and for how much.", "value": said}

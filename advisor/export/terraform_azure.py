@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from advisor.export.hcl_text import Block, Expression, quoted
 from advisor.export.order import price_note
+from advisor.export.terraform_json import COMMENT, Body, Expression, quoted, variables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,44 +16,32 @@ if TYPE_CHECKING:
     from advisor.export.order import Line
 
 
-def azure_blocks(lines: Sequence[Line]) -> list[Block]:
-    """The module."""
-    required = {"azurerm": {"source": "hashicorp/azurerm", "version": ">= 4.0"}}
+def azure_module(lines: Sequence[Line]) -> dict[str, Any]:
+    """The module's blocks."""
     regions = ", ".join(sorted({line.purchase.region for line in lines}))
-    return [
-        Block("terraform", (), {}, (Block("required_providers", (), required),)),
-        Block(
-            "provider",
-            ("azurerm",),
-            {"subscription_id": Expression("var.subscription_id")},
-            (Block("features"),),
+    source = {"source": "hashicorp/azurerm", "version": ">= 4.0"}
+    return {
+        "terraform": {"required_providers": {"azurerm": source}},
+        "provider": {"azurerm": {"subscription_id": Expression("var.subscription_id"), "features": {}}},
+        "variable": variables(
+            subscription_id=("string", "Subscription id."),
+            resource_group_name=("string", "Resource group of the scale sets."),
+            subnet_ids=("map(string)", f"Subnet, by region: {regions}."),
+            source_image_id=("string", "Image with NVIDIA drivers."),
+            admin_ssh_public_key=("string", "Public key of the administrator."),
+            user_data=("string", "Script each instance runs at its first boot.", ""),
         ),
-        *_variables(regions),
-        *map(_scale_set, lines),
-    ]
+        "resource": {
+            "azurerm_linux_virtual_machine_scale_set": {line.name: _scale_set(line) for line in lines}
+        },
+    }
 
 
-def _variables(regions: str) -> list[Block]:
-    text, texts = Expression("string"), Expression("map(string)")
-    return [
-        _variable("subscription_id", text, "Subscription id."),
-        _variable("resource_group_name", text, "Resource group of the scale sets."),
-        _variable("subnet_ids", texts, f"Subnet, by region: {regions}."),
-        _variable("source_image_id", text, "Image with NVIDIA drivers."),
-        _variable("admin_ssh_public_key", text, "Public key of the administrator."),
-        _variable("user_data", text, "Script each instance runs at its first boot.", ""),
-    ]
-
-
-def _variable(name: str, kind: Expression, description: str, default: object = None) -> Block:
-    arguments: dict[str, Any] = {"description": description, "type": kind}
-    return Block("variable", (name,), arguments if default is None else arguments | {"default": default})
-
-
-def _scale_set(line: Line) -> Block:
+def _scale_set(line: Line) -> Body:
     purchase = line.purchase
     spot = purchase.market.value == "spot"
-    arguments: dict[str, Any] = {
+    return {
+        COMMENT: price_note(purchase),
         "name": line.name,
         "computer_name_prefix": line.name[:9].rstrip("-"),
         "resource_group_name": Expression("var.resource_group_name"),
@@ -61,28 +49,19 @@ def _scale_set(line: Line) -> Block:
         "sku": purchase.instance_type,
         "instances": purchase.instances,
         "priority": "Spot" if spot else "Regular",
-    }
-    if spot:
-        arguments |= {"eviction_policy": "Delete", "max_bid_price": -1}
-    if purchase.zone is not None:
-        arguments["zones"] = [purchase.zone]
-    arguments |= {
+        **({"eviction_policy": "Delete", "max_bid_price": -1} if spot else {}),
+        **({} if purchase.zone is None else {"zones": [purchase.zone]}),
         "overprovision": False,
         "admin_username": "advisor",
         "source_image_id": Expression("var.source_image_id"),
         "user_data": Expression('var.user_data == "" ? null : base64encode(var.user_data)'),
+        "admin_ssh_key": {"username": "advisor", "public_key": Expression("var.admin_ssh_public_key")},
+        "network_interface": _network(purchase.region),
+        "os_disk": {"caching": "ReadWrite", "storage_account_type": "Premium_LRS"},
     }
-    key = {"username": "advisor", "public_key": Expression("var.admin_ssh_public_key")}
-    subnet = Expression(f"var.subnet_ids[{quoted(purchase.region)}]")
-    address = Block("ip_configuration", (), {"name": "primary", "primary": True, "subnet_id": subnet})
-    return Block(
-        "resource",
-        ("azurerm_linux_virtual_machine_scale_set", line.name),
-        arguments,
-        (
-            Block("admin_ssh_key", (), key),
-            Block("network_interface", (), {"name": "primary", "primary": True}, (address,)),
-            Block("os_disk", (), {"caching": "ReadWrite", "storage_account_type": "Premium_LRS"}),
-        ),
-        (price_note(purchase),),
-    )
+
+
+def _network(region: str) -> Body:
+    subnet = Expression(f"var.subnet_ids[{quoted(region)}]")
+    address = {"name": "primary", "primary": True, "subnet_id": subnet}
+    return {"name": "primary", "primary": True, "ip_configuration": address}

@@ -7,7 +7,6 @@ the fleet meets the catalog, by :func:`advisor.fleet.importing.recognise`.
 from __future__ import annotations
 
 import hashlib
-import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -15,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from advisor.documents import Scalars, decoded, kind_of, parse, read_bytes
 from advisor.documents.records import NOT_YES_OR_NO, check
+from advisor.documents.yaml_text import OneLine, yaml_text
 from advisor.domain import Market
 from advisor.errors import InputFileError
 from advisor.fleet.fleet import Fleet, HeldLine, Unrecognised, merged
@@ -117,8 +117,7 @@ def read_fleet(path: Path) -> Fleet:
 
 def fleet_yaml(fleet: Fleet) -> str:
     """YAML, one line per line of the fleet, that :func:`read_fleet` reads back unchanged."""
-    head = ["schema_version: 1", "kind: fleet", f"source: {_scalar(fleet.source)}"]
-    return "\n".join([*head, *_listed("lines", _lines(fleet)), *_listed("unknown", _unknown(fleet))]) + "\n"
+    return yaml_text(fleet_document(fleet))
 
 
 def fleet_document(fleet: Fleet) -> dict[str, Any]:
@@ -126,46 +125,19 @@ def fleet_document(fleet: Fleet) -> dict[str, Any]:
     return {
         "schema_version": 1,
         "kind": "fleet",
-        "source": fleet.source,
-        "lines": _lines(fleet),
-        "unknown": _unknown(fleet),
+        "source": printable(fleet.source),
+        "lines": [_present(line, LineRecord) for line in fleet.lines],
+        "unknown": [_present(one, UnknownRecord) for one in fleet.unknown],
     }
 
 
-def _lines(fleet: Fleet) -> list[dict[str, object]]:
-    return [
-        _present(
-            provider=line.provider,
-            region=line.region,
-            zone=line.zone,
-            instance_type=line.instance_type,
-            market=line.market.value,
-            instances=line.instances,
-            usd_per_hour_each=line.usd_per_hour_each,
-        )
-        for line in fleet.lines
-    ]
+def _present(line: HeldLine | Unrecognised, record: type[BaseModel]) -> OneLine:
+    """What is known of a line, in the order of its record; money and names as harmless text."""
+    values = {name: getattr(line, name) for name in record.model_fields}
+    return OneLine({name: _plain(value) for name, value in values.items() if value is not None})
 
 
-def _unknown(fleet: Fleet) -> list[dict[str, object]]:
-    return [_present(what=one.what, instances=one.instances, why=one.why) for one in fleet.unknown]
-
-
-def _present(**fields: object) -> dict[str, object]:
-    return {
-        name: decimal_text(value) if isinstance(value, Decimal) else value
-        for name, value in fields.items()
-        if value is not None
-    }
-
-
-def _listed(key: str, records: list[dict[str, object]]) -> list[str]:
-    if not records:
-        return [f"{key}: []"]
-    rows = [", ".join(f"{name}: {_scalar(value)}" for name, value in record.items()) for record in records]
-    return [f"{key}:", *(f"  - {{{row}}}" for row in rows)]
-
-
-def _scalar(value: object) -> str:
-    """A JSON scalar, which YAML reads as the same; text is one harmless line."""
-    return json.dumps(printable(value) if isinstance(value, str) else value, ensure_ascii=False)
+def _plain(value: object) -> object:
+    if isinstance(value, Decimal):
+        return decimal_text(value)
+    return printable(value) if isinstance(value, str) else value

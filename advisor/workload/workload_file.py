@@ -5,7 +5,6 @@ Shares and sizes are written in full, so that reading a written workload gives t
 
 from __future__ import annotations
 
-import json
 from math import fsum
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from advisor.documents import read_document
 from advisor.documents.records import check
+from advisor.documents.yaml_text import OneLine, yaml_text
 from advisor.domain import PLAIN_TRAFFIC, Bucket, Traffic, Workload
 from advisor.units import MAX_RATE_REQUESTS_PER_S
 from advisor.workload.buckets import MAX_TOKENS
@@ -232,27 +232,13 @@ def read_workload_file(path: Path) -> Workload:
 
 def workload_yaml(workload: Workload) -> str:
     """YAML, one line per bucket, that :func:`read_workload_file` reads back unchanged."""
-    head = {
-        "schema_version": 1,
-        "kind": "workload",
-        "name": workload.name,
-        "requests": workload.requests,
-        "rate_requests_per_s": workload.rate_requests_per_s,
-        "source": workload.source,
-        "licence": workload.licence,
-        "note": workload.note,
-    }
-    lines = [f"{key}: {_scalar(value)}" for key, value in head.items() if value not in (None, "")]
-    if not workload.traffic.is_plain:
-        stated = ", ".join(f"{name}: {_scalar(value)}" for name, value in _traffic(workload).items())
-        lines.append(f"traffic: {{{stated}}}")
-    lines.append("buckets:  # lower edges exclusive, upper edges inclusive, in tokens")
-    lines.extend(f"  - {{{_fields(bucket)}}}" for bucket in workload.buckets)
-    return "\n".join(lines) + "\n"
+    edges = "Of buckets the lower edges are exclusive, the upper edges inclusive, in tokens."
+    return yaml_text(workload_document(workload), heads=[edges])
 
 
 def workload_document(workload: Workload) -> dict[str, object]:
     """The same as plain data, for JSON."""
+    stated = {name: getattr(workload.traffic, name) for name in TrafficRecord.model_fields}
     record = {
         "schema_version": 1,
         "kind": "workload",
@@ -262,30 +248,15 @@ def workload_document(workload: Workload) -> dict[str, object]:
         "source": workload.source,
         "licence": workload.licence,
         "note": workload.note,
-        "traffic": _traffic(workload) or None,
+        "traffic": OneLine(
+            {name: value for name, value in stated.items() if value != getattr(PLAIN_TRAFFIC, name)}
+        ),
         "buckets": [
-            {name: getattr(bucket, name) for name in BucketRecord.model_fields} for bucket in workload.buckets
+            OneLine({name: getattr(bucket, name) for name in BucketRecord.model_fields})
+            for bucket in workload.buckets
         ],
     }
-    return {key: value for key, value in record.items() if value not in (None, "")}
-
-
-def _traffic(workload: Workload) -> dict[str, object]:
-    """What differs from nothing stated."""
-    stated = {name: getattr(workload.traffic, name) for name in TrafficRecord.model_fields}
-    return {name: value for name, value in stated.items() if value != getattr(PLAIN_TRAFFIC, name)}
-
-
-def _fields(bucket: Bucket) -> str:
-    return ", ".join(f"{name}: {_scalar(getattr(bucket, name))}" for name in BucketRecord.model_fields)
-
-
-def _scalar(value: object) -> str:
-    """A JSON scalar, which YAML reads alike; what does not print is escaped in YAML's own way."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    if isinstance(value, float) and "e" in text and "." not in text:
-        text = text.replace("e", ".0e")  # YAML 1.1 takes 1e-05 for a word
-    return "".join(letter if letter.isprintable() else f"\\U{ord(letter):08x}" for letter in text)
+    return {key: value for key, value in record.items() if value not in (None, "", {})}
 
 
 def _overlap(buckets: list[BucketRecord]) -> tuple[BucketRecord, BucketRecord] | None:

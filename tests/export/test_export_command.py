@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -54,13 +55,13 @@ def test_each_line_left_out_is_one_line_on_stderr_and_a_comment(
     said = capsys.readouterr()
     out = [line for line in said.err.splitlines() if line.startswith("left out:")]
     assert len(out) == len(rows_of("lambda", "runpod", "vast"))
-    assert all(f"# {line}" in said.out for line in out)
+    assert all(json.dumps(line, ensure_ascii=False) in said.out for line in out)
 
 
 def test_a_folder_gets_every_file(plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert advisor(monkeypatch, "export", plan, "--to", "terraform", "-o", tmp_path / "out") == 0
-    found = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.tf")}
-    assert found == {"aws/main.tf", "azure/main.tf", "gcp/main.tf"}
+    found = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.tf.json")}
+    assert found == {"aws/main.tf.json", "azure/main.tf.json", "gcp/main.tf.json"}
     assert not list(tmp_path.glob(".writing-*"))
 
 
@@ -70,7 +71,7 @@ def test_what_is_there_is_replaced_by_force_only(
     out = tmp_path / "out"
     words = ("export", plan, "--to", "terraform", "-o", out)
     advisor(monkeypatch, *words)
-    mine, other = out / "aws" / "main.tf", out / "aws" / "backend.tf"
+    mine, other = out / "aws" / "main.tf.json", out / "aws" / "backend.tf"
     mine.write_text("mine")
     other.write_text("other")
     assert advisor(monkeypatch, *words) == 2
@@ -150,7 +151,7 @@ def test_weights_in_a_precision_vllm_does_not_make_are_asked_for() -> None:
     quantised = plan.model_copy(update={"services": services})
     for target in (Target.SKYPILOT, Target.KUBERNETES):
         (file,) = export(quantised, target, some_facts()).files
-        assert "# The plan counts on int4 weights" in file.text
+        assert re.search("^# .*: The plan counts on int4 weights", file.text, re.MULTILINE)
         assert "--dtype" not in file.text
 
 
@@ -160,7 +161,7 @@ def test_the_room_that_making_fp8_takes_is_told_where_it_is_made() -> None:
     made = plan.model_copy(update={"services": services})
     for target in (Target.SKYPILOT, Target.KUBERNETES):
         (file,) = export(made, target, some_facts()).files
-        assert "# fp8 is made of 16-bit weights at the start" in file.text
+        assert re.search("^# .*: fp8 is made of 16-bit weights at the start", file.text, re.MULTILINE)
 
 
 def test_an_instance_without_replicas_waits_and_the_others_work() -> None:

@@ -102,7 +102,7 @@ def test_fit_tells_what_it_found_on_stderr_and_prints_the_file() -> None:
         "requests without output: 1, each counted as 1 output token",
         "requests beyond the last edge: 3, in buckets up to the largest seen",
     ]
-    assert result.stdout.startswith("schema_version: 1\nkind: ")
+    assert "\nschema_version: 1\nkind: workload\n" in result.stdout
 
 
 def test_fit_takes_other_edges_also_for_a_name() -> None:
