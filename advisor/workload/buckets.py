@@ -7,10 +7,8 @@ prefill and is counted as one output token.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections import Counter
 from dataclasses import dataclass, replace
-from itertools import pairwise, repeat
+from itertools import pairwise, product
 from typing import TYPE_CHECKING, Final
 
 from advisor.domain import Bucket, Workload
@@ -86,26 +84,17 @@ def count_cells(
     columns = check_edges(output_edges, "output edges")
     if not input_tokens or len(input_tokens) != len(output_tokens):
         raise UsageError(f"cannot fit {len(input_tokens)} input and {len(output_tokens)} output lengths")
-    outputs = [max(tokens, 1) for tokens in output_tokens]
-    keys = list(
-        zip(
-            map(bisect_left, repeat(rows), input_tokens),
-            map(bisect_left, repeat(columns), outputs),
-            strict=True,
-        )
-    )
-    input_sums: Counter[tuple[int, int]] = Counter()
-    output_sums: Counter[tuple[int, int]] = Counter()
-    for key, size_in, size_out in zip(keys, input_tokens, outputs, strict=True):
-        input_sums[key] += size_in
-        output_sums[key] += size_out
-    row_bounds = _bounds(rows, max(input_tokens))
-    column_bounds = _bounds(columns, max(outputs))
+    import numpy as np
+
+    sizes_in, sizes_out = np.asarray(input_tokens), np.maximum(output_tokens, 1)
+    places = np.searchsorted(rows, sizes_in) * (len(columns) + 1) + np.searchsorted(columns, sizes_out)
+    counts = np.bincount(places)
+    sums_in, sums_out = np.bincount(places, sizes_in), np.bincount(places, sizes_out)  # exact below 2**53
+    bounds = product(_bounds(rows, int(sizes_in.max())), _bounds(columns, int(sizes_out.max())))
     return tuple(
-        Cell(
-            *row_bounds[row], *column_bounds[column], count, input_sums[row, column], output_sums[row, column]
-        )
-        for (row, column), count in sorted(Counter(keys).items())
+        Cell(*row, *column, int(count), int(sum_in), int(sum_out))
+        for (row, column), count, sum_in, sum_out in zip(bounds, counts, sums_in, sums_out, strict=False)
+        if count
     )
 
 

@@ -32,20 +32,13 @@ class Burstiness:
 
 def burstiness(timestamps_s: Sequence[float]) -> Burstiness | None:
     """Over whole windows from the first arrival on; None where there are too few of them."""
-    if not timestamps_s:
-        return None
-    first = timestamps_s[0]
-    windows = math.floor((timestamps_s[-1] - first) / WINDOW_S)
+    import numpy as np
+
+    moments = np.asarray(timestamps_s, dtype=float)
+    windows = int((moments[-1] - moments[0]) // WINDOW_S) if len(moments) else 0
     if windows < FEWEST_WINDOWS:
         return None
-    arrivals = [0] * windows
-    for moment in timestamps_s:
-        index = math.floor((moment - first) / WINDOW_S)
-        if index < windows:
-            arrivals[index] += 1
-    ranked = sorted(arrivals)
-    p99 = ranked[math.ceil(0.99 * windows) - 1]  # nearest rank
-    mean = math.fsum(arrivals) / windows
-    if p99 <= mean:
-        return Burstiness(mean / WINDOW_S, mean / WINDOW_S, windows)
-    return Burstiness(mean / WINDOW_S, p99 / WINDOW_S, windows)
+    arrivals = np.bincount(((moments - moments[0]) // WINDOW_S).astype(int))[:windows]
+    p99 = int(np.sort(arrivals)[math.ceil(0.99 * windows) - 1])  # nearest rank
+    mean = int(arrivals.sum()) / windows
+    return Burstiness(mean / WINDOW_S, max(p99, mean) / WINDOW_S, windows)

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import math
-import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Final, Literal
 
 from advisor.errors import InputFileError, UsageError
-from advisor.workload.buckets import MAX_TOKENS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,10 +28,11 @@ TIME_COLUMNS: Final[dict[str, TimeUnit | None]] = {
 """Recognised names of the arrival times; a bare ``timestamp`` shows its unit by format or neighbours."""
 _UNIT_BESIDE: Final[dict[str, TimeUnit]] = {"input_length": "ms", "request_tokens": "s"}  # Mooncake, BurstGPT
 
+INPUT, OUTPUT, ARRIVAL = CELLS = ("size_in", "size_out", "arrival")
+"""What the three columns are called in queries."""
+
 MAX_TIMESTAMP_S: Final = 1e13
 """Latest arrival time; far beyond any epoch in milliseconds, so nanoseconds are caught."""
-
-_WHOLE: Final = re.compile(r"\s*([0-9]{1,20})(?:\.0*)?\s*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +61,12 @@ class Layout:
     timestamp: str | None
     timestamp_unit: TimeUnit | None  #: None: an ISO date and time, or refused
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the columns to read: input, output and, where there is one, time."""
+        sizes = (self.input_tokens, self.output_tokens)
+        return sizes if self.timestamp is None else (*sizes, self.timestamp)
+
 
 def find_columns(file: str, header: Sequence[str], wanted: TraceColumns) -> Layout:
     """The columns to read.
@@ -91,39 +93,8 @@ def find_columns(file: str, header: Sequence[str], wanted: TraceColumns) -> Layo
     return Layout(size_in, size_out, time, unit)
 
 
-def token_count(value: object, minimum: int) -> int | None:
-    """The cell as a count of tokens; None where it is not one (missing, negative, NaN, fractional, huge)."""
-    number = value
-    if isinstance(value, str):
-        if value.isdigit() and value.isascii() and len(value) < 20:
-            number = int(value)
-        else:
-            match = _WHOLE.fullmatch(value)
-            number = int(match[1]) if match else None
-    elif isinstance(value, float | Decimal):
-        number = int(value) if math.isfinite(value) and value == int(value) else None
-    if isinstance(number, bool) or not isinstance(number, int):
-        return None
-    return number if minimum <= number <= MAX_TOKENS else None
-
-
-def arrival_s(value: object, unit: TimeUnit | None) -> float | None:
-    """The cell as seconds; None where it is not an arrival time. A naive date and time is read as UTC."""
-    if unit in (None, "iso"):
-        return _iso_s(value)
-    try:
-        seconds = float(value) if isinstance(value, str | int | float | Decimal) else math.nan
-    except (ValueError, OverflowError):
-        return None
-    if isinstance(value, bool) or (isinstance(value, str) and "_" in value):
-        return None
-    if unit == "ms":
-        seconds /= 1000
-    return seconds if 0 <= seconds <= MAX_TIMESTAMP_S else None
-
-
 def allowed_arrival(unit: TimeUnit | None) -> str:
-    """What :func:`arrival_s` accepts, in words."""
+    """What an arrival time may be, in words."""
     if unit is None:
         return (
             "a date and time such as 2023-11-16T18:15:46.68 is allowed here; for numbers say their unit with "
@@ -133,19 +104,6 @@ def allowed_arrival(unit: TimeUnit | None) -> str:
         return "a date and time such as 2023-11-16T18:15:46.68"
     word = "seconds" if unit == "s" else "milliseconds"
     return f"{word}, a number from 0 to {MAX_TIMESTAMP_S * (1000 if unit == 'ms' else 1):g}"
-
-
-def _iso_s(value: object) -> float | None:
-    moment = value
-    if isinstance(value, str):
-        try:
-            moment = datetime.fromisoformat(value.strip())
-        except ValueError:
-            return None
-    if not isinstance(moment, datetime) or (isinstance(value, str) and "-" not in value):
-        return None
-    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return aware.timestamp()
 
 
 def _one(

@@ -10,18 +10,19 @@ shorter than one); from the 169th on they fall on the hours of the first week, a
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
-from advisor.documents import read_text
+from pydantic import BaseModel, ConfigDict, Field
+
+from advisor.documents import read_text, require_file
+from advisor.documents.records import check, fields_of
+from advisor.documents.table import csv_rows
 from advisor.errors import InputFileError
 from advisor.units import MAX_RATE_REQUESTS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from advisor.workload.trace import Trace
@@ -33,7 +34,16 @@ MAX_HOURS: Final = 10_000
 _SECONDS_PER_HOUR: Final = 3600
 _MAX_BYTES: Final = 2**20
 _NAMES: Final = ("requests_per_s", "factor")
-_VALUE: Final = f"a number from 0 to {MAX_RATE_REQUESTS_PER_S:g}"
+_HOUR: Final = f"a whole number from 0 to {MAX_HOURS:,}, each once"
+_Value = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=MAX_RATE_REQUESTS_PER_S,
+        allow_inf_nan=False,
+        description=f"a number from 0 to {MAX_RATE_REQUESTS_PER_S:g}",
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +83,19 @@ def load_week(path: Path) -> Week:
 
 def hourly_rates(trace: Trace) -> tuple[float, ...]:
     """Requests per second in each hour of the week that a trace with arrival times covers."""
-    times: Sequence[float] = trace.timestamps_s or ()
-    whole = math.floor((times[-1] if times else 0.0) / _SECONDS_PER_HOUR)
+    import numpy as np
+
+    hours = (np.asarray(trace.timestamps_s or (), dtype=float) // _SECONDS_PER_HOUR).astype(int)
+    whole = int(hours[-1]) if len(hours) else 0
     if not whole:
         return (trace.rate_requests_per_s or trace.requests / _SECONDS_PER_HOUR,)
-    counts = [0] * whole
-    for at in times:
-        hour = int(at // _SECONDS_PER_HOUR)
-        if hour < whole:
-            counts[hour] += 1
-    return tuple(
-        sum(same) / len(same) / _SECONDS_PER_HOUR
-        for same in (counts[hour::HOURS_PER_WEEK] for hour in range(min(whole, HOURS_PER_WEEK)))
-    )
+    counts = np.bincount(hours)[:whole]
+    same = (counts[hour::HOURS_PER_WEEK] for hour in range(min(whole, HOURS_PER_WEEK)))
+    return tuple(float(each.mean()) / _SECONDS_PER_HOUR for each in same)
 
 
 def _has_hours(path: Path) -> bool:
+    require_file(path)
     try:
         with path.open(encoding="utf-8-sig", errors="replace") as stream:
             return "hour" in [name.strip().casefold() for name in stream.readline(10_000).split(",")]
@@ -98,56 +105,40 @@ def _has_hours(path: Path) -> bool:
         ) from error
 
 
+class _HourRow(BaseModel):
+    """One hour, and the demand in it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    hour: int = Field(ge=0, le=MAX_HOURS, description=_HOUR)
+    requests_per_s: _Value | None = None
+    factor: _Value | None = None
+
+
 def _hours(path: Path) -> Week:
-    text = read_text(path, _MAX_BYTES, "a file of hours")
-    rows = list(csv.reader(io.StringIO(text)))
-    header = [name.strip().casefold() for name in rows[0]]
-    given = [name for name in _NAMES if name in header]
-    if len(given) != 1 or sorted(header) != sorted(["hour", *given]):
+    file = str(path)
+    rows = csv_rows(file, read_text(path, _MAX_BYTES, "a file of hours"), fields_of(_HourRow))
+    if not rows:
+        raise InputFileError(file, "", "no hours", "at least one row below the header is needed")
+    names = [name for name in rows[0][1] if name != "hour"]
+    if len(names) != 1:
         allowed = f"the columns hour and one of {', '.join(_NAMES)}"
-        raise InputFileError(str(path), "header", ",".join(rows[0]), allowed)
+        raise InputFileError(file, "header", ",".join(rows[0][1]), allowed)
     values: dict[int, float] = {}
-    for number, cells in enumerate(rows[1:], start=2):
-        if not cells:
-            continue
-        if len(cells) != len(header):
-            raise InputFileError(str(path), f"line {number}", ",".join(cells), "two fields, as in the header")
-        row = dict(zip(header, cells, strict=True))
-        hour = _whole(row["hour"])
-        if hour is None or hour in values or hour > MAX_HOURS:
-            allowed = f"a whole number from 0 to {MAX_HOURS:,}, each once"
-            raise InputFileError(str(path), f"line {number}, hour", row["hour"], allowed)
-        value = _number(row[given[0]])
-        if value is None:
-            raise InputFileError(str(path), f"line {number}, {given[0]}", row[given[0]], _VALUE)
-        values[hour] = value
-    _check_gaps(path, values)
-    return Week(
-        tuple(values[hour] for hour in sorted(values)),
-        given[0] == "factor",
-        f"{path.name}: {len(values)} hours",
-    )
+    for place, cells in rows:
+        row = check(_HourRow, cells, file, place)
+        if row.hour in values:
+            raise InputFileError(file, f"{place}, hour", row.hour, _HOUR)
+        values[row.hour] = getattr(row, names[0])
+    _check_gaps(file, values)
+    demand = tuple(values[hour] for hour in sorted(values))
+    return Week(demand, names[0] == "factor", f"{path.name}: {len(values)} hours")
 
 
-def _check_gaps(path: Path, values: dict[int, float]) -> None:
-    if not values:
-        raise InputFileError(str(path), "", "no hours", "at least one row below the header is needed")
+def _check_gaps(file: str, values: Mapping[int, float]) -> None:
     first, last = min(values), max(values)
     if first > 1 or last - first + 1 != len(values):
         missing = next((h for h in range(min(first, 1), last) if h not in values), first)
-        raise InputFileError(str(path), "hour", missing, "every hour from 0 (or 1) on, without gaps")
+        raise InputFileError(file, "hour", missing, "every hour from 0 (or 1) on, without gaps")
     if not any(values.values()):
-        raise InputFileError(str(path), "", "no demand", "at least one hour above 0 is needed")
-
-
-def _whole(text: str) -> int | None:
-    text = text.strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if 0 <= value <= MAX_RATE_REQUESTS_PER_S and "_" not in text else None
+        raise InputFileError(file, "", "no demand", "at least one hour above 0 is needed")

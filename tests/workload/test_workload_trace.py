@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import re
 from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from advisor.errors import InputFileError, UsageError
 from advisor.workload.columns import TraceColumns
 from advisor.workload.trace import Trace, read_trace
+from advisor.workload.trace_files import MAX_LINE_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -230,9 +235,15 @@ def test_broken_files_are_refused(tmp_path: Path, name: str, text: str | bytes, 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     (tmp_path / "folder.csv").mkdir()
-    for name in ("gone.csv", "folder.csv"):
-        with pytest.raises(InputFileError, match="no such file"):
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    for name, said in (
+        ("gone.csv", "No such file or directory"),
+        ("folder.csv", "a folder"),
+        ("pipe.jsonl", "a named pipe (FIFO)"),
+    ):
+        with pytest.raises(InputFileError) as refused:
             read_trace(tmp_path / name)
+        assert refused.value.value == said
 
 
 def test_a_named_column_that_is_not_there_is_refused(tmp_path: Path) -> None:
@@ -246,3 +257,79 @@ def test_a_long_bad_line_does_not_flood_the_message(tmp_path: Path) -> None:
     with pytest.raises(InputFileError) as refused:
         a_trace(tmp_path, json.dumps({"x": "y" * 10_000}) + "\n", "t.jsonl")
     assert len(str(refused.value)) < 500
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_a_name_is_a_file_not_a_pattern(tmp_path: Path, ending: str) -> None:
+    for name, tokens in (("ab", 1), ("a[b]", 2)):
+        select = f"SELECT {tokens} AS input_tokens, 1 AS output_tokens"
+        options = "HEADER" if ending == "csv" else f"FORMAT {'json' if ending == 'jsonl' else ending}"
+        duckdb.sql(f"COPY ({select}) TO '{tmp_path}/{name}.{ending}' ({options})")
+    assert lengths(read_trace(tmp_path / f"a[b].{ending}")) == [(2, 1)]
+    with pytest.raises(InputFileError, match="No such file"):
+        read_trace(tmp_path / f"a[bc].{ending}")
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("t.csv.gz", "input_tokens,output_tokens\\n1,{}2\\n"),
+        ("t.jsonl.gz", '{{"input_tokens": 1, "x": "{}"}}\\n'),
+    ],
+)
+def test_one_line_of_a_small_gzip_cannot_fill_the_memory(tmp_path: Path, name: str, line: str) -> None:
+    packed = gzip.compress(line.format("0" * MAX_LINE_BYTES).encode())
+    assert len(packed) < 20_000
+    with pytest.raises(InputFileError, match="lines of at most 8 MiB"):
+        a_trace(tmp_path, packed, name)
+
+
+def test_line_ends_of_two_kinds_and_a_byte_order_mark_are_read(tmp_path: Path) -> None:
+    mixed = b"\xef\xbb\xbfinput_tokens,output_tokens\r\n5,6\n7,8\r\n"
+    assert lengths(a_trace(tmp_path, mixed)) == [(5, 6), (7, 8)]
+    objects = (
+        b'\xef\xbb\xbf{"input_tokens": 5, "output_tokens": 6}\r\n \n{"input_tokens": "7", "output_tokens": 8}'
+    )
+    assert lengths(a_trace(tmp_path, objects, "t.jsonl")) == [(5, 6), (7, 8)]
+
+
+def test_names_that_mean_something_to_a_query_are_names(tmp_path: Path) -> None:
+    odd = "a/b~c'd\"; --"
+    record = json.dumps({odd: 5, "output_tokens": 6})
+    assert lengths(a_trace(tmp_path, record, "it's.jsonl", input_tokens=odd)) == [(5, 6)]
+    header = '"' + odd.replace('"', '""') + '"'
+    assert lengths(a_trace(tmp_path, f"{header},output_tokens\n5,6\n", input_tokens=odd)) == [(5, 6)]
+
+
+def test_a_key_that_is_there_twice_is_refused_on_its_line(tmp_path: Path) -> None:
+    good = '{"input_tokens": 1, "output_tokens": 2}\n'
+    with pytest.raises(InputFileError, match=r"line 3: .*one JSON object \(key 'x' is there twice\)"):
+        a_trace(tmp_path, good + "\n" + good.replace("{", '{"x": 1, "x": 1, '), "t.jsonl")
+
+
+def test_a_row_is_named_by_the_line_it_ends_on_whatever_stands_before_it(tmp_path: Path) -> None:
+    text = '\nid,input_tokens,output_tokens\n"a\nb",1,2\n\nc,1,x\n'
+    with pytest.raises(InputFileError) as refused:
+        a_trace(tmp_path, text)
+    assert (refused.value.field, refused.value.value) == ("line 6, output_tokens", "x")
+
+
+CELL = st.text("0123456789.eE+-_ ainfNxl٣", max_size=6) | st.integers(-5, 10**8).map(str)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(CELL, min_size=1, max_size=6))
+def test_a_cell_is_a_whole_token_count_or_the_first_that_is_none_is_refused(
+    tmp_path: Path, cells: list[str]
+) -> None:
+    text = "input_tokens,output_tokens\n" + "".join(f"1,{cell}\n" for cell in cells)
+    whole = [
+        bool(re.fullmatch(r" *[0-9]+(\.0*)? *", cell, re.ASCII)) and float(cell) <= 10**7 for cell in cells
+    ]
+    if all(whole):
+        assert [size for _, size in lengths(a_trace(tmp_path, text))] == [int(float(cell)) for cell in cells]
+        return
+    with pytest.raises(InputFileError) as refused:
+        a_trace(tmp_path, text)
+    first = whole.index(False)
+    assert (refused.value.field, refused.value.value) == (f"line {first + 2}, output_tokens", cells[first])
