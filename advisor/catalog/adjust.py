@@ -14,7 +14,6 @@ from advisor.sheet.prices import ANY, rounded
 from advisor.units import decimal_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from datetime import datetime
 
     from advisor.domain import Offer
@@ -89,8 +88,3 @@ class OwnPrices:
             if ours is not None and listed is not None and ours != listed:
                 allowed = f"{offer.id} has {listed}; leave the cell blank to take the list's"
                 raise InputFileError(self._file, f"{price.place}, {field}", str(ours), allowed)
-
-
-def priced_by(offers: Iterable[Offer], sheet: PriceSheet, now: datetime) -> tuple[Offer, ...]:
-    """The offers as the user would pay for them; order and number stay; errors as :meth:`OwnPrices.paid`."""
-    return tuple(map(OwnPrices(sheet, now).paid, offers))

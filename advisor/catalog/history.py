@@ -55,18 +55,6 @@ class PriceHistory:
     instance_type: str
     observations: tuple[Observation, ...]
 
-    def price_on(self, day: date, market: Market, zone: str | None = None) -> tuple[Decimal, bool] | None:
-        """The price in force that day and whether anybody saw it then; None before the first observation."""
-        known = [
-            observation
-            for observation in self.observations
-            if observation.market is market and observation.zone == zone and observation.valid_from <= day
-        ]
-        if not known:
-            return None
-        last = max(known, key=lambda observation: (observation.valid_from, observation.found_in))
-        return last.usd_per_hour, day <= last.observed_until
-
 
 def history_folder() -> Path:
     """The folder of the imported history in the package."""

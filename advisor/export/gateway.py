@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 WHOLE: Final = 10_000
 """Sum of a route's weights."""
-MOST_BACKENDS: Final = 16
-"""Of one rule of an HTTPRoute (Gateway API, maxItems of backendRefs)."""
 PICKER_PORT: Final = 9002
 GATEWAY: Final = "inference-gateway"
 MODEL_HEADER: Final = "X-Gateway-Model-Name"

@@ -1,7 +1,7 @@
 """The fleet file: what ``advisor fleet import`` writes, and what people may write by hand.
 
 It names instance types and regions by the provider's own ids. Whether the catalog knows them is asked when
-the fleet meets the catalog, by :func:`advisor.fleet.importing.recognise`.
+the fleet meets the catalog.
 """
 
 from __future__ import annotations

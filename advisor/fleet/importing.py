@@ -7,7 +7,7 @@ listed with its reason.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -86,14 +86,6 @@ def import_fleet(path: Path, tool: Tool | None, known: Set[Shape]) -> Imported:
     source = f"{tool.value}: {printable(path.name)}"
     fleet = Fleet(merged(lines), tuple(unknown), source, hashlib.sha256(content).hexdigest())
     return Imported(fleet, tool, tuple(_notes(zones, unsaid)))
-
-
-def recognise(fleet: Fleet, known: Set[Shape]) -> Fleet:
-    """The fleet with lines the catalog does not know among the unknown."""
-    lines = [line for line in fleet.lines if (line.provider, line.instance_type) in known]
-    strangers = (line for line in fleet.lines if (line.provider, line.instance_type) not in known)
-    unknown = [Unrecognised(line.offer_id, line.instances, _not_known(line.provider)) for line in strangers]
-    return replace(fleet, lines=tuple(lines), unknown=(*fleet.unknown, *unknown))
 
 
 def _read(text: str, name: str, tool: Tool | None) -> tuple[Tool, Iterator[Found | Unread]]:

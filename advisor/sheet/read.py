@@ -47,15 +47,6 @@ def sheet_text(path: Path) -> str:
     return read_text(path, MAX_BYTES, "a price sheet")
 
 
-def load_sheet(path: Path) -> PriceSheet:
-    """The sheet in a file.
-
-    Raises:
-        InputFileError: it cannot be read, or as :func:`parse_sheet`.
-    """
-    return parse_sheet(path.name, sheet_text(path))
-
-
 def parse_sheet(file: str, text: str) -> PriceSheet:
     """The sheet in the text of a ``.csv``, ``.yaml`` or ``.yml`` file.
 

@@ -116,22 +116,6 @@ def buckets_of(cells: Sequence[Cell]) -> tuple[Bucket, ...]:
     )
 
 
-def fit_buckets(
-    input_tokens: Sequence[int],
-    output_tokens: Sequence[int],
-    input_edges: Sequence[int] = DEFAULT_INPUT_EDGES,
-    output_edges: Sequence[int] = DEFAULT_OUTPUT_EDGES,
-) -> tuple[Bucket, ...]:
-    """Buckets of a trace; the order of its requests does not matter.
-
-    The size that stands for a bucket is the mean of the requests in it; 0 output tokens count as 1.
-
-    Raises:
-        UsageError: unusable edges, no requests, or lists of different length.
-    """
-    return buckets_of(count_cells(input_tokens, output_tokens, input_edges, output_edges))
-
-
 def overflow_requests(cells: Iterable[Cell], input_edges: Sequence[int], output_edges: Sequence[int]) -> int:
     """How many requests lie beyond the last input or the last output edge."""
     return sum(

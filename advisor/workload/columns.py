@@ -28,8 +28,8 @@ TIME_COLUMNS: Final[dict[str, TimeUnit | None]] = {
 """Recognised names of the arrival times; a bare ``timestamp`` shows its unit by format or neighbours."""
 _UNIT_BESIDE: Final[dict[str, TimeUnit]] = {"input_length": "ms", "request_tokens": "s"}  # Mooncake, BurstGPT
 
-INPUT, OUTPUT, ARRIVAL = CELLS = ("size_in", "size_out", "arrival")
-"""What the three columns are called in queries."""
+CELLS: Final = ("size_in", "size_out", "arrival")
+"""What the columns of input, output and time are called in queries."""
 
 MAX_TIMESTAMP_S: Final = 1e13
 """Latest arrival time; far beyond any epoch in milliseconds, so nanoseconds are caught."""

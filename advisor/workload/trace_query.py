@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from advisor.errors import InputFileError
 from advisor.workload.buckets import MAX_TOKENS
-from advisor.workload.columns import ARRIVAL, CELLS, MAX_TIMESTAMP_S, OUTPUT, allowed_arrival
+from advisor.workload.columns import CELLS, MAX_TIMESTAMP_S, allowed_arrival
 from advisor.workload.trace_files import connected, source
 
 if TYPE_CHECKING:
@@ -83,9 +83,9 @@ def _query(connection: DuckDBPyConnection, trace: TraceFile, *, strict: bool) ->
 
 def _check(cell: str, kind: str, unit: TimeUnit | None) -> str:
     """SQL of the value; NULL where the cell is none."""
-    if cell == ARRIVAL:
+    if cell == CELLS[2]:
         return _arrival(cell, kind, unit)
-    inside = f"BETWEEN {0 if cell == OUTPUT else 1} AND {MAX_TOKENS}"
+    inside = f"BETWEEN {0 if cell == CELLS[1] else 1} AND {MAX_TOKENS}"
     if kind in _INTEGERS:
         return f"CASE WHEN {cell} {inside} THEN {cell}::INTEGER END"
     text, number = f"{cell}::VARCHAR", f"TRY_CAST({cell}::VARCHAR AS DOUBLE)"

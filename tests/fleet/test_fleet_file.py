@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
-from fleet_samples import FIXTURES, KNOWN, imported
+from fleet_samples import imported
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +18,6 @@ from advisor.errors import InputFileError
 from advisor.fleet import Fleet, HeldLine, Unrecognised, read_fleet
 from advisor.fleet.fleet import merged
 from advisor.fleet.fleet_file import fleet_document, fleet_yaml
-from advisor.fleet.importing import recognise
 from advisor.text import printable
 
 if TYPE_CHECKING:
@@ -96,13 +95,3 @@ def test_a_bad_field_is_named(tmp_path: Path, change: dict[str, Any], field: str
     with pytest.raises(InputFileError) as refused:
         read_fleet(path)
     assert refused.value.field == field
-
-
-def test_lines_the_catalog_does_not_know_become_unknown() -> None:
-    fleet = read_fleet(FIXTURES / "fleet.yaml")
-    strange = Fleet(
-        (*fleet.lines, HeldLine("aws", "us-east-1", None, "g99.xlarge", Market.SPOT, 3)), (), "", ""
-    )
-    seen = recognise(strange, KNOWN)
-    assert seen.instances == 6
-    assert [(one.what, one.instances) for one in seen.unknown] == [("aws:us-east-1:g99.xlarge:spot", 3)]

@@ -110,14 +110,6 @@ def test_a_folder_with_an_odd_name_is_read_as_it_is(tmp_path: Path) -> None:
     assert len(price_history(*G6, snapshots=[path], imported=()).observations) == 1
 
 
-def test_a_price_is_carried_forward_and_says_that_nobody_looked(tmp_path: Path) -> None:
-    paths = [publish(tmp_path, day, an_offer("0.80", day)) for day in ("2026-11-01", "2026-11-08")]
-    history = price_history(*G6, snapshots=paths, imported=())
-    assert history.price_on(date(2026, 10, 31), Market.ON_DEMAND) is None
-    assert history.price_on(date(2026, 11, 4), Market.ON_DEMAND) == (Decimal("0.8"), True)
-    assert history.price_on(date(2026, 11, 20), Market.ON_DEMAND) == (Decimal("0.8"), False)
-
-
 IMPORTED = sorted(history_folder().glob("*.parquet"))
 
 

@@ -11,11 +11,11 @@ from conftest import NOW
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advisor.catalog.adjust import priced_by
+from advisor.catalog.adjust import OwnPrices
 from advisor.domain import Availability, Market, Offer
 from advisor.errors import InputFileError, MissingCredentials
 from advisor.provider import Aspect, Scope
-from advisor.sheet.read import load_sheet, parse_sheet
+from advisor.sheet.read import parse_sheet, sheet_text
 from providers.sheet import Sheet
 
 HEADER = (
@@ -50,6 +50,10 @@ def an_offer(**changed):
         interruption=None,
     )
     return replace(offer, **changed)
+
+
+def priced_by(offers, sheet, now):
+    return tuple(map(OwnPrices(sheet, now).paid, offers))
 
 
 def a_csv(**cells):
@@ -119,7 +123,7 @@ def test_the_file_is_named_by_the_environment(tmp_path):
     path = tmp_path / "quote.csv"
     path.write_text(QUOTE)
     assert len(Sheet.from_env({"ADVISOR_SHEET": str(path)}).collect(Scope(), NOW).offers) == 2
-    assert len(load_sheet(path).prices) == 3
+    assert len(parse_sheet(path.name, sheet_text(path)).prices) == 3
     with pytest.raises(MissingCredentials, match="ADVISOR_SHEET is not set"):
         Sheet.from_env({})
 
@@ -130,7 +134,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, content):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(InputFileError, match=r"quote\.csv"):
-        load_sheet(path)
+        sheet_text(path)
 
 
 def test_an_accelerator_nobody_knows_is_refused_with_near_names():

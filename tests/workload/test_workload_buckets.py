@@ -14,8 +14,8 @@ from advisor.errors import UsageError
 from advisor.workload.buckets import (
     DEFAULT_INPUT_EDGES,
     DEFAULT_OUTPUT_EDGES,
+    buckets_of,
     count_cells,
-    fit_buckets,
     mix,
     overflow_requests,
     parse_edges,
@@ -25,6 +25,11 @@ from advisor.workload.trace import Trace, read_trace
 
 TINY = Path(__file__).parents[2] / "fixtures" / "workload" / "tiny.csv"
 
+
+def buckets_of_sizes(*sizes_and_edges):
+    return buckets_of(count_cells(*sizes_and_edges))
+
+
 requests = st.lists(st.tuples(st.integers(1, 50_000), st.integers(0, 5_000)), min_size=1, max_size=60)
 edges = st.sets(st.integers(1, 40_000), min_size=1, max_size=8).map(lambda found: tuple(sorted(found)))
 
@@ -33,7 +38,7 @@ def test_a_trace_of_ten_requests_is_what_one_counts_by_hand() -> None:
     trace = read_trace(TINY)
     found = {
         (b.input_tokens_min, b.input_tokens_max, b.output_tokens_min, b.output_tokens_max): b
-        for b in fit_buckets(trace.input_tokens, trace.output_tokens)
+        for b in buckets_of_sizes(trace.input_tokens, trace.output_tokens)
     }
     assert found == {
         # 25 × 25, and 1 × 0 whose missing output counts as one token: means 13 and 13
@@ -79,7 +84,7 @@ def test_shares_sum_to_one_and_means_lie_inside(
     sizes: list[tuple[int, int]], rows: tuple[int, ...], columns: tuple[int, ...]
 ) -> None:
     inputs, outputs = zip(*sizes, strict=True)
-    buckets = fit_buckets(inputs, outputs, rows, columns)
+    buckets = buckets_of_sizes(inputs, outputs, rows, columns)
     assert math.fsum(bucket.share for bucket in buckets) == pytest.approx(1, abs=1e-12)
     for bucket in buckets:
         assert bucket.share > 0
@@ -91,7 +96,7 @@ def test_shares_sum_to_one_and_means_lie_inside(
 def test_the_order_of_requests_does_not_matter(sizes: list[tuple[int, int]], random: object) -> None:
     shuffled = list(sizes)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert fit_buckets(*zip(*sizes, strict=True)) == fit_buckets(*zip(*shuffled, strict=True))
+    assert buckets_of_sizes(*zip(*sizes, strict=True)) == buckets_of_sizes(*zip(*shuffled, strict=True))
 
 
 @given(requests, requests, st.floats(0.01, 0.99))
@@ -142,4 +147,4 @@ def test_edges_may_have_blanks_after_commas() -> None:
 
 def test_nothing_to_fit_is_refused() -> None:
     with pytest.raises(UsageError, match="cannot fit 0"):
-        fit_buckets([], [])
+        buckets_of_sizes([], [])
