@@ -6,6 +6,7 @@ import fnmatch
 import hashlib
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from advisor.catalog import carbon, egress, model_spelling
@@ -109,6 +110,13 @@ def load_facts(root: Traversable | None = None) -> Facts:
         root = files("catalogs")
     contents = {name: _content(root, name) for name in FACT_FILES}
     contents |= {name: _content(root, name) for name in PLACE_FILES if root.joinpath(name).is_file()}
+    return _facts(tuple(contents.items()))
+
+
+@lru_cache(maxsize=4)
+def _facts(files: tuple[tuple[str, bytes], ...]) -> Facts:
+    """The same bytes are the same facts: a long-lived process reads them once."""
+    contents = dict(files)
     digest = hashlib.sha256()
     for name, content in contents.items():
         digest.update(f"{name}\0{len(content)}\0".encode() + content)

@@ -1,13 +1,13 @@
 """The evidence on disk: Parquet files read one model at a time, and what may be asked of them.
 
-A store is made per command; it reads nothing until asked and keeps what it read.
+A store reads nothing until asked and keeps what it read; of one content there is one store per process.
 """
 
 from __future__ import annotations
 
 import hashlib
 import tomllib
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -54,7 +54,7 @@ class ProfileStore:
         missing = [name for name in FILES if not (store._folder / name).is_file()]
         if missing:
             raise ProfileMissing(f"profiles/{missing[0]} is missing: the installation is incomplete")
-        return store
+        return _kept(store._root, own if store.own_files else None, store.profiles_sha256)
 
     @cached_property
     def profiles_sha256(self) -> str:
@@ -171,6 +171,12 @@ class ProfileStore:
 
     def _connect(self) -> _Reading:
         return _Reading()
+
+
+@lru_cache(maxsize=4)
+def _kept(root: Path, own: Path | None, sha256: str) -> ProfileStore:
+    """The store of that content: one command, or one server, reads and judges a profile once."""
+    return ProfileStore(root, own)
 
 
 class _Reading:
