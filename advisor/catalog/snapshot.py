@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from advisor import database
 from advisor.catalog.evidence import is_digest
 from advisor.domain import LISTED_MARKETS, Availability, Offer, SnapshotInfo
 from advisor.errors import CorruptSnapshot, DataError
@@ -143,7 +144,7 @@ def _reading(path: Path) -> Iterator[DuckDBPyConnection]:
     import duckdb
 
     try:
-        with duckdb.connect(config={"threads": 1}) as connection:
+        with database.connect() as connection:
             yield connection
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]

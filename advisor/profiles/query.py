@@ -12,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from advisor import database
 from advisor.domain import PLAIN_TRAFFIC, EvidenceKind
 from advisor.errors import CorruptSnapshot, ProfileMissing, UnknownName
 from advisor.profiles import calibration
@@ -183,9 +184,8 @@ class _Reading:
     """A DuckDB connection whose complaints about our files become our own."""
 
     def __enter__(self) -> duckdb.DuckDBPyConnection:
-        import duckdb
 
-        self._connection = duckdb.connect(config={"threads": 1})
+        self._connection = database.connect()
         return self._connection
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:

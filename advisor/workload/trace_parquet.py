@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from advisor import database
 from advisor.errors import InputFileError
 from advisor.workload.columns import Layout, TraceColumns, find_columns
 
@@ -22,7 +23,7 @@ def read_parquet(path: Path, columns: TraceColumns) -> tuple[Layout, Iterator[tu
     """
     import duckdb
 
-    connection = duckdb.connect(config={"threads": 1, "autoinstall_known_extensions": False})
+    connection = database.connect()
     try:
         table = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
         types = {str(row[0]): str(row[1]) for row in table}
