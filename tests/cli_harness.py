@@ -17,7 +17,7 @@ from advisor.cli.app import main
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 FIXTURES = ROOT / "fixtures"
 NOW = "1793000000"  # 2026-10-26, so that ages do not move
 
