@@ -16,6 +16,8 @@ from advisor.catalog.store import shipped_folder
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.fast
+
 
 def rows(path: Path) -> int:
     with database.connect() as connection:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from advisor.optimize.problem import Column, Problem
 
+pytestmark = pytest.mark.fast
+
 MOST = 4  # instances per column that the exhaustive search looks at; demands are small enough for it
 
 

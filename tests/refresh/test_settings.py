@@ -12,6 +12,8 @@ from advisor.domain import Market
 from advisor.errors import InputFileError, StaleSnapshot
 from advisor.settings import Settings, check_freshness, load_settings
 
+pytestmark = pytest.mark.fast
+
 
 def settings_of(tmp_path, text: str, **environ: str) -> Settings:
     (tmp_path / "config.yaml").write_text(text)
