@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -73,6 +74,11 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-m", "advisor", *words]
 
 
+def default_interrupt() -> None:
+    """For ``preexec_fn``: the child dies of Ctrl-C even where these tests run under nohup or cron."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def process(
     words: Sequence[str],
     home: Path | str,
@@ -90,5 +96,6 @@ def process(
         cwd=ROOT,
         timeout=60,
         env=environment(home, **more),
+        preexec_fn=default_interrupt,
         **(options or {}),
     )

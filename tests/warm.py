@@ -20,11 +20,12 @@ import sys
 import threading
 import time
 import traceback
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
     from types import FrameType, TracebackType
 
 ADVISOR: Final = "from advisor.cli.app import main; main()"
@@ -49,10 +50,24 @@ class Server:
         self._process.wait(timeout=30)
 
     def start(
-        self, source: str, *words: str, environ: Mapping[str, str], folder: Path | str = "."
+        self,
+        source: str,
+        *words: str,
+        environ: Mapping[str, str],
+        folder: Path | None = None,
+        closed: Sequence[int] = (),
+        to: Mapping[int, str] | None = None,
     ) -> Process:
-        """Run the source in a fork."""
-        request = json.dumps([source, words, dict(environ), str(folder)]).encode()
+        """Run the source in a fork.
+
+        Args:
+            environ: all of its environment.
+            folder: where it runs; by default here.
+            closed: standard streams, by number, that are closed when it starts.
+            to: files that standard output (1) or error (2) goes to instead of a pipe.
+        """
+        told = [source, words, dict(environ), str(folder or Path.cwd()), list(closed), to or {}]
+        request = json.dumps(told).encode()
         assert len(request) < _MOST
         pipes = [os.pipe() for _ in range(4)]  # standard input, output and error; and how it goes
         (in_r, in_w), (out_r, out_w), (err_r, err_w), (told_r, told_w) = pipes
@@ -192,16 +207,29 @@ def _main() -> None:
     request = _serve(socket.socket(fileno=int(sys.argv[1])))
     if request is None:
         return
-    source, words, environ, folder = request
+    source, words, environ, folder, closed, to = request
     os.environ.clear()
     os.environ.update(environ)
     os.chdir(folder)
     sys.argv = ["-c", *words]
     sys.path[:0] = [place for place in environ.get("PYTHONPATH", "").split(os.pathsep) if place]
-    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  for good
-    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-    sys.stderr = open(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    for number, path in to.items():
+        os.dup2(os.open(path, os.O_WRONLY), int(number))
+    for number, (name, opened) in enumerate(_STREAMS):
+        stream = None if number in closed else opened()
+        if stream is None:
+            os.close(number)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
     os._exit(_run(source))
+
+
+_STREAMS: Final = (
+    ("stdin", partial(open, 0, encoding="utf-8", closefd=False)),
+    ("stdout", partial(open, 1, "w", encoding="utf-8", closefd=False)),
+    ("stderr", partial(open, 2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)),
+)
+"""As the interpreter opens them."""
 
 
 def _run(source: str) -> int:
@@ -217,7 +245,8 @@ def _run(source: str) -> int:
     threading._shutdown()
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+        if stream is not None:
+            stream.flush()
     return status
 
 
