@@ -96,6 +96,5 @@ def process(
         cwd=ROOT,
         timeout=60,
         env=environment(home, **more),
-        preexec_fn=default_interrupt,
-        **(options or {}),
+        **{"preexec_fn": default_interrupt, **(options or {})},
     )

@@ -20,6 +20,7 @@ from advisor.documents import Scalars, decoded, kind_of, parse, read_bytes
 from advisor.documents.records import check
 from advisor.domain import QuotaLimit, QuotaUnit
 from advisor.errors import InputFileError, UnknownName
+from advisor.text import ONE_LINE
 from advisor.units import MAX_USD_PER_HOUR, decimal_text
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ MAX_INSTANCES: Final = 1_000_000
 _RESERVED_PRICE: Final = f"dollars per hour of one instance, above 0 and at most {MAX_USD_PER_HOUR:,}"
 _UNITS: Final = f"a number of units from 0 to {MAX_UNITS:,}"
 _Units = Annotated[Decimal, Field(ge=0, le=MAX_UNITS, allow_inf_nan=False)]
-_Name = Annotated[str, Field(min_length=1, max_length=200)]
+_Name = Annotated[str, Field(min_length=1, max_length=200, pattern=ONE_LINE)]
 
 
 class _QuotaLine(BaseModel):

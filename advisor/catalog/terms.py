@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from advisor.documents import Scalars, kind_of, parse, read_text
 from advisor.documents.records import check
 from advisor.errors import InputFileError
+from advisor.text import ONE_LINE
 from advisor.units import MAX_USD_PER_HOUR
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _USD: Final = f"dollars per hour of one instance, above 0 and at most {MAX_USD_P
 _MONTHS: Final = f"a number of months above 0 and at most {MAX_MONTHS}; a week is 0.23"
 _UPFRONT: Final = "a share from 0 to 1 of the whole price, paid at the start"
 _CAPACITY: Final = "true or false: it draws on no on-demand quota; absent: true for capacity_block only"
-_Name = Annotated[str, Field(min_length=1, max_length=200)]
+_Name = Annotated[str, Field(min_length=1, max_length=200, pattern=ONE_LINE)]
 
 
 class TermKind(StrEnum):

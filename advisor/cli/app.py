@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from typing import Annotated, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from advisor.cli import interrupt, streams
-from advisor.errors import AdvisorError, Interrupted, UnknownName
+from advisor.errors import AdvisorError, Interrupted, UnknownName, UsageError
 from advisor.text import printable
 from advisor.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 INTERRUPTED = Interrupted.exit_code
 
@@ -122,6 +125,7 @@ def main() -> None:
     watch = interrupt.Interrupt()
     try:
         with watch.watched():
+            _refuse_unseen(sys.argv[1:])
             app()
             sys.stdout.flush()
     except streams.ReaderLeft:
@@ -140,6 +144,13 @@ def main() -> None:
             _say(str(error))
             raise SystemExit(error.exit_code) from None
         raise
+
+
+def _refuse_unseen(words: Sequence[str]) -> None:
+    """Refuse an option with a character that is not seen; Typer would print it as it is."""
+    for word in words:
+        if word.startswith("--") and not word.partition("=")[0].isprintable():
+            raise UsageError(f"no such option: {word}")
 
 
 def _say(trouble: str) -> None:

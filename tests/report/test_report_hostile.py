@@ -128,7 +128,9 @@ def clean_elements(clean: Report) -> list[tuple[str, tuple[str, ...]]]:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_html_keeps_its_shape(name: str, clean_elements: list[tuple[str, tuple[str, ...]]]) -> None:
-    page = Page(html(hostile_report(HOSTILE[name])))
+    text = html(hostile_report(HOSTILE[name]))
+    assert text.replace("\n", "").isprintable()
+    page = Page(text)
     assert elements(page) == clean_elements
     assert page.open == []
 
@@ -144,6 +146,7 @@ def test_markdown_keeps_its_shape(name: str, clean: Report) -> None:
         return {child.type for token in reader.parse(text) for child in token.children or ()}
 
     text = markdown(hostile_report(HOSTILE[name]))
+    assert text.replace("\n", "").isprintable()
     assert shape(text) == shape(markdown(clean))
     assert not {"html_inline", "link_open", "image"} & inline(text)
 
@@ -186,6 +189,8 @@ def test_csv_keeps_its_rows_and_starts_no_cell_like_a_formula(name: str, clean: 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_json_says_exactly_what_was_said(name: str) -> None:
-    document = json.loads(focus_json(hostile_report(HOSTILE[name])))
+    text = focus_json(hostile_report(HOSTILE[name]))
+    assert text.replace("\n", "").isprintable()
+    document = json.loads(text)
     assert document["title"] == HOSTILE[name]
     assert [part["id"] for part in document["sections"]] == [part.key for part in a_report().sections]
