@@ -18,13 +18,12 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from advisor.catalog.freshness import ON_DEMAND_LIMIT, SPOT_LIMIT
 from advisor.documents import parse, read_text
 from advisor.documents.records import check
-from advisor.errors import InputFileError, StaleSnapshot
+from advisor.errors import InputFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from advisor.catalog.freshness import Freshness
 
 FILE = "config.yaml"
 _MAX_BYTES = 2**20
@@ -75,26 +74,6 @@ def load_settings(home: Path, environ: Mapping[str, str] = os.environ) -> Settin
     except InputFileError as error:
         raise InputFileError("environment", variables[error.field], error.value, error.allowed) from None
     return Settings.model_validate(written | given)
-
-
-def check_freshness(lines: Iterable[Freshness], settings: Settings) -> tuple[str, ...]:
-    """A warning per provider and market whose prices are stale; the lines must be made with the same limits.
-
-    Raises:
-        StaleSnapshot: some are, and ``on_stale`` is ``refuse``.
-    """
-    warnings = tuple(
-        f"{line.provider} {line.market.value}: the oldest price is {(line.age_hours or 0) / 24:.0f} days old,"
-        f" the limit is {line.limit_hours / 24:g}"
-        for line in lines
-        if line.state == "stale"
-    )
-    if warnings and settings.on_stale == "refuse":
-        raise StaleSnapshot(
-            f"{warnings[0]}{f' (and {len(warnings) - 1} more)' if len(warnings) > 1 else ''}; run"
-            " `advisor refresh`, or set on_stale: warn (ADVISOR_ON_STALE=warn)"
-        )
-    return warnings
 
 
 def _from_file(path: Path) -> dict[str, Any]:

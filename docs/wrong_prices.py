@@ -24,9 +24,9 @@ HEAD = """\
 # Wrong prices, by number
 
 `advisor refresh` judges every row before it publishes it. Each number stands for a defect that a real tool
-once shipped and its users reported; the place is named. A row is **refused** (it cannot be true), **held** (it
-may be true; the old row stays until `advisor refresh --accept ID` says so), **repaired** or **noted**. Figures
-called *shipped* are the extremes in the prices and the history that come with the package.
+once shipped and its users reported; the place is named. A row is **refused** (it cannot be true), **held**
+(it may be true; the old row stays until `advisor refresh --accept ID` says so), **repaired** or **noted**.
+Figures called *shipped* are the extremes in the prices and the history that come with the package.
 
 This page is made from the detectors in `advisor/catalog/gate/` by `python docs/wrong_prices.py --write`; each
 example is judged by the gate itself, as on the first refresh unless it speaks of last week.

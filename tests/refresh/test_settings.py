@@ -5,12 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from refresh_builders import NOW, an_offer
+from cli_harness import call
 
-from advisor.catalog.freshness import freshness
-from advisor.domain import Market
-from advisor.errors import InputFileError, StaleSnapshot
-from advisor.settings import Settings, check_freshness, load_settings
+from advisor.errors import InputFileError
+from advisor.settings import Settings, load_settings
 
 pytestmark = pytest.mark.fast
 
@@ -60,21 +58,24 @@ def test_a_slip_in_the_environment_is_told_by_the_variables_name(tmp_path):
         load_settings(tmp_path, {"ADVISOR_ON_STALE": "maybe"})
 
 
-def lines(settings: Settings, **given):
-    offers = [an_offer(**given), an_offer(provider="other", collected_at=NOW)]
-    return freshness(
-        offers, NOW, on_demand_limit=settings.on_demand_limit, spot_limit=settings.spot_limit
-    )  # fmt: skip
+@pytest.mark.parametrize(
+    ("given", "code", "said"),
+    [
+        ({}, 0, "! Prices bought on are stale (aws spot"),
+        ({"ADVISOR_ON_STALE": "refuse"}, 4, "or set on_stale: warn (ADVISOR_ON_STALE=warn)"),
+        ({"ADVISOR_ON_STALE": "refuse", "ADVISOR_MAX_AGE_SPOT_DAYS": "3000"}, 0, "Proved optimal"),
+    ],
+    ids=["warn", "refuse", "patient"],
+)
+def test_stale_prices_warn_or_refuse_as_configured(tmp_path, given, code, said):
+    ended = call("recommend", "--region", "us-east-1", ADVISOR_HOME=str(tmp_path), **given)
+    assert ended.code == code
+    assert said in ended.out + ended.err
+    assert ("bought on are stale" in ended.out) == (given == {})
 
 
-def test_stale_prices_warn_or_refuse_as_configured():
-    nine_days = {"collected_at": NOW - timedelta(days=9), "market": Market.SPOT}
-    warn = Settings()
-    assert check_freshness(lines(warn, **nine_days), warn) == (
-        "acme spot: the oldest price is 9 days old, the limit is 7",
-    )
-    refuse = Settings(on_stale="refuse")
-    with pytest.raises(StaleSnapshot, match=r"acme spot: the oldest price is 9 days old.*advisor refresh"):
-        check_freshness(lines(refuse, **nine_days), refuse)
-    patient = Settings(on_stale="refuse", max_age_spot_days=10)
-    assert check_freshness(lines(patient, **nine_days), patient) == ()
+def test_the_file_in_the_home_refuses_as_the_environment_does(tmp_path):
+    (tmp_path / "config.yaml").write_text("on_stale: refuse\nmax_age_spot_days: 9\n")
+    ended = call("recommend", "--region", "us-east-1", ADVISOR_HOME=str(tmp_path))
+    assert (ended.code, ended.out) == (4, "")
+    assert "aws spot" in ended.err
