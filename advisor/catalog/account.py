@@ -20,6 +20,7 @@ from advisor.documents import Scalars, decoded, kind_of, parse, read_bytes
 from advisor.documents.records import NOT_YES_OR_NO, check
 from advisor.domain import QuotaLimit, QuotaUnit
 from advisor.errors import InputFileError, UnknownName
+from advisor.text import ONE_LINE
 from advisor.units import MAX_USD_PER_HOUR, decimal_text
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ _RESERVED_PRICE: Final = f"dollars per hour of one instance, above 0 and at most
 _UNITS: Final = f"a number of units from 0 to {MAX_UNITS:,}"
 _Units = Annotated[Decimal, Field(ge=0, le=MAX_UNITS, allow_inf_nan=False), NOT_YES_OR_NO]
 _Dollars = Annotated[Decimal, Field(gt=0, le=MAX_USD_PER_HOUR, allow_inf_nan=False), NOT_YES_OR_NO]
-_Name = Annotated[str, Field(min_length=1, max_length=200)]
+_Name = Annotated[str, Field(min_length=1, max_length=200, pattern=ONE_LINE)]
 
 
 class _QuotaLine(BaseModel):

@@ -13,6 +13,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Final
 
+from advisor import database
 from advisor.errors import CorruptSnapshot, DataError
 
 if TYPE_CHECKING:
@@ -51,9 +52,9 @@ def write_evidence(evidence: Mapping[str, bytes], path: Path) -> str:
     digests = sorted(evidence)
     try:
         items = [evidence[digest].decode() for digest in digests]
-        with duckdb.connect(config={"threads": 1}) as connection:
+        with database.connect() as connection:
             columns = "unnest(?::VARCHAR[]) AS digest, unnest(?::VARCHAR[]) AS item"
-            connection.execute(f"CREATE TABLE evidence AS SELECT {columns}", [digests, items])
+            connection.execute(f"CREATE TEMPORARY TABLE evidence AS SELECT {columns}", [digests, items])
             target = str(path).replace("'", "''")
             shape = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ITEMS_PER_GROUP}"
             connection.execute(f"COPY evidence TO '{target}' ({shape})")
@@ -80,7 +81,7 @@ def read_evidence(path: Path, sha256: str, digests: Iterable[str]) -> dict[str, 
         raise CorruptSnapshot(f"{path}: not the file its snapshot records: {found[:12]}…, not {sha256[:12]}…")
     query = "SELECT digest, item FROM read_parquet(?) WHERE digest IN (SELECT unnest(?::VARCHAR[]))"
     try:
-        with duckdb.connect(config={"threads": 1}) as connection:
+        with database.connect() as connection:
             rows = connection.execute(query, [glob.escape(str(path)), wanted]).fetchall()
     except duckdb.Error as error:
         raise CorruptSnapshot(f"{path}: not readable ({str(error).splitlines()[0]})") from error

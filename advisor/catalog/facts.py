@@ -6,6 +6,7 @@ import fnmatch
 import hashlib
 import re
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Final
 
 from advisor.catalog import carbon, egress, model_spelling
@@ -31,7 +32,7 @@ _MEMORY: Final = re.compile(r"(?<![a-z0-9])(\d+) ?g(?:i?b)?(?![a-z0-9])")
 _SXM: Final = re.compile(r"^(?:sxm\d|hbm3e?)$")  # a driver calls the SXM board H100 80GB HBM3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Facts:
     """What is known about chips, models, places and quotas, apart from prices."""
 
@@ -88,13 +89,15 @@ class Facts:
         Raises:
             UnknownName: no such model.
         """
-        spellings = {
-            spelling: model for model in reversed(self.models.values()) for spelling in _spellings(model)
-        }
         for candidate in model_spelling.asked(name):
-            if candidate in spellings:
-                return spellings[candidate]
+            if candidate in self._by_spelling:
+                return self._by_spelling[candidate]
         raise UnknownName("model", name, {*self.models, *(model.hf_id for model in self.models.values())})
+
+    @cached_property
+    def _by_spelling(self) -> dict[str, Model]:
+        """Every spelling there is; of two models with one spelling the first has it."""
+        return {spelling: model for model in reversed(self.models.values()) for spelling in _spellings(model)}
 
 
 def load_facts(root: Traversable | None = None) -> Facts:
@@ -109,6 +112,13 @@ def load_facts(root: Traversable | None = None) -> Facts:
         root = files("catalogs")
     contents = {name: _content(root, name) for name in FACT_FILES}
     contents |= {name: _content(root, name) for name in PLACE_FILES if root.joinpath(name).is_file()}
+    return _facts(tuple(contents.items()))
+
+
+@lru_cache(maxsize=4)
+def _facts(files: tuple[tuple[str, bytes], ...]) -> Facts:
+    """The same bytes are the same facts: a long-lived process reads them once."""
+    contents = dict(files)
     digest = hashlib.sha256()
     for name, content in contents.items():
         digest.update(f"{name}\0{len(content)}\0".encode() + content)

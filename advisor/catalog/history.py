@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from advisor import database
 from advisor.domain import Market
 from advisor.errors import CorruptSnapshot, UnknownName, UsageError
 
@@ -181,7 +182,7 @@ def _reading() -> Iterator[DuckDBPyConnection]:
     import duckdb
 
     try:
-        with duckdb.connect(config={"threads": 1}) as connection:
+        with database.connect() as connection:
             yield connection
     except duckdb.Error as error:
         raise CorruptSnapshot(f"price history cannot be read: {str(error).splitlines()[0]}") from error

@@ -13,10 +13,12 @@ import contextlib
 import glob
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from advisor import database
 from advisor.catalog.evidence import is_digest
 from advisor.domain import LISTED_MARKETS, Availability, Offer, SnapshotInfo
 from advisor.errors import CorruptSnapshot, DataError
@@ -83,7 +85,13 @@ def read_snapshot(path: Path, *, shipped: bool = False) -> Snapshot:
     Raises:
         CorruptSnapshot: missing, truncated, not what its name says, other columns, or an impossible row.
     """
-    _check_name(path)
+    snapshot = _read(path, _check_name(path))
+    return replace(snapshot, info=replace(snapshot.info, shipped=shipped))
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, sha256: str) -> Snapshot:
+    """What the file of that content holds: it is immutable, so a long-lived process reads it once."""
     with _reading(path) as connection:
         metadata = _metadata(connection, path)
         rows = _rows(connection, path, metadata["schema_version"])
@@ -94,7 +102,7 @@ def read_snapshot(path: Path, *, shipped: bool = False) -> Snapshot:
         path=str(path),
         offers=len(offers),
         created_at=created_at,
-        shipped=shipped,
+        shipped=False,
         sources=tuple(sorted({offer.source for offer in offers})),
     )
     return Snapshot(info, offers, metadata.get("title", ""), metadata.get("evidence_sha256"))
@@ -111,8 +119,8 @@ def read_created_at(path: Path) -> datetime:
         return _created_at(_metadata(connection, path), path)
 
 
-def _check_name(path: Path) -> None:
-    """Refuse a file whose bytes are not the ones it is named after."""
+def _check_name(path: Path) -> str:
+    """The SHA-256 of a file; refused where its bytes are not the ones it is named after."""
     match = _NAME.fullmatch(path.stem)
     if match is None or path.suffix != ".parquet":
         raise CorruptSnapshot(
@@ -127,6 +135,7 @@ def _check_name(path: Path) -> None:
             f"{path}: truncated or altered: its name promises SHA-256 {match.group(2)}…, "
             f"its bytes have {digest[:12]}…; fetch or copy the file again"
         )
+    return digest
 
 
 @contextlib.contextmanager
@@ -135,7 +144,7 @@ def _reading(path: Path) -> Iterator[DuckDBPyConnection]:
     import duckdb
 
     try:
-        with duckdb.connect(config={"threads": 1}) as connection:
+        with database.connect() as connection:
             yield connection
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]

@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from advisor import database
 from advisor.catalog.evidence import evidence_path, is_digest, raise_disk_trouble, write_evidence
 from advisor.catalog.snapshot import COLUMNS, EPOCH, NEEDED, is_memory, read_snapshot, refuse_twins
 from advisor.errors import CorruptSnapshot, DataError
@@ -144,7 +145,6 @@ def _properties(created_at: datetime, title: str, evidence_sha256: str | None) -
 
 
 def _copy_out(offers: Sequence[Offer], draft: Path, properties: Mapping[str, str]) -> None:
-    import duckdb
 
     # Decimals travel as text and times as microseconds: no session time zone, no binary floats.
     travels = {"usd_per_hour": "VARCHAR", "accelerators": "VARCHAR", "collected_at": "BIGINT"}
@@ -157,8 +157,8 @@ def _copy_out(offers: Sequence[Offer], draft: Path, properties: Mapping[str, str
         for name, kind in COLUMNS.items()
     )
     metadata = ", ".join(f"{name}: {_literal(text)}" for name, text in properties.items())
-    with duckdb.connect(config={"threads": 1}) as connection:
-        create = f"CREATE TABLE offers AS SELECT {typed} FROM (SELECT {selected})"  # noqa: S608 our own names
+    with database.connect() as connection:
+        create = f"CREATE TEMPORARY TABLE offers AS SELECT {typed} FROM (SELECT {selected})"  # noqa: S608 our own names
         connection.execute(create, columns)
         shape = f"FORMAT parquet, COMPRESSION zstd, KV_METADATA {{{metadata}}}"
         connection.execute(f"COPY offers TO {_literal(str(draft))} ({shape})")

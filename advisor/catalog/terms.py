@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from advisor.documents import Scalars, kind_of, parse, read_text
 from advisor.documents.records import NOT_YES_OR_NO, check
 from advisor.errors import InputFileError
+from advisor.text import ONE_LINE
 from advisor.units import MAX_USD_PER_HOUR
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _Percent = Annotated[Decimal, Field(gt=0, lt=100, allow_inf_nan=False), NOT_YES_
 _Dollars = Annotated[Decimal, Field(gt=0, le=MAX_USD_PER_HOUR, allow_inf_nan=False), NOT_YES_OR_NO]
 _Months = Annotated[Decimal, Field(gt=0, le=MAX_MONTHS, allow_inf_nan=False), NOT_YES_OR_NO]
 _Share = Annotated[Decimal, Field(ge=0, le=1, allow_inf_nan=False), NOT_YES_OR_NO]
-_Name = Annotated[str, Field(min_length=1, max_length=200)]
+_Name = Annotated[str, Field(min_length=1, max_length=200, pattern=ONE_LINE)]
 
 
 class TermKind(StrEnum):

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
-from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from advisor.errors import AdvisorError, Interrupted, UnknownName
+from advisor.cli import interrupt, streams
+from advisor.errors import AdvisorError, Interrupted, UnknownName, UsageError
 from advisor.text import printable
 from advisor.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import FrameType
+    from collections.abc import Sequence
 
 INTERRUPTED = Interrupted.exit_code
-_PUT_OFF_S: Final = 0.05
-_IMPORT_SYSTEM: Final = "<frozen importlib._bootstrap>"
 
 
 class _Entry(NamedTuple):
@@ -126,84 +121,37 @@ def main() -> None:
     if "--no-color" in sys.argv[1:]:
         sys.argv = [word for word in sys.argv if word != "--no-color"]
         os.environ["NO_COLOR"] = "1"
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal that lacks a sign shows ?, it does not crash
-    interrupt = _Interrupt()
+    streams.prepare()
+    watch = interrupt.Interrupt()
     try:
-        with interrupt.watched():
+        with watch.watched():
+            _refuse_unseen(sys.argv[1:])
             app()
             sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader (head, less) left: not our failure, and nothing more to say.
-        from advisor.cli.output import drop_stdout
-
-        drop_stdout()
+    except streams.ReaderLeft:
         raise SystemExit(0) from None
     except Interrupted as stop:
-        sys.stderr.write(f"advisor: {printable(str(stop))}\n")
+        _say(str(stop))
         raise SystemExit(INTERRUPTED) from None
     except BaseException as error:
         if isinstance(error, SystemExit) and error.code != INTERRUPTED:
             raise  # a command that came to its end
         # Typer makes an exit of Ctrl-C, libraries make errors of their own, with or without a cause.
-        if interrupt.came or _is_interrupt(error):
-            sys.stderr.write("advisor: interrupted, nothing was written\n")
+        if watch.came or interrupt.is_interrupt(error):
+            sys.stderr.write(interrupt.WORDS)
             raise SystemExit(INTERRUPTED) from None
         if isinstance(error, AdvisorError):
-            sys.stderr.write(f"advisor: {printable(str(error))}\n")
+            _say(str(error))
             raise SystemExit(error.exit_code) from None
         raise
 
 
-class _Interrupt:
-    """Ctrl-C: whether it came. It is put off while a module loads."""
-
-    def __init__(self) -> None:
-        self.came = False
-
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Handle it here, where Python's own handler would; that one is back afterwards."""
-        usual = signal.getsignal(signal.SIGINT)
-        mine = threading.current_thread() is threading.main_thread() and usual is signal.default_int_handler
-        if mine:
-            signal.signal(signal.SIGINT, self._handle)
-        try:
-            yield
-        finally:
-            if mine:
-                signal.signal(signal.SIGINT, usual)
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        self.came = True
-        if not _loads_a_module(frame):
-            raise KeyboardInterrupt
-        # A compiled module that is interrupted while it loads may print a traceback of its own and abort.
-        later = threading.Timer(_PUT_OFF_S, _to_main_thread, (number,))
-        later.daemon = True
-        later.start()
+def _refuse_unseen(words: Sequence[str]) -> None:
+    """Refuse an option with a character that is not seen; Typer would print it as it is."""
+    for word in words:
+        if word.startswith("--") and not word.partition("=")[0].isprintable():
+            raise UsageError(f"no such option: {word}")
 
 
-def _to_main_thread(number: int) -> None:
-    """A signal sent to another thread would leave the main thread asleep."""
-    main = threading.main_thread().ident
-    if hasattr(signal, "pthread_kill") and main is not None:
-        signal.pthread_kill(main, number)
-    else:
-        signal.raise_signal(number)
-
-
-def _loads_a_module(frame: FrameType | None) -> bool:
-    while frame is not None and frame.f_code.co_filename != _IMPORT_SYSTEM:
-        frame = frame.f_back
-    return frame is not None
-
-
-def _is_interrupt(error: BaseException | None) -> bool:
-    """Whether Ctrl-C is this exception, or what caused it, or what Typer made of it."""
-    if isinstance(error, SystemExit) and error.code == INTERRUPTED:
-        return True
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__ or error.__context__
-    return error is not None
+def _say(trouble: str) -> None:
+    sys.stderr.write(f"advisor: {printable(trouble)}\n")

@@ -29,7 +29,7 @@ from advisor.cli.listing import plain
 from advisor.errors import UsageError
 from advisor.text import markdown_cell as markdown_cell
 from advisor.text import markdown_table as markdown_table
-from advisor.text import no_formula, printable
+from advisor.text import no_formula, printable, printable_json
 from advisor.units import decimal_text
 
 if TYPE_CHECKING:
@@ -69,9 +69,9 @@ def working(what: str) -> AbstractContextManager[object]:
 
 
 def note(*lines: str) -> None:
-    """Words for the person at the terminal, to stderr."""
+    """Words for the person at the terminal, to stderr, each harmless in a line of its own."""
     for line in lines:
-        sys.stderr.write(f"{line}\n")
+        sys.stderr.write(f"{printable(line)}\n")
 
 
 def write_text(text: str, output: Path | None) -> None:
@@ -170,7 +170,7 @@ def json_text(value: object) -> str:
     """JSON as people and programs read it; money stays a decimal string, NaN is refused."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=_json_default)
     return _NUMBERS_IN_A_COLUMN.sub(
-        lambda found: " ".join(found[0].split()).replace("[ ", "[").replace(" ]", "]"), text
+        lambda found: " ".join(found[0].split()).replace("[ ", "[").replace(" ]", "]"), printable_json(text)
     )
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from advisor.cli.output import console
+from advisor.text import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -56,7 +57,7 @@ class _Lines:
         self._write(f"{outcome.provider}: {_told(outcome)}, {outcome.seconds:.1f} s")
 
     def _write(self, words: str) -> None:
-        sys.stderr.write(f"{datetime.now(UTC):%H:%M:%S}Z {words}\n")
+        sys.stderr.write(f"{datetime.now(UTC):%H:%M:%S}Z {printable(words)}\n")
         sys.stderr.flush()
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from advisor.domain import SloStatistic
 from advisor.export.bundle import Bundle, File
-from advisor.text import printable
+from advisor.text import printable, printable_json
 from advisor.units import decimal_text
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def aibrix(order: Order) -> Bundle:
 
 
 def _text(document: object) -> str:
-    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return printable_json(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def _profile(order: Order, line: Line, stand: Stand) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from advisor.export.order import order
 from advisor.export.skypilot import skypilot_tasks
 from advisor.export.skypilot_service import skypilot_services
 from advisor.export.terraform import terraform
+from advisor.text import printable_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,5 +76,5 @@ def joined(bundle: Bundle, target: Target) -> str:
         return bundle.files[0].text
     if TARGETS[target].ending.endswith(".json"):
         whole = {file.name: json.loads(file.text) for file in bundle.files}
-        return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+        return printable_json(json.dumps(whole, indent=1, ensure_ascii=False)) + "\n"
     return "---\n".join(f"# file: {file.name}\n{file.text}" for file in bundle.files)

@@ -18,7 +18,7 @@ from advisor.documents.yaml_text import OneLine, yaml_text
 from advisor.domain import Market
 from advisor.errors import InputFileError
 from advisor.fleet.fleet import Fleet, HeldLine, Unrecognised, merged
-from advisor.text import printable
+from advisor.text import ONE_LINE, printable
 from advisor.units import MAX_USD_PER_HOUR, decimal_text
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ MAX_BYTES: Final = 16 * 2**20
 MAX_INSTANCES: Final = 1_000_000
 """Above any fleet there is: a larger figure is a slip."""
 
-_Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+_Name = Annotated[str, Field(min_length=1, max_length=200, pattern=ONE_LINE)]
 _Dollars = Annotated[Decimal, Field(gt=0, le=MAX_USD_PER_HOUR, allow_inf_nan=False), NOT_YES_OR_NO]
 _Words = Annotated[str, Field(max_length=2000)]
 _MARKETS: Final = ", ".join(market.value for market in Market)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
@@ -284,6 +285,7 @@ def load(root: Path | None = None) -> Calibration:
         raise DataError(f"{'/'.join(FILE)}: {error}") from error
 
 
+@lru_cache(maxsize=4)
 def parse(text: str) -> Calibration:
     """A calibration from the text of estimator.toml."""
     raw: dict[str, Any] = tomllib.loads(text)

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from advisor import database
 from advisor.errors import UnknownName, UsageError
 
 if TYPE_CHECKING:
@@ -127,8 +128,8 @@ def _write(profile: Imported, path: Path) -> None:
     marks = ", ".join("?" for _ in COLUMNS)
     target = str(path).replace("'", "''")
     try:
-        with duckdb.connect(config={"threads": 1}) as connection:
-            connection.execute(f"CREATE TABLE rows ({columns})")
+        with database.connect() as connection:
+            connection.execute(f"CREATE TEMPORARY TABLE rows ({columns})")
             connection.executemany(
                 f"INSERT INTO rows VALUES ({marks})",  # noqa: S608
                 [[row.get(name) for name in COLUMNS] for row in profile.rows],
@@ -147,7 +148,7 @@ def _profile_id(path: Path) -> str:
     from advisor.errors import CorruptSnapshot
 
     try:
-        with duckdb.connect(config={"threads": 1}) as connection:
+        with database.connect() as connection:
             found = connection.execute(
                 "SELECT any_value(profile_id) FROM read_parquet(?)", [str(path)]
             ).fetchone()

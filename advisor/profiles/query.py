@@ -1,17 +1,18 @@
 """The evidence on disk: Parquet files read one model at a time, and what may be asked of them.
 
-A store is made per command; it reads nothing until asked and keeps what it read.
+A store reads nothing until asked and keeps what it read; of one content there is one store per process.
 """
 
 from __future__ import annotations
 
 import hashlib
 import tomllib
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from advisor import database
 from advisor.domain import PLAIN_TRAFFIC, EvidenceKind
 from advisor.errors import CorruptSnapshot, ProfileMissing, UnknownName
 from advisor.profiles import calibration
@@ -54,7 +55,7 @@ class ProfileStore:
         missing = [name for name in FILES if not (store._folder / name).is_file()]
         if missing:
             raise ProfileMissing(f"profiles/{missing[0]} is missing: the installation is incomplete")
-        return store
+        return _kept(store._root, own if store.own_files else None, store.profiles_sha256)
 
     @cached_property
     def profiles_sha256(self) -> str:
@@ -173,13 +174,18 @@ class ProfileStore:
         return _Reading()
 
 
+@lru_cache(maxsize=4)
+def _kept(root: Path, own: Path | None, sha256: str) -> ProfileStore:
+    """The store of that content: one command, or one server, reads and judges a profile once."""
+    return ProfileStore(root, own)
+
+
 class _Reading:
     """A DuckDB connection whose complaints about our files become our own."""
 
     def __enter__(self) -> duckdb.DuckDBPyConnection:
-        import duckdb
 
-        self._connection = duckdb.connect(config={"threads": 1})
+        self._connection = database.connect()
         return self._connection
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:

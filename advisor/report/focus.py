@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from advisor.domain import Market
 from advisor.report.blocks import Block, Facts, Figure, Kind, Quotation, Sentences, Signatures, Table
-from advisor.text import no_formula, printable
+from advisor.text import no_formula, printable, printable_json
 from advisor.units import decimal_text
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def focus_json(report: Report) -> str:
         ],
         "focus": {"version": FOCUS_VERSION, "rows": rows(report)},
     }
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return printable_json(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def _month_after(moment: datetime) -> tuple[date, date]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Final
 
+from advisor import database
 from advisor.errors import DataError
 
 if TYPE_CHECKING:
@@ -49,12 +50,11 @@ def spot_runs(rng: np.random.Generator, duration_s: float, zones: int) -> list[l
 
 def _series() -> list[tuple[list[tuple[bool, int]], float]]:
     """Per probed series, its runs (available, probes) in order, and the seconds between probes."""
-    import duckdb
 
     path = resources.files("catalogs").joinpath(*FILE)
     if not path.is_file():
         raise DataError(f"{'/'.join(FILE)} is missing: the installation is incomplete")
-    with duckdb.connect(config={"threads": 1}) as connection:
+    with database.connect() as connection:
         rows = connection.execute(
             "SELECT zone, accelerators, gap_seconds, available, samples FROM read_parquet(?) "
             "ORDER BY zone, accelerators, run",

@@ -14,6 +14,7 @@ from advisor.documents import read_document
 from advisor.documents.records import check
 from advisor.documents.yaml_text import OneLine, yaml_text
 from advisor.domain import PLAIN_TRAFFIC, Bucket, Traffic, Workload
+from advisor.text import ONE_LINE
 from advisor.units import MAX_RATE_REQUESTS_PER_S
 from advisor.workload.buckets import MAX_TOKENS
 
@@ -59,7 +60,7 @@ Name = Annotated[
     Field(
         min_length=1,
         max_length=100,
-        pattern=r"^[^\x00-\x1f\x7f]+$",
+        pattern=ONE_LINE,
         description="one line of 1 to 100 characters",
     ),
 ]

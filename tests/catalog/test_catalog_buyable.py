@@ -12,6 +12,8 @@ from advisor.catalog.buyable import ADMITTED_BY, INCLUDABLE, parse_include, scre
 from advisor.domain import EXCLUSION_REASONS, Availability
 from advisor.errors import UnknownName
 
+pytestmark = pytest.mark.fast
+
 EVERYTHING = frozenset(INCLUDABLE)
 
 

@@ -14,6 +14,8 @@ from advisor.errors import DataError, UnknownName, UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.fast
+
 
 @pytest.fixture
 def facts(tmp_path: Path) -> Facts:

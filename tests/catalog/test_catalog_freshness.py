@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from catalog_builders import NOON, an_offer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.catalog.freshness import ON_DEMAND_LIMIT, SPOT_LIMIT, freshness
 from advisor.domain import Market
+
+pytestmark = pytest.mark.fast
 
 
 def test_the_oldest_price_decides() -> None:

@@ -9,6 +9,8 @@ from advisor.catalog.model_spelling import spellings, stated_precision
 from advisor.errors import UnknownName
 from advisor.profiles.alike import shape_key
 
+pytestmark = pytest.mark.fast
+
 FACTS = load_facts()
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from catalogs.build.melange_paper import evaluation
 
+pytestmark = pytest.mark.fast
+
 FIXTURE: Final = Path(__file__).parents[2] / "fixtures" / "melange" / "paper_evaluation.json"
 
 

@@ -17,6 +17,8 @@ from advisor.catalog.facts import Facts, load_facts
 from advisor.catalog.snapshot import Snapshot, read_snapshot
 from advisor.domain import Availability, Market, Offer
 
+pytestmark = pytest.mark.fast
+
 CATALOGS = Path(str(files("catalogs")))
 
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cli_harness import call
+from cli_harness import FIXTURES, call
 
 from advisor.catalog.snapshot_writing import write_snapshot
 from advisor.domain import Availability, Market, Offer
@@ -33,6 +33,9 @@ HOSTILE = {
     "title": "\x1b]0;owned\x07",
     "rich": "[bold red]shout[/]",
     "comma": 'a,"b",c',
+    "direction": "\u202egnp.exe",
+    "old escape": "\x9b31mred",
+    "unseen": "a\u200bb",
 }
 
 
@@ -68,7 +71,7 @@ def test_a_name_means_nothing_where_it_is_shown(home: Path, command: str, name: 
     publish(home, HOSTILE[name])
     said = call(*COMMANDS[command], "--format", form)
     assert said.code == 0, said.err
-    assert not {"\x1b", "\x07", "\r"} & set(said.out)
+    assert said.out.replace("\n", "").isprintable()
     if form == "csv":
         rows = list(csv.DictReader(io.StringIO(said.out, newline="")))
         assert len(rows) == 1
@@ -83,11 +86,13 @@ def test_a_name_means_nothing_where_it_is_shown(home: Path, command: str, name: 
             assert len({cells(line) for line in rows_of_table}) <= 1, block
 
 
-@pytest.mark.parametrize("name", ["formula", "newline", "script", "escape"])
-def test_json_keeps_the_name_as_it_is(home: Path, name: str) -> None:
+@pytest.mark.parametrize("name", HOSTILE)
+def test_json_keeps_the_name_as_it_is_and_shows_nothing_raw(home: Path, name: str) -> None:
     publish(home, HOSTILE[name])
-    records: list[dict[str, Any]] = json.loads(call("offers", "--format", "json").out)
+    text = call("offers", "--format", "json").out
+    records: list[dict[str, Any]] = json.loads(text)
     assert [record["instance_type"] for record in records] == [HOSTILE[name]]
+    assert text.replace("\n", "").isprintable()
 
 
 def test_a_table_shows_square_brackets_as_they_are(home: Path) -> None:
@@ -107,7 +112,56 @@ def test_a_hostile_file_name_stays_on_its_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("option", ["--region", "--model", "--workload", "--accelerator", "--snapshot"])
 def test_a_hostile_word_stays_on_its_line(option: str) -> None:
-    said = call("recommend", option, "\x1b[31mred\nline")
-    assert said.code == 2
-    assert "\x1b" not in said.err
+    said = call("recommend", option, "\x1b[31mred\nline\u202e\x9b1m")
+    assert (said.code, said.out) == (2, "")
     assert said.err.count("\n") == 1
+    assert said.err.replace("\n", "").isprintable()
+
+
+def test_a_hostile_option_is_no_option() -> None:
+    said = call("offers", "--\u202eregion", "us-east-1")
+    assert (said.code, said.err) == (2, "advisor: no such option: --\\u202eregion\n")
+
+
+def test_a_hostile_folder_is_named_harmlessly_in_a_note(tmp_path: Path) -> None:
+    folder = tmp_path / "a\x1b[31m\u202eb"
+    source = str(FIXTURES / "profiles" / "imports" / "csv" / "plain.csv")
+    said = call("profile", "import", source, ADVISOR_HOME=str(folder))
+    assert said.code == 0
+    assert "kept " in said.err
+    assert said.err.replace("\n", "").isprintable()
+
+
+SERVICE = """\
+schema_version: 1
+services:
+  - {name: "%s", model: Llama-3.1-8B, workload: azure-2023-conv, rate_requests_per_s: 1, slo: {tpot_ms: 60}}
+"""
+ACCOUNT = '{"quotas": [{"provider": "aws", "region": "us-east-1", "pool": "%s", "unit": "vcpu", "limit": 1}]}'
+
+
+@pytest.mark.parametrize("mark", ["\\u202e", "\\u200b", "\\u009b", "\\u2028", "\\ufeff", "\\u0007"])
+@pytest.mark.parametrize(
+    ("text", "option", "ending", "field"),
+    [(SERVICE, "--service", "yaml", "services[0].name"), (ACCOUNT, "--quota", "json", "quotas[0].pool")],
+    ids=["service", "account"],
+)
+def test_a_name_with_a_mark_that_is_not_seen_is_refused(
+    tmp_path: Path, text: str, option: str, ending: str, field: str, mark: str
+) -> None:
+    path = tmp_path / f"given.{ending}"
+    path.write_text(text % f"ab{mark}cd")
+    said = call("recommend", "--region", "us-east-1", option, str(path))
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith(f"advisor: {path}: {field}: 'ab\\")
+    assert said.err.count("\n") == 1
+    assert said.err.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize("name", ["Größe", "模型", "résumé 2", "قائمة"])
+def test_a_name_in_any_writing_is_a_name(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "service.yaml"
+    path.write_text(SERVICE % name)
+    said = call("recommend", "--region", "us-east-1", "--service", str(path), "--format", "json")
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["services"][0]["name"] == name

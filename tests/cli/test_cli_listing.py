@@ -8,6 +8,8 @@ from advisor.cli.fleet_text import FleetWords
 from advisor.cli.listing import Col, Listing, listing_table
 from advisor.cli.output import listing_csv, listing_markdown, render_plain
 
+pytestmark = pytest.mark.fast
+
 OFFER = "aws:us-east-1/us-east-1-atl-1:g4dn.2xlarge:on_demand"
 FREE_TEXT = Listing(
     "Left out",

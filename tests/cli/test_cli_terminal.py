@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_harness import FIXTURES, ROOT, call, command, environment, process
+from cli_harness import FIXTURES, ROOT, call, command, default_interrupt, environment, process
 from rich.cells import cell_len
 
 WHERE = ("--region", "us-east-1")
@@ -185,7 +185,7 @@ def test_an_interrupted_wait_ends_in_one_line(home: Path) -> None:
     """Ctrl-C while a plan is awaited on standard input."""
     running = subprocess.Popen(
         command("verify", "-"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        cwd=ROOT, env=environment(home),
+        cwd=ROOT, env=environment(home), preexec_fn=default_interrupt,
     )  # fmt: skip
     time.sleep(1.5)
     running.send_signal(signal.SIGINT)
@@ -207,7 +207,12 @@ def wait_until_it_maps(process_id: int, library: str) -> None:
 def test_an_interrupted_recommendation_ends_in_one_line(home: Path, library: str) -> None:
     """Ctrl-C while prices are read, and while the solver comes up."""
     running = subprocess.Popen(
-        command("recommend"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, env=environment(home)
+        command("recommend"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        env=environment(home),
+        preexec_fn=default_interrupt,
     )
     wait_until_it_maps(running.pid, library)
     running.send_signal(signal.SIGINT)
@@ -235,6 +240,7 @@ def test_an_interrupt_waits_until_the_module_that_loads_is_there(tmp_path: Path,
         env=environment(home),
         timeout=15,
         check=False,
+        preexec_fn=default_interrupt,
     )
     assert (done.returncode, done.stdout) == (130, b"loaded\n")
     assert done.stderr == b"advisor: interrupted, nothing was written\n"
@@ -257,6 +263,7 @@ def test_what_a_library_makes_of_an_interrupt_is_still_an_interrupt(home: Path) 
         env=environment(home),
         timeout=15,
         check=False,
+        preexec_fn=default_interrupt,
     )
     assert (done.returncode, done.stdout) == (130, b"")
     assert done.stderr == b"advisor: interrupted, nothing was written\n"

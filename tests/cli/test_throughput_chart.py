@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.cli.throughput_chart import BAR, LEFT, RIGHT, Line, throughput_chart
+
+pytestmark = pytest.mark.fast
 
 
 def drawn(*lines: Line, width: int = 80) -> list[str]:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from advisor.documents import Kind
 
+pytestmark = pytest.mark.fast
+
 KINDS: tuple[Kind, ...] = ("yaml", "json")
 
 

@@ -19,6 +19,8 @@ from advisor.export.bundle import File
 from advisor.export.order import order
 from advisor.export.targets import Target, export
 
+pytestmark = pytest.mark.fast
+
 
 @pytest.fixture
 def plan(tmp_path: Path) -> Path:

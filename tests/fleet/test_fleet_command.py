@@ -15,6 +15,8 @@ from advisor.fleet import read_fleet
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.fast
+
 
 def advisor(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
     """Run the command line; its exit code."""

@@ -24,6 +24,8 @@ from gate_builders import (
 from advisor.catalog.gate import DETECTORS, judge
 from advisor.domain import Availability, Market, Offer
 
+pytestmark = pytest.mark.fast
+
 P5 = "aws:us-east-1:p5.48xlarge:on_demand"
 
 

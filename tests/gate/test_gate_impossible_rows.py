@@ -12,6 +12,8 @@ from advisor.catalog.quota import draws_for
 from advisor.domain import Availability, Market, QuotaPool, QuotaUnit
 from advisor.units import usd_from_vendor
 
+pytestmark = pytest.mark.fast
+
 P5 = "aws:us-east-1:p5.48xlarge:on_demand"
 G6 = "aws:us-east-1:g6.xlarge:on_demand"
 

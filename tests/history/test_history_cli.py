@@ -21,6 +21,8 @@ from advisor.errors import UnknownName, UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.fast
+
 app = typer.Typer()
 app.command("history")(history)
 app.command("diff")(diff)

@@ -7,9 +7,8 @@ import math
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-import numpy as np
 from hypothesis import strategies as st
-from scipy.optimize import linprog
+from little_lp import least
 
 from advisor.optimize.problem import Column, Problem, ServiceTerms, ServingOption, Solution
 
@@ -155,18 +154,14 @@ def _serves(problem: Problem, pools: list[tuple[tuple[float, ...], int]], slices
         return False
     if not demands:
         return True
-    serve = np.array([[float(b == d) for _, b in columns] for d in demands])
-    load = np.zeros((len(pools), len(columns) + 1))
+    serve = [({i: 1.0 for i, (_, b) in enumerate(columns) if b == d}, 1.0) for d in demands]
+    busiest = len(columns)  # the last column: how busy the busiest pool is
+    load: list[tuple[dict[int, float], float]] = [({busiest: -1.0}, 0.0) for _ in pools]
     for i, (p, b) in enumerate(columns):
-        load[p, i] = problem.demand_requests_per_s[b] / (
-            problem.services[0].utilisation_ceiling * pools[p][0][b] * pools[p][1]
-        )
-    load[:, -1] = -1.0
-    cost = np.zeros(len(columns) + 1)
-    cost[-1] = 1.0
-    serve = np.hstack([serve, np.zeros((len(demands), 1))])
-    answer = linprog(cost, A_ub=load, b_ub=np.zeros(len(pools)), A_eq=serve, b_eq=np.ones(len(demands)))
-    return bool(answer.success and answer.fun <= 1 + 1e-9)
+        held = problem.services[0].utilisation_ceiling * pools[p][0][b] * pools[p][1]
+        load[p][0][i] = problem.demand_requests_per_s[b] / held
+    busy = least([*[0.0] * len(columns), 1.0], load, serve)
+    return busy is not None and busy <= 1 + 1e-9
 
 
 def _serves_slices(

@@ -1,7 +1,7 @@
 """The whole problem solved by trying every fleet: an enumerator that shares no code with the optimiser.
 
 Every count of every column, every way to fill the instances with replicas, every case of every contingency,
-each with a routing LP of its own by scipy. For problems of a handful of instances.
+each with a routing LP of its own. For problems of a handful of instances.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING
 
-import numpy as np
 from hypothesis import strategies as st
-from scipy.optimize import linprog
+from little_lp import least
 
 from advisor.optimize.problem import (
     INSTANCE,
@@ -175,22 +174,7 @@ class _Rows:
         if not self.cost:
             bad = any(r + EPS < 0 for _, r in self.at_most) or any(abs(r) > EPS for _, r in self.equal)
             return None if bad else 0.0
-
-        def dense(
-            rows: list[tuple[dict[int, float], float]],
-        ) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
-            if not rows:
-                return None, None
-            matrix = np.zeros((len(rows), len(self.cost)))
-            for r, (pairs, _) in enumerate(rows):
-                for column, value in pairs.items():
-                    matrix[r, column] += value
-            return matrix, np.array([right for _, right in rows])
-
-        a, b = dense(self.at_most)
-        e, f = dense(self.equal)
-        answer = linprog(self.cost, A_ub=a, b_ub=b, A_eq=e, b_eq=f, bounds=[(0, h) for h in self.high])
-        return float(answer.fun) if answer.success else None
+        return least(self.cost, self.at_most, self.equal, self.high)
 
 
 def _day(

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from advisor.optimize.problem import Problem
     from advisor.optimize.reduced import Reduced
 
+pytestmark = pytest.mark.fast
+
 GOLDEN = Path(__file__).parent / "golden"
 
 TWO_TYPES = a_problem(

@@ -12,6 +12,8 @@ import pytest
 from advisor.errors import Infeasible, InputFileError, NoCandidates
 from advisor.optimize import melange
 
+pytestmark = pytest.mark.fast
+
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "melange"
 EXAMPLE = json.loads((FIXTURES / "example.json").read_text())
 

@@ -7,12 +7,11 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from little_lp import least
 from optimize_builders import a_column, a_problem
-from scipy.optimize import linprog
 
 from advisor.optimize.problem import fleet_words
 from advisor.optimize.solve import solve
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from advisor.optimize.problem import Column, Problem
+
+pytestmark = pytest.mark.fast
 
 MOST = 4  # instances per column that the exhaustive search looks at; demands are small enough for it
 
@@ -37,34 +38,32 @@ def carries(problem: Problem, counts: tuple[int, ...]) -> bool:
     ]
     if any(not any(pair[1] == b for pair in pairs) for b in range(len(demands))):
         return False
-    served = np.array([[float(pair[1] == b) for pair in pairs] for b in range(len(demands))])
-    busy = np.array(
-        [
-            [demands[b] / problem.columns[c].options[0].requests_per_s[b] * (c == place) for c, b in pairs]
-            for place in range(len(counts))
-        ]
-    )
-    found = linprog(
-        np.zeros(len(pairs)),
-        A_ub=busy,
-        b_ub=np.array(counts) * (1 + 1e-9),
-        A_eq=served,
-        b_eq=np.ones(len(demands)),
-    )
-    return bool(found.status == 0)
+    served = [({i: 1.0 for i, pair in enumerate(pairs) if pair[1] == b}, 1.0) for b in range(len(demands))]
+    busy = [
+        (
+            {
+                i: demands[b] / problem.columns[c].options[0].requests_per_s[b]
+                for i, (c, b) in enumerate(pairs)
+                if c == place
+            },
+            count * (1 + 1e-9),
+        )
+        for place, count in enumerate(counts)
+    ]
+    return least([0.0] * len(pairs), busy, served) is not None
 
 
 def least_cost(problem: Problem, *, holding: Collection[str] = ()) -> Decimal | None:
     """The cheapest fleet with at least one of ``holding`` (if any is named), by looking at every fleet."""
-    fleets = itertools.product(*(range(MOST + 1) for _ in problem.columns))
-    costs = []
-    for counts in fleets:
+
+    def cost(counts: tuple[int, ...]) -> Decimal:
+        return sum((c.usd_per_hour * n for c, n in zip(problem.columns, counts, strict=True)), Decimal(0))
+
+    for counts in sorted(itertools.product(*(range(MOST + 1) for _ in problem.columns)), key=cost):
         held = any(n and c.id in holding for n, c in zip(counts, problem.columns, strict=True))
         if (held or not holding) and carries(problem, counts):
-            costs.append(
-                sum((c.usd_per_hour * n for c, n in zip(problem.columns, counts, strict=True)), Decimal(0))
-            )
-    return min(costs, default=None)
+            return cost(counts)
+    return None
 
 
 @st.composite

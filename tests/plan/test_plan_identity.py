@@ -11,6 +11,8 @@ from plan_builder import a_plan_document
 from advisor.plan.identity import identified, plan_id
 from advisor.plan.plan import Plan
 
+pytestmark = pytest.mark.fast
+
 
 def the_id(document: dict[str, Any]) -> str:
     return plan_id(Plan.model_validate(document))

@@ -21,6 +21,8 @@ from advisor.plan.schema import plan_json_schema
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.fast
+
 
 def refusal(content: bytes | str) -> InputFileError:
     """What reading the content as ``plan.json`` is refused with."""

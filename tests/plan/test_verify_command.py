@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from cli_harness import Said, call
 from jsonschema import Draft202012Validator
 from plan_builder import stamped
 
 from advisor.plan.schema import plan_json_schema
 
-ROOT = Path(__file__).parents[2]
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -24,21 +22,17 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("home")
 
 
-def advisor(home: Path, *words: str, piped: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command line as a user would, from the checkout."""
-    environment = {**os.environ, "ADVISOR_HOME": str(home), "COLUMNS": "120", "NO_COLOR": "1"}
-    command = [sys.executable, "-m", "advisor", *words]
-    return subprocess.run(
-        command, input=piped, capture_output=True, text=True, check=False, cwd=ROOT, env=environment
-    )
+def advisor(home: Path, *words: str, piped: str = "") -> Said:
+    """Run the command line as its console script does."""
+    return call(*words, piped=piped, ADVISOR_HOME=str(home), NO_COLOR="1")
 
 
 @pytest.fixture(scope="module")
 def recommended(home: Path) -> dict[str, Any]:
     """The answer to the default question."""
     answer = advisor(home, "recommend", "--region", "us-east-1", "--format", "json")
-    assert answer.returncode == 0, answer.stderr
-    plan: dict[str, Any] = json.loads(answer.stdout)
+    assert answer.code == 0, answer.err
+    plan: dict[str, Any] = json.loads(answer.out)
     return plan
 
 
@@ -57,18 +51,18 @@ def test_what_is_recommended_holds(home: Path, recommended: dict[str, Any]) -> N
     answer = advisor(home, "verify", "-", piped=json.dumps(recommended))
     cost, snapshot_id = recommended["usd_per_hour"], recommended["inputs"]["snapshot_id"]
     said = f"Plan {recommended['plan_id']} (optimal, ${cost}/h) holds against snapshot {snapshot_id}."
-    assert (answer.returncode, answer.stdout.splitlines()[0]) == (0, said)
-    assert "Not checked: Limits of an account" in answer.stderr
+    assert (answer.code, answer.out.splitlines()[0]) == (0, said)
+    assert "Not checked: Limits of an account" in answer.err
 
 
 def test_a_cheaper_total_is_refused_with_exit_code_3(
     home: Path, recommended: dict[str, Any], tmp_path: Path
 ) -> None:
     answer = advisor(home, "verify", saved(tmp_path, stamped(recommended | {"usd_per_hour": "0.01"})))
-    assert answer.returncode == 3
-    assert "is refused" in answer.stdout
-    assert "total" in answer.stdout
-    assert recommended["usd_per_hour"] in answer.stdout
+    assert answer.code == 3
+    assert "is refused" in answer.out
+    assert "total" in answer.out
+    assert recommended["usd_per_hour"] in answer.out
 
 
 def test_every_finding_is_in_the_json(home: Path, recommended: dict[str, Any], tmp_path: Path) -> None:
@@ -76,8 +70,8 @@ def test_every_finding_is_in_the_json(home: Path, recommended: dict[str, Any], t
     load = spoiled["allocations"][0]["load"][0]
     load["capacity_requests_per_s"] *= 2
     answer = advisor(home, "verify", saved(tmp_path, stamped(spoiled)), "--format", "json")
-    found = json.loads(answer.stdout)
-    assert (answer.returncode, found["holds"]) == (3, False)
+    found = json.loads(answer.out)
+    assert (answer.code, found["holds"]) == (3, False)
     assert {"capacity", "utilization"} <= {violation["code"] for violation in found["violations"]}
     assert {"code", "where", "meaning", "expected", "found"} == set(found["violations"][0])
 
@@ -89,8 +83,8 @@ def test_an_account_without_room_refuses_the_plan(
     quota = {"provider": line["provider"], "limit": 0} | {k: draw[k] for k in ("region", "pool", "unit")}
     (tmp_path / "account.json").write_text(json.dumps({"quotas": [quota]}))
     answer = advisor(home, "verify", saved(tmp_path, recommended), "--quota", str(tmp_path / "account.json"))
-    assert answer.returncode == 3
-    assert "quota_exceeded" in answer.stdout
+    assert answer.code == 3
+    assert "quota_exceeded" in answer.out
 
 
 def test_a_snapshot_that_is_not_at_hand_is_asked_for(
@@ -98,24 +92,24 @@ def test_a_snapshot_that_is_not_at_hand_is_asked_for(
 ) -> None:
     inputs = recommended["inputs"] | {"snapshot_id": "2020-01-06-0123456789ab"}
     answer = advisor(home, "verify", saved(tmp_path, recommended | {"inputs": inputs}))
-    assert answer.returncode == 4
-    assert "2020-01-06-0123456789ab, which is not at hand" in answer.stderr
-    assert "--snapshot" in answer.stderr
+    assert answer.code == 4
+    assert "2020-01-06-0123456789ab, which is not at hand" in answer.err
+    assert "--snapshot" in answer.err
 
 
 def test_a_snapshot_id_cannot_name_a_file(home: Path, recommended: dict[str, Any], tmp_path: Path) -> None:
     inputs = recommended["inputs"] | {"snapshot_id": "../../etc/passwd"}
     answer = advisor(home, "verify", saved(tmp_path, recommended | {"inputs": inputs}))
-    assert (answer.returncode, "names no snapshot" in answer.stderr) == (4, True)
+    assert (answer.code, "names no snapshot" in answer.err) == (4, True)
 
 
 def test_a_file_that_is_no_plan_is_bad_input(home: Path, tmp_path: Path) -> None:
     answer = advisor(home, "verify", saved(tmp_path, {"quotas": []}))
-    assert (answer.returncode, answer.stdout) == (2, "")
-    assert "plan.json: kind: None is not allowed" in answer.stderr
+    assert (answer.code, answer.out) == (2, "")
+    assert "plan.json: kind: None is not allowed" in answer.err
 
 
 def test_the_schema_command_prints_what_the_library_gives(home: Path) -> None:
     answer = advisor(home, "schema", "plan")
-    assert json.loads(answer.stdout) == plan_json_schema()
-    assert advisor(home, "schema", "spaceship").returncode == 2
+    assert json.loads(answer.out) == plan_json_schema()
+    assert advisor(home, "schema", "spaceship").code == 2

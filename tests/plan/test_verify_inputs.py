@@ -13,6 +13,8 @@ from advisor.domain import QuotaLimit
 from advisor.plan.plan import Plan
 from advisor.plan.verify import Against, check, families
 
+pytestmark = pytest.mark.fast
+
 
 def found(document: dict[str, Any], **changes: Any) -> set[str]:
     return {violation.code for violation in check(Plan.model_validate(document), the_inputs(**changes))}

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from advisor.plan.verify.packing import SEARCHED_INSTANCES, instances_needed
 
+pytestmark = pytest.mark.fast
+
 
 @pytest.mark.parametrize(
     ("replicas", "accelerators", "needed"),

@@ -6,6 +6,8 @@ import pytest
 
 from advisor.profiles.engine_era import engine_named, era_of, unstated_kv_precision
 
+pytestmark = pytest.mark.fast
+
 
 @pytest.mark.parametrize(
     ("engine", "version", "date", "era"),

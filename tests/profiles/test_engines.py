@@ -13,6 +13,8 @@ from advisor.profiles import calibration, engines
 from advisor.profiles.estimate import Deployment, LoadMode, caution, estimate, refusal
 from catalogs.build import estimator_engines, estimator_runs
 
+pytestmark = pytest.mark.fast
+
 CATALOGS = Path(__file__).resolve().parents[2] / "catalogs"
 FACTS = load_facts()
 KNOWN = calibration.load()

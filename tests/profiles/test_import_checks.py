@@ -8,6 +8,8 @@ from import_builders import EVERYTHING, a_csv, one, recorded, understood
 from advisor.errors import InputFileError, UnknownName, UsageError
 from advisor.profiles.importing import Given, refuse
 
+pytestmark = pytest.mark.fast
+
 LLAMA_8B_BF16_PASS_MS = (8.03e9 * 2 - 128256 * 4096 * 2) / 3.35e12 * 1e3
 """8.03 billion 16-bit parameters but the looked-up input embedding, through 3.35 TB/s: 4.48 ms."""
 

@@ -16,6 +16,8 @@ from advisor.errors import InputFileError, UsageError
 from advisor.profiles.importers.registry import read_text
 from advisor.profiles.importing import Given
 
+pytestmark = pytest.mark.fast
+
 PACE = Pace()
 """The recordings were made against the pacing server's default pace: 10 ms a token, 20 ms a prompt, alone."""
 

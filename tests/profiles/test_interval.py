@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from advisor.domain import EvidenceKind, Throughput
 from advisor.profiles.interval import Interval, interval_of
 
+pytestmark = pytest.mark.fast
+
 
 def a_figure(rate: float = 10.0, **given: Any) -> Throughput:
     fields: dict[str, Any] = {

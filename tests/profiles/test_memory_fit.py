@@ -12,6 +12,8 @@ from advisor.catalog.facts import load_facts
 from advisor.errors import UnknownName
 from advisor.profiles import memory
 
+pytestmark = pytest.mark.fast
+
 GIB = 1024**3
 FACTS = load_facts()
 LLAMA_8B = FACTS.models["Llama-3.1-8B"]

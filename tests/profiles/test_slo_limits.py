@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from advisor.profiles.evidence import SizePoints
 
+pytestmark = pytest.mark.fast
+
 MEAN, P99 = SloStatistic.MEAN, SloStatistic.P99
 
 

@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 import warnings
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -92,6 +93,16 @@ def environ_for(tmp_path):
 @pytest.fixture
 def now() -> datetime:
     return NOW
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _descriptions_are_read_once():
+    """AWS's descriptions of its services are megabytes, and each of a hundred clients would parse them."""
+    import botocore.loaders
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.loaders, "create_loader", cache(botocore.loaders.create_loader))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -17,6 +17,8 @@ from advisor.errors import PayloadError
 from advisor.provider import collected
 from providers.aws.hardware import ALIASES, FAMILIES
 
+pytestmark = pytest.mark.fast
+
 ZERO_BLOCK = {"marketoption": "CapacityBlock", "operation": "RunInstances:CB"}
 
 

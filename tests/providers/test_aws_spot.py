@@ -17,6 +17,8 @@ from providers.aws.quota import limits, parse_quotas, parse_usage
 from providers.aws.settings import BlockWish
 from providers.aws.spot import describe_blocks, parse_scores, parse_spot_advisor
 
+pytestmark = pytest.mark.fast
+
 OFFERED = {"p5.48xlarge": frozenset({"use1-az1", "use1-az2"})}
 
 

@@ -20,6 +20,8 @@ from providers.azure.regions import REGIONS
 from providers.azure.retail import items_of, parse_region
 from providers.azure.sizes import ALIASES, SIZES, folded, size_named
 
+pytestmark = pytest.mark.fast
+
 RECORDED = items_of(payload_of("azure", "typical", "retail-prices.json"))
 
 

@@ -17,6 +17,8 @@ from advisor.domain import Availability, Market
 from advisor.provider import Ledger, Scope
 from providers.gcp import compose, machines, shapes, skus
 
+pytestmark = pytest.mark.fast
+
 ON_DEMAND, SPOT = Market.ON_DEMAND, Market.SPOT
 H100 = "Nvidia H100 80GB GPU running in Americas"
 

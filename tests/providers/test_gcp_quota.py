@@ -13,6 +13,8 @@ from advisor.errors import PayloadError
 from advisor.provider import Ledger
 from providers.gcp import quota
 
+pytestmark = pytest.mark.fast
+
 H100 = "GPUS-PER-GPU-FAMILY-per-project-region:NVIDIA_H100"
 
 

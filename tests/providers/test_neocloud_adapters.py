@@ -17,6 +17,8 @@ from advisor.errors import PayloadError, Unavailable
 from advisor.provider import Answer, Scope, canonical_bytes
 from providers import lambda_cloud, runpod, vast
 
+pytestmark = pytest.mark.fast
+
 SECURE, COMMUNITY = runpod.CLOUDS
 
 

@@ -27,6 +27,8 @@ from advisor.provider import (
     registered,
 )
 
+pytestmark = pytest.mark.fast
+
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 

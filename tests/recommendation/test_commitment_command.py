@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from array import array
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
 from cli_harness import FIXTURES, call
 
 from advisor.catalog.terms import load_terms, terms_json_schema
@@ -22,6 +18,7 @@ from advisor.workload.week import hourly_rates, load_week
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 TERM = {
     "name": "a", "kind": "reserved", "provider": "aws", "instance_types": ["g6e.*"],

@@ -17,6 +17,8 @@ from advisor.errors import InputFileError, UnknownName, UsageError
 if TYPE_CHECKING:
     from advisor.recommendation.recommend import Catalog
 
+pytestmark = pytest.mark.fast
+
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 FULL = FIXTURES / "service" / "chat-on-demand.yaml"
 MINIMAL = FIXTURES / "service" / "chat-minimal.yaml"

@@ -19,6 +19,8 @@ from advisor.recommendation.policy import Policy, Survive
 if TYPE_CHECKING:
     from advisor.recommendation.recommend import Catalog
 
+pytestmark = pytest.mark.fast
+
 FACTS = load_facts()
 FLEET = Path(__file__).parents[2] / "fixtures" / "fleet" / "fleet.yaml"
 SEVERAL = Path(__file__).parents[2] / "fixtures" / "service" / "several.yaml"

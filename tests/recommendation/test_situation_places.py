@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from advisor.plan.plan import Plan
     from advisor.recommendation.recommend import Catalog
 
+pytestmark = pytest.mark.fast
+
 FACTS = load_facts()
 VIRGINIA, IRELAND, FRANKFURT = "aws:us-east-1", "aws:eu-west-1", "aws:eu-central-1"
 USERS = [{"at": VIRGINIA, "share": 0.4}, {"at": IRELAND, "share": 0.6}]

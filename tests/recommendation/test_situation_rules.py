@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from advisor.recommendation.recommend import Catalog
 
+pytestmark = pytest.mark.fast
+
 OWNED, SPOT = "aws:us-east-1:g6e.xlarge:on_demand", "aws:us-east-1/use1-az1:g6e.xlarge:spot"
 
 

@@ -5,20 +5,22 @@ They may be told to ask other prices, or to be down, between two refreshes.
 
 from __future__ import annotations
 
+import atexit
 import os
-import subprocess
 import sys
 import time
 import urllib.request
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 sys.path.append(str(Path(__file__).parents[1] / "providers"))  # the contract suite's own servers
 
 from replay_cloud import FIXTURES, QuietHandler, Replay, origin_of, question_of, serving
+from warm import ADVISOR, Process, Server
 
 from advisor.provider import registered
 
@@ -141,22 +143,29 @@ def environ(clouds: Clouds, home: Path, sheet: Path | None = None) -> dict[str, 
     }
 
 
-def command(*words: str) -> list[str]:
-    """The real command, as a user's shell runs it."""
-    return [sys.executable, "-W", "error", "-m", "advisor", *words]
+@cache
+def warm_server() -> Server:
+    """Has loaded what a refresh, and what comes after one, loads: the clouds' SDKs take seconds."""
+    commands = ("advisor.cli.refresh", "advisor.cli.catalog", "advisor.cli.recommend")
+    adapters = ("providers.aws", "providers.azure", "providers.gcp", "providers.runpod", "providers.vast")
+    amazons = ("boto3", "botocore.config")
+    googles = ("google.cloud.compute_v1", "google.oauth2.service_account", "google.auth.transport.requests")
+    others = ("azure.identity", "azure.mgmt.compute", "duckdb", "requests_cache")
+    server = Server(*commands, "advisor.recommendation.recommend", *adapters, *amazons, *googles, *others)
+    atexit.register(server.close)
+    return server
 
 
-def start(environment: dict[str, str], *words: str) -> subprocess.Popen[str]:
-    """A running `advisor`."""
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command(*words), env=environment, text=True, stdout=pipe, stderr=pipe)
+def start(environment: dict[str, str], *words: str) -> Process:
+    """A running `advisor`, in a process of its own."""
+    return warm_server().start(ADVISOR, *words, environ=environment, folder=ROOT)
 
 
 def advisor(environment: dict[str, str], *words: str) -> tuple[int, str, str]:
     """Exit code, stdout, stderr of a whole run."""
     with start(environment, *words) as process:
         out, err = process.communicate(timeout=120)
-    return process.returncode, out, err
+    return process.wait(), out, err
 
 
 def contents(folder: Path) -> dict[str, bytes]:

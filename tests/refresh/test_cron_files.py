@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+pytestmark = pytest.mark.fast
+
 CRON = Path(__file__).parents[2] / "docs" / "cron"
 
 

@@ -12,6 +12,8 @@ from advisor.errors import AccessDenied, MissingCredentials, Unavailable
 from advisor.provider import Scope
 from advisor.refresh.collecting import Outcome, Patience, State, collect_all
 
+pytestmark = pytest.mark.fast
+
 
 def asked(*clouds, **more) -> dict[str, Outcome]:
     providers = {cloud.name: cloud for cloud in clouds}

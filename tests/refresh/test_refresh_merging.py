@@ -26,6 +26,8 @@ from advisor.provider import Aspect, Rejection, Scope, Unseen
 from advisor.refresh.merging import Counts
 from advisor.refresh.refresh import RefreshResult, refresh
 
+pytestmark = pytest.mark.fast
+
 SPOT = {"market": Market.SPOT, "price_basis": "zone_spot_price"}
 
 

@@ -24,6 +24,8 @@ from advisor.errors import MissingCredentials, Unavailable
 from advisor.provider import Aspect, Scope, Unseen
 from advisor.refresh.refresh import gate_of, refresh
 
+pytestmark = pytest.mark.fast
+
 
 def refreshed(*clouds, previous=(), gate=open_gate, **more):
     providers = {cloud.name: cloud for cloud in clouds}

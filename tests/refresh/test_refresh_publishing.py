@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from refresh_builders import LAST_WEEK, NOW, a_snapshot, an_offer, failing, open_gate, saying, today
+from warm import Process, Server
 
 from advisor.catalog.evidence import evidence_path, read_evidence
 from advisor.catalog.snapshot import read_snapshot
@@ -169,11 +170,17 @@ def test_a_clock_behind_the_newest_snapshot_is_told_before_anything_is_asked(tmp
 # --- other processes
 
 
-def child(home: Path, *words: object) -> subprocess.Popen[str]:
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(CHILD.parent), *sys.path])}
-    command = [sys.executable, str(CHILD), str(home), *map(str, words)]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, env=environ, text=True, stdin=pipe, stdout=pipe, stderr=pipe)
+@cache
+def warm_server() -> Server:
+    """Has loaded what a child loads, so that it dies at its work and not on its way there."""
+    server = Server("publishing_child", "advisor.cli.output")
+    atexit.register(server.close)
+    return server
+
+
+def child(home: Path, *words: object) -> Process:
+    source = "import sys, publishing_child; sys.exit(publishing_child.main())"
+    return warm_server().start(source, str(home), *map(str, words), environ=os.environ)
 
 
 def test_a_second_refresh_is_told_that_one_is_running_and_by_whom(tmp_path):

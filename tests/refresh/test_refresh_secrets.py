@@ -12,8 +12,6 @@ import pickle
 import pickletools
 import re
 import sqlite3
-import subprocess
-import sys
 import time
 from contextlib import ExitStack
 from email.utils import formatdate
@@ -22,7 +20,7 @@ from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
-from loopback_clouds import SERVED, contents, environ, everyone
+from loopback_clouds import SERVED, contents, environ, everyone, warm_server
 from replay_cloud import FIXTURES, QuietHandler, Replay, origin_of, question_of, serving
 
 ROOT = Path(__file__).parents[2]
@@ -143,15 +141,10 @@ def ran(tmp_path_factory):
 def run(home, outside, environment, *words):
     names = ("sheet", *VENDORS)
     files = (str(home / "refresh.log"), str(outside / "pickles.txt"))
-    command = [sys.executable, "-W", "error", "-c", CHILD, *files, "refresh", *everyone(names), *words]
-    return subprocess.run(
-        [*command, "--format", "json"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    command = (*files, "refresh", *everyone(names), *words, "--format", "json")
+    with warm_server().start(CHILD, *command, environ=environment) as process:
+        out, err = process.communicate(timeout=120)
+    return SimpleNamespace(returncode=process.wait(), stdout=out, stderr=err)
 
 
 class Trap:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from typer.testing import CliRunner
+from cli_harness import call
 
-from advisor.cli.app import app
-from advisor.errors import InputFileError, StaleSnapshot
+from advisor.errors import InputFileError
 from advisor.settings import Settings, load_settings
+
+pytestmark = pytest.mark.fast
 
 
 def settings_of(tmp_path, text: str, **environ: str) -> Settings:
@@ -57,13 +58,24 @@ def test_a_slip_in_the_environment_is_told_by_the_variables_name(tmp_path):
         load_settings(tmp_path, {"ADVISOR_ON_STALE": "maybe"})
 
 
-def test_a_fleet_at_stale_prices_is_refused_where_the_user_wants_that(tmp_path, monkeypatch):
-    monkeypatch.setenv("ADVISOR_HOME", str(tmp_path))
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1796083200")  # 2026-12-01: the shipped prices are of October
-    asked = ["recommend", "--region", "aws:us-east-1", "--market", "on_demand"]
-    assert CliRunner().invoke(app, asked).exit_code == 0
-    (tmp_path / "config.yaml").write_text("on_stale: refuse\n")
-    with pytest.raises(StaleSnapshot, match="stale prices"):
-        CliRunner().invoke(app, asked, catch_exceptions=False)
-    monkeypatch.setenv("ADVISOR_ON_STALE", "warn")
-    assert CliRunner().invoke(app, asked).exit_code == 0
+@pytest.mark.parametrize(
+    ("given", "code", "said"),
+    [
+        ({}, 0, "! Prices bought on are stale (aws spot"),
+        ({"ADVISOR_ON_STALE": "refuse"}, 4, "or set on_stale: warn (ADVISOR_ON_STALE=warn)"),
+        ({"ADVISOR_ON_STALE": "refuse", "ADVISOR_MAX_AGE_SPOT_DAYS": "3000"}, 0, "Proved optimal"),
+    ],
+    ids=["warn", "refuse", "patient"],
+)
+def test_stale_prices_warn_or_refuse_as_configured(tmp_path, given, code, said):
+    ended = call("recommend", "--region", "us-east-1", ADVISOR_HOME=str(tmp_path), **given)
+    assert ended.code == code
+    assert said in ended.out + ended.err
+    assert ("bought on are stale" in ended.out) == (given == {})
+
+
+def test_the_file_in_the_home_refuses_as_the_environment_does(tmp_path):
+    (tmp_path / "config.yaml").write_text("on_stale: refuse\nmax_age_spot_days: 9\n")
+    ended = call("recommend", "--region", "us-east-1", ADVISOR_HOME=str(tmp_path))
+    assert (ended.code, ended.out) == (4, "")
+    assert "aws spot" in ended.err

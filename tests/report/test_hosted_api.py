@@ -16,6 +16,8 @@ from catalogs.build.hosted import build
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.fast
+
 HEADER = (
     "provider,model_id,model,input_usd_per_million_tokens,output_usd_per_million_tokens,observed_on,"
     "price_page,source\n"

@@ -6,15 +6,14 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from cli_harness import call
 from report_builder import a_plan_document, an_infeasible_document
 
-sys.path.append(str(Path(__file__).parents[1] / "cli"))
-
-from cli_harness import call
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ENDINGS = ("html", "xlsx", "md", "csv", "json")
 STARTS = {"html": b"<!doctype html>", "xlsx": b"PK", "md": b"# ", "csv": b"AvailabilityZone,", "json": b"{"}

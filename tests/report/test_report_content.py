@@ -29,6 +29,8 @@ from advisor.report.answers import Simulation
 from advisor.report.beside import Extras
 from advisor.report.content import report_of
 
+pytestmark = pytest.mark.fast
+
 
 def test_lines_are_counts_times_prices_and_add_up() -> None:
     report = a_report()

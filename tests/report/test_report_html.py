@@ -14,6 +14,8 @@ from report_builder import FULL, a_plan, a_report
 from advisor.report.blocks import Figure
 from advisor.report.html import html
 
+pytestmark = pytest.mark.fast
+
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 CSS = files("advisor.report").joinpath("report.css").read_text("utf-8")
 

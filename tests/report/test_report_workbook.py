@@ -44,6 +44,12 @@ def test_every_formula_carries_the_value_it_computes_to(content: bytes) -> None:
             assert held == computed, f"{sheet}!{cell}"
 
 
+@pytest.fixture(scope="module")
+def calculator(content: bytes) -> Sheets:
+    """For one test, which types over the same cells again and again, as a user does."""
+    return Sheets(content)
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     counts=st.tuples(st.integers(0, 500), st.integers(0, 500)),
@@ -52,13 +58,13 @@ def test_every_formula_carries_the_value_it_computes_to(content: bytes) -> None:
     hours=st.integers(1, 744),
 )
 def test_a_changed_count_price_discount_or_rate_recomputes_every_total(
-    content: bytes,
+    calculator: Sheets,
     counts: tuple[int, int],
     prices: tuple[Decimal, Decimal],
     discounts: tuple[Decimal, Decimal],
     hours: int,
 ) -> None:
-    sheets = Sheets(content)
+    sheets = calculator
     for row, (count, price, discount) in enumerate(zip(counts, prices, discounts, strict=True), start=FIRST):
         sheets.put(LINES, f"H{row}", count)
         sheets.put(LINES, f"I{row}", float(price))

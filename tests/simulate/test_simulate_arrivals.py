@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from advisor.simulate.arrivals import renewal, traced
 from advisor.workload.named import load_trace
 
+pytestmark = pytest.mark.fast
+
 
 def rng(seed: int = 1) -> np.random.Generator:
     return np.random.default_rng(seed)

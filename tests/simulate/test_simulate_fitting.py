@@ -17,6 +17,8 @@ from advisor.simulate.closed_loop import ROUNDS, benchmark_run, closed_loop
 from advisor.simulate.drive import chunk_tokens, drive
 from advisor.simulate.fitting import DrivePoint, fit_steps, nonnegative
 
+pytestmark = pytest.mark.fast
+
 FACTS = load_facts()
 
 

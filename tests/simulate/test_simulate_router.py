@@ -10,6 +10,8 @@ from simulate_builders import a_fleet, a_spec, poisson, requests_of, served
 
 from advisor.simulate.faults import Change
 
+pytestmark = pytest.mark.fast
+
 SLOW = np.arange(0, 200.0, 2.0)  # 100 arrivals, each long after the last is done
 
 

@@ -13,6 +13,8 @@ from advisor.errors import UsageError
 from advisor.workload.demand import cover, demands
 from advisor.workload.named import load_workload
 
+pytestmark = pytest.mark.fast
+
 
 def a_workload(*shares: float) -> Workload:
     """One bucket per share, each 100 input tokens larger than the one before."""

@@ -28,6 +28,8 @@ from advisor.workload.workload_file import (
     workload_yaml,
 )
 
+pytestmark = pytest.mark.fast
+
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "workload"
 
 

@@ -21,6 +21,8 @@ from advisor.workload.trace_files import MAX_LINE_BYTES
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.fast
+
 TRUNCATED_GZIP = gzip.compress(b"input_tokens,output_tokens\n" + b"1,2\n" * 50, mtime=0)[:-12]
 SECOND_OUTPUT = "line 2, output_tokens"
 TOKENS = "a whole number of tokens from"

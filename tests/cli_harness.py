@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from advisor.cli.app import main
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 FIXTURES = ROOT / "fixtures"
 NOW = "1793000000"  # 2026-10-26, so that ages do not move
 
@@ -73,6 +74,11 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-m", "advisor", *words]
 
 
+def default_interrupt() -> None:
+    """For ``preexec_fn``: the child dies of Ctrl-C even where these tests run under nohup or cron."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def process(
     words: Sequence[str],
     home: Path | str,
@@ -90,5 +96,5 @@ def process(
         cwd=ROOT,
         timeout=60,
         env=environment(home, **more),
-        **(options or {}),
+        **{"preexec_fn": default_interrupt, **(options or {})},
     )
