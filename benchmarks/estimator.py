@@ -20,7 +20,7 @@ import numpy as np
 
 from advisor.catalog.facts import load_facts
 from advisor.profiles import calibration, memory, roofline
-from advisor.profiles.alike import shape_key
+from advisor.profiles.equivalence import shape_key
 from advisor.profiles.estimate import Deployment, LoadMode, estimate, refusal
 from advisor.profiles.interval import Interval
 from catalogs.build import estimator_amd, profiles

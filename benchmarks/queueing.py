@@ -21,7 +21,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "tests" / "profiles
 from step_simulator import Engine, run
 
 from advisor.domain import LatencyLimit, SloStatistic
-from advisor.profiles import queueing, waiting
+from advisor.profiles import queueing, ttft_limits
 from advisor.profiles.evidence import SizePoints
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def allowances(requests: int) -> list[tuple[Row, float]]:
             for statistic in SloStatistic:
                 for times in (2, 4, 10):
                     limit = LatencyLimit("ttft", times * float(points.ttft_ms[0]), statistic)
-                    rate = float(waiting.profiled_rates([points], limit, arrival_cv)[0])
+                    rate = float(ttft_limits.profiled_rates([points], limit, arrival_cv)[0])
                     if rate <= 0:
                         continue
                     seen = run(engine, requests, seed=place, rate=rate, arrival_cv=arrival_cv)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from advisor.catalog.facts import Facts
-    from advisor.profiles.comparing import Condition, Replica
+    from advisor.profiles.compare import Condition, Replica
     from advisor.profiles.query import ProfileStore
 
     Record = dict[str, Any]
@@ -71,7 +71,7 @@ def compare(
     from advisor.catalog.facts import load_facts
     from advisor.cli.profile_compare_view import comparison_listing, comparison_parts
     from advisor.cli.profile_options import own_folder
-    from advisor.profiles.comparing import compare as compared
+    from advisor.profiles.compare import compare as compared
     from advisor.profiles.query import ProfileStore
 
     facts, store = load_facts(), ProfileStore.load(own=own_folder())
@@ -92,7 +92,7 @@ def _replicas(
     facts: Facts, model: str, accelerators: list[str], degrees: list[int], precision: str, engine: str
 ) -> list[Replica]:
     from advisor.cli.profile_options import precision_id
-    from advisor.profiles.comparing import Replica
+    from advisor.profiles.compare import Replica
 
     known, spelt = facts.model(model), precision_id(precision)
     chips = {chip.id: chip for pattern in accelerators for chip in facts.accelerators_matching(pattern)}
@@ -106,7 +106,7 @@ def _replicas(
 def _condition(
     tpot_ms: float | None, ttft_ms: float | None, statistic: SloStatistic, concurrency: float | None
 ) -> Condition:
-    from advisor.profiles.comparing import Condition
+    from advisor.profiles.compare import Condition
     from advisor.recommendation.request import checked_number
 
     for option, limit in (("--tpot-ms", tpot_ms), ("--ttft-ms", ttft_ms)):
@@ -127,7 +127,7 @@ def _sizes(
     sizes: str | None, workload: str | None, store: ProfileStore, replicas: Sequence[Replica]
 ) -> tuple[tuple[float, float], ...]:
     from advisor.cli.profile_options import request_sizes
-    from advisor.profiles.comparing import measured_sizes
+    from advisor.profiles.compare import measured_sizes
 
     if sizes is not None and workload is not None:
         raise UsageError("--sizes, --workload: give one of them, not both")
@@ -147,7 +147,7 @@ def _nothing_measured(store: ProfileStore, replicas: Sequence[Replica]) -> str:
     """The complaint, with the engines that were measured on the same replicas."""
     from dataclasses import replace
 
-    from advisor.profiles.comparing import measured_sizes
+    from advisor.profiles.compare import measured_sizes
 
     first = replicas[0]
     said = (

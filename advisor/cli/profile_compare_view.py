@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from advisor.cli.throughput_chart import Line
-    from advisor.profiles.comparing import Cell, Condition, Figure, Replica
+    from advisor.profiles.compare import Cell, Condition, Figure, Replica
     from advisor.profiles.verdict import Ranks
 
     Record = dict[str, Any]

@@ -207,7 +207,7 @@ def _footer(
 
 
 def _seen(deployment: Deployment, known: Calibration) -> str:
-    from advisor.profiles.alike import shape_key
+    from advisor.profiles.equivalence import shape_key
     from advisor.profiles.roofline import arithmetic
 
     bits, _ = arithmetic(deployment.precision, deployment.accelerator)

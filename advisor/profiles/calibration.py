@@ -8,8 +8,8 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from advisor.errors import DataError
-from advisor.profiles.alike import shape_key
 from advisor.profiles.engine_era import era_of
+from advisor.profiles.equivalence import shape_key
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable

@@ -68,7 +68,7 @@ class SizePoints:
 
         Args:
             slo: the limits.
-            waits: the rates within its TTFT and E2E limits (:func:`advisor.profiles.waiting.profiled_rates`).
+            waits: the rates within its TTFT and E2E limits, by ``ttft_limits.profiled_rates``.
         """
         best = float(self.requests_per_s.max())
         found, by = best, "load"

@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from advisor.profiles.alike import shape_key
+from advisor.profiles.equivalence import shape_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

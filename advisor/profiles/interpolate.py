@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from advisor.profiles.evidence import waiting_limits
-from advisor.profiles.waiting import profiled_rates
+from advisor.profiles.ttft_limits import profiled_rates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

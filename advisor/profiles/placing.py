@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from advisor.errors import InputFileError, UnknownName, UsageError
 from advisor.profiles import memory
-from advisor.profiles.alike import shape_key
+from advisor.profiles.equivalence import shape_key
 from advisor.profiles.importers import melange
 from advisor.profiles.importers.reading import CLOSED_LOOP, SLO_MAXIMUM, Stats
 from advisor.profiles.physics import Replica

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import duckdb
 
     from advisor.domain import Accelerator, Model, NoThroughput, Slo, Throughput, Traffic
-    from advisor.profiles.answers import Grids
     from advisor.profiles.calibration import Calibration
+    from advisor.profiles.evaluate import Grids
     from advisor.profiles.evidence import Profile
 
 FILES: Final = ("measured.parquet", "simulated.parquet")
@@ -102,7 +102,7 @@ class ProfileStore:
         none weaker than ``weakest``. Engine ``any`` takes every engine's figures. Sizes are of what is
         visible; ``traffic`` adds its hidden tokens and its other effects (:mod:`advisor.profiles.traffic`).
         """
-        from advisor.profiles.answers import Question, answer
+        from advisor.profiles.evaluate import Question, answer
 
         question = Question(model, precision, engine, accelerator, tensor_parallel, slo, weakest, traffic)
         ours = self._of_replica(model, accelerator.id, tensor_parallel)
@@ -117,7 +117,7 @@ class ProfileStore:
         return found if slo is None else tuple(profile for profile in found if profile.judges(slo))
 
     def _read(self, model: Model) -> tuple[Profile, ...]:
-        from advisor.profiles.alike import shape_key
+        from advisor.profiles.equivalence import shape_key
         from advisor.profiles.read import read_profiles
 
         key = (model.id, shape_key(model))
@@ -131,7 +131,7 @@ class ProfileStore:
         return self._profiles[key]
 
     def _of_replica(self, model: Model, accelerator: str, tensor_parallel: int) -> Sequence[Profile]:
-        from advisor.profiles.alike import shape_key
+        from advisor.profiles.equivalence import shape_key
 
         self._read(model)
         return self._replicas[model.id, shape_key(model)].get((accelerator, tensor_parallel), ())

@@ -13,7 +13,7 @@ from advisor.profiles.interval import Interval
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from advisor.profiles.comparing import Cell, Condition, Figure
+    from advisor.profiles.compare import Cell, Condition, Figure
 
 FASTEST: Final = "fastest"
 TIE: Final = "tie"

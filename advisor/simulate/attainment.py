@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from advisor.plan.plan import Plan
     from advisor.simulate.demand import Requests
-    from advisor.simulate.fleet import Fleet
+    from advisor.simulate.fleet import ReplayFleet
     from advisor.simulate.latencies import Latencies
 
     Floats = NDArray[np.float64]
@@ -145,7 +145,7 @@ class Breakdown:
     per_accelerator: tuple[Slice, ...]
 
 
-def breakdown(plan: Plan, fleet: Fleet, requests: Requests, found: Latencies) -> Breakdown:
+def breakdown(plan: Plan, fleet: ReplayFleet, requests: Requests, found: Latencies) -> Breakdown:
     """All slices; requests that nobody served belong to no region and no accelerator."""
     services = [
         slice_of(service.name, found, requests.service == place)

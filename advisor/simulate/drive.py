@@ -17,7 +17,7 @@ from advisor.domain import EvidenceKind, Traffic
 from advisor.errors import ProfileMissing
 from advisor.profiles import memory, roofline
 from advisor.simulate.closed_loop import ROUNDS
-from advisor.simulate.fitting import DrivePoint, Fit, fit_steps
+from advisor.simulate.fitting import DrivePoint, StepFit, fit_steps
 from advisor.simulate.replica import CHUNK_TOKENS, ReplicaSpec
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def _estimated_points(
 
 def _spec(
     points: Sequence[DrivePoint], allocation: Allocation, accelerator: str, service: ServiceLine, facts: Facts
-) -> tuple[Fit, ReplicaSpec]:
+) -> tuple[StepFit, ReplicaSpec]:
     """Step times and limits; a cache the points prove to be larger than memory arithmetic says is larger.
 
     The batch is limited to the heaviest load there is evidence for.

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from advisor.plan.plan import Plan, ServiceLine
     from advisor.simulate.demand import Requests
-    from advisor.simulate.engine import Outcome
-    from advisor.simulate.fleet import Fleet
+    from advisor.simulate.engine import ReplayOutcome
+    from advisor.simulate.fleet import ReplayFleet
 
     Floats = NDArray[np.float64]
     Integers = NDArray[np.int64]
@@ -63,7 +63,7 @@ def request_limits(service: ServiceLine) -> dict[str, float]:
     return found
 
 
-def latencies(plan: Plan, fleet: Fleet, requests: Requests, outcome: Outcome) -> Latencies:
+def latencies(plan: Plan, fleet: ReplayFleet, requests: Requests, outcome: ReplayOutcome) -> Latencies:
     """Latencies of every request, time in front of the replica included."""
     group_of = np.full(fleet.replicas + 1, -1, dtype=np.int64)  # the last: for requests nobody served
     front = np.zeros(len(fleet.groups) + 1)

@@ -69,7 +69,7 @@ class _Prompt:
     read: int = 0
 
 
-class Replica:
+class ReplicaState:
     """State of one replica. ``due_s`` is when its stretch of steps ends; infinite when it is idle."""
 
     __slots__ = (

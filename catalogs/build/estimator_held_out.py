@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from advisor.profiles import roofline
-from advisor.profiles.alike import shape_key
 from advisor.profiles.calibration import ASKED, UNSEEN, Spread
+from advisor.profiles.equivalence import shape_key
 from catalogs.build.estimator_fit import fit
 from catalogs.build.estimator_runs import Fitted, Table, room_of, work_of
 

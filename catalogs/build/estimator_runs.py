@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from advisor.profiles import memory, roofline
-from advisor.profiles.alike import shape_key
 from advisor.profiles.calibration import Constants, Effect, levels
 from advisor.profiles.engine_era import era_of, unstated_kv_precision
+from advisor.profiles.equivalence import shape_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

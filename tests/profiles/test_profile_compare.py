@@ -14,14 +14,14 @@ from typer.testing import CliRunner
 from advisor.cli.profile import app
 from advisor.domain import EvidenceKind, Slo
 from advisor.errors import UsageError
-from advisor.profiles.comparing import Condition, Figure, Replica, compare, measured_sizes
+from advisor.profiles.compare import Condition, Figure, Replica, compare, measured_sizes
 from advisor.profiles.interval import Interval
 from advisor.profiles.verdict import FASTER, FASTEST, OPEN, SLOWER, TIE, against_fastest, ratio, verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from advisor.profiles.comparing import Cell
+    from advisor.profiles.compare import Cell
     from advisor.profiles.query import ProfileStore
 
 AT_50_MS = Condition(Slo(tpot_ms=50))

@@ -14,7 +14,7 @@ from throughput_builders import size_points
 
 from advisor.domain import LatencyLimit, SloStatistic
 from advisor.profiles import queueing
-from advisor.profiles.waiting import profiled_rates
+from advisor.profiles.ttft_limits import profiled_rates
 
 MEAN, P50, P90, P99 = SloStatistic
 shares = st.floats(0.01, 0.99)

@@ -17,8 +17,8 @@ from advisor.catalog.facts import load_facts
 from advisor.domain import Accelerator, Model
 from advisor.errors import DataError
 from advisor.profiles import calibration, memory, roofline
-from advisor.profiles.alike import shape_key
 from advisor.profiles.calibration import ASKED, UNSEEN, Calibration, Constants, Effect, HeldOut, Seen, Spread
+from advisor.profiles.equivalence import shape_key
 from catalogs.build import estimator_fit, estimator_held_out, estimator_runs
 
 FACTS = load_facts()

@@ -13,7 +13,7 @@ import numpy as np
 
 from advisor.catalog.facts import load_facts
 from advisor.domain import EvidenceKind, Slo
-from advisor.profiles.alike import shape_key
+from advisor.profiles.equivalence import shape_key
 from advisor.profiles.evidence import Profile, SizePoints
 from advisor.profiles.query import ProfileStore
 

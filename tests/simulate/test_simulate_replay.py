@@ -18,8 +18,8 @@ from advisor.domain import Market
 from advisor.errors import UnknownName, UsageError
 from advisor.plan.plan import OriginRate, TrafficLine
 from advisor.simulate import (
-    Inputs,
     Options,
+    ReplayInputs,
     Trial,
     headroom_needed,
     least_headroom,
@@ -35,16 +35,16 @@ from advisor.simulate.replaying import serve
 from advisor.workload.trace import Trace
 
 if TYPE_CHECKING:
-    from advisor.simulate import Prepared, Replay
+    from advisor.simulate import PreparedReplay, Replay
 
-INPUTS = Inputs(load_facts(), Profiles(a_profile()))  # type: ignore[arg-type]
+INPUTS = ReplayInputs(load_facts(), Profiles(a_profile()))  # type: ignore[arg-type]
 SHORT = Options(duration_s=120.0, compare_ideal=False)
 
 
 @cache
 def prepared(
     replicas: int, rate: float, tpot_ms: float | None = 40.0, ttft_ms: float | None = None
-) -> Prepared:
+) -> PreparedReplay:
     return prepare(a_plan(replicas, rate, tpot_ms, ttft_ms), INPUTS)
 
 

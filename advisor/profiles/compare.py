@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from advisor.domain import EvidenceKind, NoThroughput, Slo, Throughput
-from advisor.profiles.answers import Question, answer
 from advisor.profiles.estimate import Deployment, LoadMode, estimate
+from advisor.profiles.evaluate import Question, answer
 from advisor.profiles.interval import Interval, interval_of
 from advisor.profiles.readings import readings
 

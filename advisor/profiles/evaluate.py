@@ -3,7 +3,7 @@
 Order of the checks: can the chip compute in the precision; does anything measured or simulated reach the
 size; if not, does the model fit and what does the estimator say. A profile that served the model is proof
 that it fits. Stronger evidence that no load meets the SLO is final: a weaker kind is not asked for a kinder
-answer. TTFT and E2E are those of an open stream (:mod:`advisor.profiles.waiting`), and what traffic does
+answer. TTFT and E2E are those of an open stream (:mod:`advisor.profiles.ttft_limits`), and what traffic does
 besides its lengths (:mod:`advisor.profiles.traffic`) is worked into the rate last.
 """
 
@@ -16,11 +16,11 @@ import numpy as np
 
 from advisor.domain import PLAIN_TRAFFIC, EvidenceKind, NoThroughput, Slo, SloStatistic, Throughput
 from advisor.profiles import memory, roofline, traffic
-from advisor.profiles.alike import precision_class
 from advisor.profiles.calibration import NO_PRECISION, NO_SPECIFICATION
+from advisor.profiles.equivalence import precision_class
 from advisor.profiles.evidence import ANY_ENGINE, waiting_limits
 from advisor.profiles.interpolate import RateGrid, lightest_size, rate_grid
-from advisor.profiles.waiting import estimated_rates
+from advisor.profiles.ttft_limits import estimated_rates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
