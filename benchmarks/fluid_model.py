@@ -59,7 +59,7 @@ def replicas(inputs: ReplayInputs, models: Sequence[str]) -> list[tuple[str, Rep
                 if row[0] >= 1 and row[1] > 0
             ]
             chip = inputs.facts.accelerators[profile.accelerator]
-            room = memory.fit(model, profile.precision, chip, profile.tensor_parallel).max_tokens
+            room = memory.account(model, profile.precision, chip, profile.tensor_parallel).max_tokens
             label = f"{name} {profile.accelerator} ×{profile.tensor_parallel}"
             found.append((label, ReplicaSpec(fit_steps(points, 512).steps, room, 512)))
     return found

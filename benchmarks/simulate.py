@@ -166,7 +166,7 @@ def _tried(profile: Profile, inputs: ReplayInputs) -> Iterable[tuple[DrivePoint,
     batch = int(max(point.concurrency for point in (*drive, *rest)))
     chip, model = inputs.facts.accelerators[profile.accelerator], inputs.facts.models[profile.model]
     steps = fit_steps(drive, batch, chunk_tokens(chip)).steps
-    room = memory.fit(model, profile.precision, chip, profile.tensor_parallel).max_tokens
+    room = memory.account(model, profile.precision, chip, profile.tensor_parallel).max_tokens
     held = max(point.decoding * (point.input_tokens + point.output_tokens / 2) for point in (*drive, *rest))
     spec = ReplicaSpec(steps, max(room, int(held)), batch, chunk_tokens(chip))
     for place in np.random.default_rng(0).permutation(len(rest))[:TRIED_POINTS]:

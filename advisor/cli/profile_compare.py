@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from advisor.catalog.facts import Facts
-    from advisor.profiles.compare import Condition, Replica
+    from advisor.profiles.compare import Condition
     from advisor.profiles.query import ProfileStore
+    from advisor.profiles.replica import Replica
 
     Record = dict[str, Any]
     Ranks = dict[tuple[str, int, tuple[float, float]], str]
@@ -92,12 +93,13 @@ def _replicas(
     facts: Facts, model: str, accelerators: list[str], degrees: list[int], precision: str, engine: str
 ) -> list[Replica]:
     from advisor.cli.profile_options import precision_id
-    from advisor.profiles.compare import Replica
+    from advisor.profiles.engines import Engine
+    from advisor.profiles.replica import Replica, Shape
 
-    known, spelt = facts.model(model), precision_id(precision)
+    known, spelt, named = facts.model(model), precision_id(precision), Engine.named(engine)
     chips = {chip.id: chip for pattern in accelerators for chip in facts.accelerators_matching(pattern)}
     return [
-        Replica(known, spelt, engine, chip, degree)
+        Replica(known, spelt, chip, Shape(degree), named)
         for chip in chips.values()
         for degree in sorted(set(degrees))
     ]
@@ -148,11 +150,12 @@ def _nothing_measured(store: ProfileStore, replicas: Sequence[Replica]) -> str:
     from dataclasses import replace
 
     from advisor.profiles.compare import measured_sizes
+    from advisor.profiles.engines import WHICHEVER
 
     first = replicas[0]
     said = (
         f"no size was measured of {first.model.id} {first.precision} on {first.engine} on these accelerators"
     )
-    on_any = [replace(replica, engine="any") for replica in replicas]
+    on_any = [replace(replica, engine=WHICHEVER) for replica in replicas]
     engine = "--engine any, or " if measured_sizes(store, on_any, 1) else ""
     return f"{said}: give {engine}sizes, e.g. --sizes 1000x250"

@@ -8,13 +8,14 @@ not reach the cell says why.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from advisor.domain import EvidenceKind, NoThroughput, Slo, Throughput
-from advisor.profiles.estimate import Deployment, LoadMode, estimate
-from advisor.profiles.evaluate import Question, answer
+from advisor.profiles.curve import Curve
+from advisor.profiles.estimate import Deployment, LoadMode, estimate, within
+from advisor.profiles.evaluate import Evaluation, evaluate
 from advisor.profiles.interval import Interval, interval_of
 from advisor.profiles.readings import readings
 
@@ -23,27 +24,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from advisor.domain import Accelerator, Model
-    from advisor.profiles.estimate import Estimates
     from advisor.profiles.evidence import Profile
     from advisor.profiles.query import ProfileStore
+    from advisor.profiles.replica import Replica
 
     Floats = NDArray[np.float64]
     Size = tuple[float, float]
-
-
-_SAME: Final = 1e-6  # relative; below it two rates are one
-
-
-@dataclass(frozen=True, slots=True)
-class Replica:
-    """One copy of a model and where it runs."""
-
-    model: Model
-    precision: str
-    engine: str
-    accelerator: Accelerator
-    tensor_parallel: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,38 +41,40 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class ComparedFigure:
     """What one kind of evidence, or one profile of it, says of a cell."""
 
     kind: EvidenceKind
-    requests_per_s: float | None  #: of the replica; None where it says nothing
-    interval: Interval | None  #: 90 %; None is not known
-    tpot_ms: float | None  #: mean at that rate, unless the limit binds another statistic
-    ttft_ms: float | None
-    limited_by: str | None  #: as of :class:`~advisor.domain.Throughput`; ``load``: nothing higher was run
-    engine: str | None
-    engine_version: str | None
-    date: str | None
-    source: str | None
-    profile_id: str | None
+    requests_per_s: float | None = None  #: of the replica; None where it says nothing
+    interval: Interval | None = None  #: 90 %; None is not known
+    tpot_ms: float | None = None  #: mean at that rate, unless the limit binds another statistic
+    ttft_ms: float | None = None
+    limited_by: str | None = (
+        None  #: as of :class:`~advisor.domain.Throughput`; ``load``: nothing higher was run
+    )
+    engine: str | None = None
+    engine_version: str | None = None
+    date: str | None = None
+    source: str | None = None
+    profile_id: str | None = None
     reason: str | None = None  #: why there is no figure
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class ComparedCell:
     """One replica and one request size, with what every kind says of it, strongest kind first."""
 
     replica: Replica
     size: Size
-    figures: tuple[Figure, ...]
+    figures: tuple[ComparedFigure, ...]
 
     @property
-    def measured(self) -> Figure | None:
+    def measured(self) -> ComparedFigure | None:
         """What the others are held against."""
         return next((f for f in self.figures if f.kind is EvidenceKind.MEASURED and f.requests_per_s), None)
 
     @property
-    def strongest(self) -> Figure | None:
+    def strongest(self) -> ComparedFigure | None:
         """What the planner would take."""
         return next((figure for figure in self.figures if figure.requests_per_s), None)
 
@@ -95,11 +83,10 @@ def measured_sizes(store: ProfileStore, replicas: Iterable[Replica], most: int) 
     """Request sizes that were measured on the replicas, those of most replicas first, at most ``most``."""
     seen: dict[Size, int] = {}
     for replica in replicas:
-        question = _question(replica, Slo(), EvidenceKind.MEASURED)
         mine = {
             (size.input_tokens, size.output_tokens)
             for profile in store.profiles(replica.model)
-            if profile.kind is EvidenceKind.MEASURED and question.concerns(profile)
+            if profile.kind is EvidenceKind.MEASURED and replica.is_of(profile)
             for size in profile.sizes
         }
         for size in mine:
@@ -115,7 +102,7 @@ def compare(
     condition: Condition,
     *,
     every_profile: bool = False,
-) -> tuple[Cell, ...]:
+) -> tuple[ComparedCell, ...]:
     """One cell per replica and size.
 
     Args:
@@ -134,7 +121,7 @@ def compare(
 
 def _cells(
     store: ProfileStore, replica: Replica, sizes: list[Size], condition: Condition, *, every_profile: bool
-) -> Iterator[Cell]:
+) -> Iterator[ComparedCell]:
     columns = [
         column
         for kind in EvidenceKind
@@ -144,10 +131,10 @@ def _cells(
         figures = tuple(column[place] for column in columns)
         said = {figure.kind for figure in figures if figure.requests_per_s}
         kept = [f for f in figures if f.requests_per_s or (f.kind not in said)]
-        yield Cell(replica, size, tuple(_first_refusal_only(kept)))
+        yield ComparedCell(replica, size, tuple(_first_refusal_only(kept)))
 
 
-def _first_refusal_only(figures: Iterable[Figure]) -> Iterator[Figure]:
+def _first_refusal_only(figures: Iterable[ComparedFigure]) -> Iterator[ComparedFigure]:
     refused: set[EvidenceKind] = set()
     for figure in figures:
         if figure.requests_per_s is not None:
@@ -165,86 +152,76 @@ def _columns(
     condition: Condition,
     *,
     every_profile: bool,
-) -> Iterator[list[Figure]]:
+) -> Iterator[list[ComparedFigure]]:
     """One list of figures, in the order of the sizes, per voice of a kind."""
     if kind is EvidenceKind.ESTIMATED:
         yield _estimated(store, replica, sizes, condition)
         return
-    question = _question(replica, condition.slo, kind)
-    heard = [p for p in store.profiles(replica.model, condition.slo) if p.kind is kind]
-    profiles = [profile for profile in heard if question.concerns(profile)]
-    voices = [[profile] for profile in profiles] if every_profile and profiles else [profiles]
-    for voice in voices:
-        yield _profiled(store, question, voice, sizes, condition)
-
-
-def _question(replica: Replica, slo: Slo, weakest: EvidenceKind) -> Question:
-    return Question(
-        model=replica.model,
-        precision=replica.precision,
-        engine=replica.engine,
-        accelerator=replica.accelerator,
-        tensor_parallel=replica.tensor_parallel,
-        slo=slo,
-        weakest=weakest,
-    )
+    heard = [p for p in store.profiles(replica.model, condition.slo) if p.kind is kind and replica.is_of(p)]
+    for voice in [[profile] for profile in heard] if every_profile and heard else [heard]:
+        asked = Evaluation(replica, condition.slo, kind, voice, store.calibration)
+        yield _profiled(store, asked, sizes, condition)
 
 
 def _profiled(
-    store: ProfileStore, question: Question, profiles: list[Profile], sizes: list[Size], condition: Condition
-) -> list[Figure]:
+    store: ProfileStore, asked: Evaluation, sizes: list[Size], condition: Condition
+) -> list[ComparedFigure]:
     """What these profiles say; the first that reaches a size speaks for it."""
+    by_id = {profile.id: profile for profile in asked.profiles}
     read = {
-        profile.id: readings(profile, sizes, condition.slo, condition.concurrency) for profile in profiles
+        name: readings(profile, sizes, condition.slo, condition.concurrency)
+        for name, profile in by_id.items()
     }
     if condition.concurrency is not None:
-        answers = [_at_load(question.weakest, profiles, read, place) for place in range(len(sizes))]
+        answers = [_at_load(asked, read, place) for place in range(len(sizes))]
     else:
-        answers = list(answer(question, sizes, profiles, store.calibration))
-    by_id = {profile.id: profile for profile in profiles}
+        answers = list(evaluate(asked, sizes))
     found = []
     for place, given in enumerate(answers):
         if isinstance(given, NoThroughput):
-            found.append(_silent(question.weakest, _why_not(given, profiles)))
+            found.append(ComparedFigure(asked.weakest, reason=_why_not(given, asked.profiles)))
             continue
         profile, reading = by_id[given.profile_id], read[given.profile_id][:, place]
+        figure = _figure(given, asked.replica, store, reading[1], reading[2])
         found.append(
-            Figure(
-                kind=given.kind,
-                requests_per_s=given.requests_per_s,
-                interval=interval_of(given, question.accelerator.id, store.errors),
-                tpot_ms=_known(reading[1]),
-                ttft_ms=_known(reading[2]),
+            replace(
+                figure,
                 limited_by=given.limited_by if condition.concurrency is None else None,
                 engine=profile.engine,
                 engine_version=profile.engine_version,
                 date=profile.date,
-                source=given.source,
-                profile_id=profile.id,
             )
         )
     return found
 
 
-def _why_not(given: NoThroughput, profiles: list[Profile]) -> str:
+def _figure(
+    given: Throughput, replica: Replica, store: ProfileStore, tpot_ms: float, ttft_ms: float
+) -> ComparedFigure:
+    return ComparedFigure(
+        kind=given.kind,
+        requests_per_s=given.requests_per_s,
+        interval=interval_of(given, replica.accelerator.id, store.errors),
+        tpot_ms=_known(tpot_ms),
+        ttft_ms=_known(ttft_ms),
+        source=given.source,
+        profile_id=given.profile_id,
+    )
+
+
+def _why_not(given: NoThroughput, profiles: Sequence[Profile]) -> str:
     if not profiles:
         return "no such figures"
     unreached = given.reason in ("evidence_too_weak", "no_throughput_data")
     return "not profiled at this size" if unreached else f"{given.reason}: {given.detail}"
 
 
-def _at_load(
-    kind: EvidenceKind, profiles: list[Profile], read: dict[str, Floats], place: int
-) -> Throughput | NoThroughput:
-    for profile in profiles:
+def _at_load(asked: Evaluation, read: dict[str, Floats], place: int) -> Throughput | NoThroughput:
+    for profile in asked.profiles:
         rate = float(read[profile.id][0, place])
         if rate > 0:
-            return Throughput(rate, kind, profile.source, profile.id, profile.error_pct, "load")
+            return Throughput(rate, asked.weakest, profile.source, profile.id, profile.error_pct, "load")
     return NoThroughput("no_throughput_data", "no load of this size around that concurrency")
-
-
-def _silent(kind: EvidenceKind, reason: str) -> Figure:
-    return Figure(kind, *(None,) * 10, reason)
 
 
 def _known(value: float) -> float | None:
@@ -253,56 +230,48 @@ def _known(value: float) -> float | None:
 
 def _estimated(
     store: ProfileStore, replica: Replica, sizes: list[Size], condition: Condition
-) -> list[Figure]:
-    """What the estimator says where it may be asked: at the limit as the planner asks it, or at the load."""
-    held = condition.concurrency
-    question = _question(replica, condition.slo if held is None else Slo(), EvidenceKind.ESTIMATED)
-    answers = answer(question, sizes, [], store.calibration)
-    if not any(isinstance(given, Throughput) for given in answers):
-        return [_declined(given) for given in answers]
-    mode, load = LoadMode.CLOSED_LOOP, held
-    if load is None:
-        load = condition.slo.tpot_ms
-        mode = LoadMode.SATURATED if load is None else LoadMode.WITHIN_SLO
-    deployment = Deployment(replica.model, replica.precision, replica.accelerator, replica.tensor_parallel)
-    loads = np.full(len(sizes), 1.0 if load is None else load)
-    found = estimate(deployment, mode, np.asarray(sizes, dtype=np.float64), loads, store.calibration)
-    return [
-        _estimate(given, found, place, replica, store, at_load=held is not None)
+) -> list[ComparedFigure]:
+    """What the estimator says: within the limits as the planner asks it, or at the load."""
+    slo = condition.slo if condition.concurrency is None else Slo()
+    answers = evaluate(Evaluation(replica, slo, EvidenceKind.ESTIMATED, (), store.calibration), sizes)
+    figures = [
+        _figure(given, replica, store, np.nan, np.nan)
         if isinstance(given, Throughput)
-        else _declined(given)
-        for place, given in enumerate(answers)
+        else ComparedFigure(EvidenceKind.ESTIMATED, reason=f"{given.reason}: {given.detail}")
+        for given in answers
+    ]
+    if not any(figure.requests_per_s for figure in figures):
+        return figures
+    wanted = np.asarray(sizes, dtype=np.float64)
+    if condition.concurrency is not None:
+        return list(_estimated_at(store, replica, wanted, condition.concurrency, figures))
+    curve = Curve.of(replica, wanted, store.calibration)
+    found = within(curve, slo)
+    tpot = (curve.tpot_s(found.batch) * 1e3).tolist()
+    return [
+        replace(figure, tpot_ms=ms, limited_by=by) if figure.requests_per_s else figure
+        for figure, ms, by in zip(figures, tpot, found.limited_by.tolist(), strict=True)
     ]
 
 
-def _declined(given: Throughput | NoThroughput) -> Figure:
-    reason = f"{given.reason}: {given.detail}" if isinstance(given, NoThroughput) else ""
-    return _silent(EvidenceKind.ESTIMATED, reason)
-
-
-def _estimate(
-    given: Throughput, found: Estimates, place: int, replica: Replica, store: ProfileStore, *, at_load: bool
-) -> Figure:
-    """The planner's figure with its latencies, or the one at the load."""
-    if at_load:
-        rate, low, high = (
-            float(values[place])
-            for values in (found.requests_per_s, found.low_requests_per_s, found.high_requests_per_s)
-        )
-        if np.isnan(rate):
-            return _silent(EvidenceKind.ESTIMATED, found.reasons[place])
-        given = replace(given, requests_per_s=rate, low_requests_per_s=low, high_requests_per_s=high)
-    same = abs(found.requests_per_s[place] / given.requests_per_s - 1) <= _SAME  # no other limit binds
-    return Figure(
-        kind=EvidenceKind.ESTIMATED,
-        requests_per_s=given.requests_per_s,
-        interval=interval_of(given, replica.accelerator.id, store.errors),
-        tpot_ms=_known(found.tpot_ms[place]) if same else None,
-        ttft_ms=_known(found.ttft_ms[place]) if same else None,
-        limited_by=None if at_load else given.limited_by,
-        engine=None,
-        engine_version=None,
-        date=None,
-        source=given.source,
-        profile_id=given.profile_id,
-    )
+def _estimated_at(
+    store: ProfileStore, replica: Replica, sizes: Floats, load: float, figures: list[ComparedFigure]
+) -> Iterator[ComparedFigure]:
+    """The estimates with so many in flight."""
+    loads = np.full(len(sizes), load)
+    found = estimate(Deployment(replica), LoadMode.CLOSED_LOOP, sizes, loads, store.calibration)
+    for place, figure in enumerate(figures):
+        rate = float(found.requests_per_s[place])
+        if not figure.requests_per_s:
+            yield figure
+        elif np.isnan(rate):
+            yield ComparedFigure(EvidenceKind.ESTIMATED, reason=found.reasons[place])
+        else:
+            low, high = float(found.low_requests_per_s[place]), float(found.high_requests_per_s[place])
+            yield replace(
+                figure,
+                requests_per_s=rate,
+                interval=Interval(min(low, rate), max(high, rate)),
+                tpot_ms=_known(found.tpot_ms[place]),
+                ttft_ms=_known(found.ttft_ms[place]),
+            )

@@ -3,33 +3,34 @@
 Order of the checks: can the chip compute in the precision; does anything measured or simulated reach the
 size; if not, does the model fit and what does the estimator say. A profile that served the model is proof
 that it fits. Stronger evidence that no load meets the SLO is final: a weaker kind is not asked for a kinder
-answer. TTFT and E2E are those of an open stream (:mod:`advisor.profiles.ttft_limits`), and what traffic does
-besides its lengths (:mod:`advisor.profiles.traffic`) is worked into the rate last.
+answer. TTFT, E2E and percentiles of ITL are those of an open stream (:mod:`advisor.profiles.ttft_limits`),
+and what traffic does besides its lengths (:mod:`advisor.profiles.traffic`) is worked into the rate last.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from math import isnan
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from advisor.domain import PLAIN_TRAFFIC, EvidenceKind, NoThroughput, Slo, SloStatistic, Throughput
-from advisor.profiles import memory, roofline, traffic
-from advisor.profiles.calibration import NO_PRECISION, NO_SPECIFICATION
-from advisor.profiles.equivalence import precision_class
-from advisor.profiles.evidence import ANY_ENGINE, waiting_limits
+from advisor.domain import EvidenceKind, NoThroughput, Slo, Throughput
+from advisor.profiles import traffic
+from advisor.profiles.curve import Curve
+from advisor.profiles.estimate import caution, interval, not_computed, refusal, within
 from advisor.profiles.interpolate import RateGrid, lightest_size, rate_grid
-from advisor.profiles.ttft_limits import estimated_rates
+from advisor.profiles.latency_metrics import METRICS, beyond_the_model, stream_limits, tightest_pace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from advisor.domain import Accelerator, LatencyLimit, Model, Traffic
+    from advisor.domain import LatencyLimit
     from advisor.profiles.calibration import Calibration
     from advisor.profiles.evidence import Profile
+    from advisor.profiles.replica import Replica
 
     Floats = NDArray[np.float64]
     Answer = Throughput | NoThroughput
@@ -40,168 +41,124 @@ Grids = dict[tuple[str, Slo, float], RateGrid]
 QUEUED: Final = "{metrics} of an open stream by a queueing model"
 AS_TAKEN: Final = "{metrics} as taken under open arrivals"
 HELD: Final = "held to the {kind} rate of a smaller request"
-_REASONS: Final = {NO_SPECIFICATION: "no_specification", NO_PRECISION: "precision_unsupported"}
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """One replica and the latency it must keep."""
+class Evaluation:
+    """One replica, the limits it must keep, and what may say how fast it is."""
 
-    model: Model
-    precision: str
-    engine: str  #: as people write it; ``any`` for every engine's figures
-    accelerator: Accelerator
-    tensor_parallel: int
+    replica: Replica
     slo: Slo
     weakest: EvidenceKind
-    traffic: Traffic = PLAIN_TRAFFIC
+    profiles: Sequence[Profile]  #: strongest first
+    calibration: Calibration
+    grids: Grids = field(default_factory=dict)  #: keeps what is worked out of the profiles
 
     def accepts(self, kind: EvidenceKind) -> bool:
         """Whether evidence of this kind may answer."""
         return kind.rank <= self.weakest.rank
 
-    def concerns(self, profile: Profile) -> bool:
-        """Whether a profile is of this very replica."""
-        return (
-            profile.accelerator == self.accelerator.id
-            and profile.tensor_parallel == self.tensor_parallel
-            and precision_class(profile.precision) == precision_class(self.precision)
-            and self.engine.casefold() in (ANY_ENGINE, profile.engine.casefold())
-        )
+
+def evaluate(asked: Evaluation, sizes: Sequence[tuple[float, float]]) -> tuple[Answer, ...]:
+    """One answer per (input, output) size in visible tokens; profiles of another replica are passed over."""
+    replica = asked.replica
+    wanted = traffic.lengthened(np.asarray(sizes, dtype=np.float64).reshape(len(sizes), 2), replica.traffic)
+    if (refused := not_computed(replica)) is not None:
+        return (refused,) * len(sizes)
+    ours = replace(asked, profiles=[profile for profile in asked.profiles if replica.is_of(profile)])
+    return _answers(ours, wanted) if replica.traffic.is_plain else _under_traffic(ours, wanted)
 
 
-def estimated_id(question: Question, version: str) -> str:
-    """Id of an estimate: everything it depends on but sizes and SLO."""
-    return (
-        f"{EvidenceKind.ESTIMATED.value}:{version}:{question.model.id}:{question.precision}:any-engine:"
-        f"{question.accelerator.id}:tp{question.tensor_parallel}"
-    ).casefold()
-
-
-def answer(
-    question: Question,
-    sizes: Sequence[tuple[float, float]],
-    profiles: Sequence[Profile],
-    calibration: Calibration,
-    grids: Grids | None = None,
-) -> tuple[Answer, ...]:
-    """One answer per size. ``profiles`` come strongest first; ``grids`` keeps what is worked out of them."""
-    wanted = traffic.lengthened(np.asarray(sizes, dtype=np.float64).reshape(len(sizes), 2), question.traffic)
-    if question.precision.casefold() == "bf16" and not question.accelerator.has_bf16:
-        reason = f"{question.accelerator.name} computes fp16, not bf16"
-        return (NoThroughput("precision_unsupported", reason),) * len(sizes)
-    ours = [profile for profile in profiles if question.concerns(profile)]
-    known = {} if grids is None else grids
-    if question.traffic.is_plain:
-        return _answers(question, wanted, ours, calibration, known)
-    return _under_traffic(question, wanted, ours, calibration, known)
-
-
-def _under_traffic(
-    question: Question, sizes: Floats, ours: Sequence[Profile], calibration: Calibration, grids: Grids
-) -> tuple[Answer, ...]:
+def _under_traffic(asked: Evaluation, sizes: Floats) -> tuple[Answer, ...]:
     """Answers corrected for prefix hits and adapters. Hits raise no rate above what waiting limits allow."""
-    found = _answers(question, sizes, ours, calibration, grids)
-    stated = question.traffic
-    if stated.lora_adapters:
-        fit = memory.fit(
-            question.model, question.precision, question.accelerator, question.tensor_parallel,
-            traffic=stated,
-        )  # fmt: skip
-        if not fit.fits:
-            return (NoThroughput("does_not_fit", fit.detail),) * len(sizes)
-    effects = traffic.effects(
-        question.model, question.precision, question.accelerator, question.tensor_parallel, sizes,
-        _mean_tpot_ms(question.slo), stated, calibration,
-    )  # fmt: skip
-    limits = waiting_limits(question.slo)
+    found, replica = _answers(asked, sizes), asked.replica
+    if replica.traffic.lora_adapters and not (room := replica.memory()).fits:
+        return (NoThroughput("does_not_fit", room.detail),) * len(sizes)
+    effects = traffic.effects(replica, sizes, tightest_pace(asked.slo), asked.calibration)
+    limits = stream_limits(asked.slo)
     caps: Sequence[Answer | None] = (None,) * len(sizes)
-    if limits and stated.prefix_cache_hit_rate:
-        waiting = replace(question, slo=Slo(further=limits))
-        caps = _answers(waiting, sizes, ours, calibration, grids)
+    if limits and replica.traffic.prefix_cache_hit_rate:
+        caps = _answers(replace(asked, slo=Slo(further=limits)), sizes)
     return tuple(
         effects.on(one, place, cap) for place, (one, cap) in enumerate(zip(found, caps, strict=True))
     )
 
 
-def _answers(
-    question: Question, sizes: Floats, ours: Sequence[Profile], calibration: Calibration, grids: Grids
-) -> tuple[Answer, ...]:
+def _answers(asked: Evaluation, sizes: Floats) -> tuple[Answer, ...]:
     """One answer per size as the replica sees it, of profiles that are of this very replica."""
     answers: list[Answer | None] = [None] * len(sizes)
     held: dict[int, tuple[float, EvidenceKind]] = {}
-    for profile in ours:
+    for profile in asked.profiles:
         still_open = [i for i, known in enumerate(answers) if known is None]
-        if question.accepts(profile.kind) and still_open:
-            _from_profile(profile, question, sizes, still_open, answers, held, grids)
+        if asked.accepts(profile.kind) and still_open:
+            _from_profile(profile, asked, sizes, still_open, answers, held)
     rest = [i for i, known in enumerate(answers) if known is None]
-    for i, found in zip(rest, _without_profile(question, sizes[rest], ours, calibration), strict=True):
+    for i, found in zip(rest, _without_profile(asked, sizes[rest]), strict=True):
         answers[i] = _held(found, held.get(i))
     return tuple(found for found in answers if found is not None)
 
 
 def _from_profile(
     profile: Profile,
-    question: Question,
+    asked: Evaluation,
     sizes: Floats,
     still_open: list[int],
     answers: list[Answer | None],
     held: dict[int, tuple[float, EvidenceKind]],
-    grids: Grids,
 ) -> None:
     """Answer the open sizes a profile reaches; where it only knows a smaller size, note that as a ceiling."""
     simulated = profile.kind is EvidenceKind.SIMULATED
-    key = (profile.id, question.slo, question.traffic.arrival_cv)
-    if key not in grids:
-        grids[key] = rate_grid(
-            profile, question.slo, clamp_below=simulated, proves_unreachable=simulated,
-            arrival_cv=question.traffic.arrival_cv,
-        )  # fmt: skip
-    grid = grids[key]
-    asked = sizes[still_open]
-    (rates, limits), ceilings = grid.with_limits(asked), grid.ceiling(asked)
-    source = _source(profile, question)
+    grid, wanted = _grid(profile, asked), sizes[still_open]
+    (rates, limits), ceilings = grid.with_limits(wanted), grid.ceiling(wanted)
+    source = _source(profile, asked)
     for i, rate, ceiling, limited_by in zip(
         still_open, rates.tolist(), ceilings.tolist(), limits, strict=True
     ):
         if rate > 0:
             answers[i] = Throughput(rate, profile.kind, source, profile.id, profile.error_pct, limited_by)
         elif rate == 0 or (simulated and ceiling == 0):
-            answers[i] = _unreachable(profile, question.slo, sizes[i])
+            answers[i] = _unreachable(profile, asked.slo, sizes[i])
         elif simulated and ceiling > 0:
             held.setdefault(i, (ceiling, profile.kind))
 
 
-def _source(profile: Profile, question: Question) -> str:
-    limits = waiting_limits(question.slo)
+def _grid(profile: Profile, asked: Evaluation) -> RateGrid:
+    simulated, arrival_cv = profile.kind is EvidenceKind.SIMULATED, asked.replica.traffic.arrival_cv
+    key = (profile.id, asked.slo, arrival_cv)
+    if key not in asked.grids:
+        asked.grids[key] = rate_grid(
+            profile, asked.slo, clamp_below=simulated, proves_unreachable=simulated, arrival_cv=arrival_cv
+        )
+    return asked.grids[key]
+
+
+def _source(profile: Profile, asked: Evaluation) -> str:
+    limits = stream_limits(asked.slo)
     if not limits:
         return profile.source
-    as_taken = question.traffic.arrival_cv <= 1.0 and all(
+    as_taken = asked.replica.traffic.arrival_cv <= 1.0 and all(
         size.under_open_arrivals().all() for size in profile.sizes
     )
     return f"{profile.source}; {(AS_TAKEN if as_taken else QUEUED).format(metrics=_metrics(limits))}"
 
 
 def _metrics(limits: Sequence[LatencyLimit]) -> str:
-    return " and ".join(dict.fromkeys(limit.metric.upper() for limit in limits))
+    return " and ".join(dict.fromkeys(METRICS[limit.metric].label for limit in limits))
 
 
 def _unreachable(profile: Profile, slo: Slo, size: Floats) -> NoThroughput:
     """What the lightest profiled load of the nearest smaller size takes."""
     nearest = lightest_size(profile, (float(size[0]), float(size[1])))
-    tpot, ttft, load = nearest.lightest()
-    bound = {limit.metric for limit in slo.limits}
-    takes = [f"TPOT {tpot:.1f} ms"] if "tpot" in bound and tpot == tpot else []
-    takes += [f"TTFT {ttft:.0f} ms"] if "ttft" in bound and ttft == ttft else []
-    e2e = ttft + tpot * (nearest.output_tokens - 1.0)
-    takes += [f"E2E {e2e:.0f} ms"] if "e2e" in bound and e2e == e2e else []
-    at = f" at concurrency {load:g}" if load == load else ""
-    more = " before waiting" if waiting_limits(slo) else ""
+    bound, load = {limit.metric for limit in slo.limits}, nearest.lightest_load
+    least = {name: ms for name in METRICS if name in bound and not isnan(ms := nearest.least_ms(name))}
+    takes = [f"{METRICS[name].label} {ms:.{METRICS[name].decimals}f} ms" for name, ms in least.items()]
+    at = "" if isnan(load) else f" at concurrency {load:g}"
+    more = " before waiting" if stream_limits(slo) else ""
     detail = (
         f"{' and '.join(takes) or 'too slow'}{at}{more} for {nearest.input_tokens:g} in, "
         f"{nearest.output_tokens:g} out ({profile.kind.value}, {profile.id}), limit {slo}"
     )
-    return NoThroughput("slo_unreachable", detail, best_tpot_ms=tpot if "tpot" in bound else None)
+    return NoThroughput("slo_unreachable", detail, best_tpot_ms=least.get("tpot"))
 
 
 def _held(found: Answer, ceiling: tuple[float, EvidenceKind] | None) -> Answer:
@@ -213,134 +170,70 @@ def _held(found: Answer, ceiling: tuple[float, EvidenceKind] | None) -> Answer:
     return traffic.scaled(found, share, source, found.limited_by)
 
 
-def _without_profile(
-    question: Question, sizes: Floats, ours: Sequence[Profile], calibration: Calibration
-) -> tuple[Answer, ...]:
+def _without_profile(asked: Evaluation, sizes: Floats) -> tuple[Answer, ...]:
     """Estimates for sizes no accepted profile reaches, or the reason there are none."""
     if not len(sizes):
         return ()
-    refusal = _refusal(question, ours, calibration)
-    if refusal is not None:
-        return (refusal,) * len(sizes)
-    return _estimates(question, sizes, calibration)
+    refused = _refusal(asked)
+    return _estimates(asked, sizes) if refused is None else (refused,) * len(sizes)
 
 
-def _refusal(question: Question, ours: Sequence[Profile], calibration: Calibration) -> NoThroughput | None:
+def _refusal(asked: Evaluation) -> NoThroughput | None:
     """Why no size can be estimated, the most fundamental reason first."""
-    impossible = memory.unsplittable(question.model, question.tensor_parallel)
-    if impossible is not None and not ours:
-        return NoThroughput("does_not_fit", impossible)
-    fit = memory.fit(question.model, question.precision, question.accelerator, question.tensor_parallel)
-    if not fit.fits and not ours:
-        return NoThroughput("does_not_fit", fit.detail)
-    unsupported = calibration.supports(question.model, question.precision, question.accelerator)
-    if unsupported is None and _mean_tpot_ms(question.slo) is not None:
-        unsupported = calibration.no_limit(calibration.key(question.model, question.accelerator))
-    weaker = sorted(
-        {p.kind for p in ours if not question.accepts(p.kind) and p.judges(question.slo)},
-        key=lambda kind: kind.rank,
+    refused = refusal(
+        asked.replica,
+        asked.calibration,
+        within_tpot=tightest_pace(asked.slo) is not None,
+        proven=bool(asked.profiles),
     )
+    if refused is not None and refused.reason == "does_not_fit":
+        return refused
+    weaker = [p.kind for p in asked.profiles if not asked.accepts(p.kind) and p.judges(asked.slo)]
     if weaker:
-        return NoThroughput(
-            "evidence_too_weak", f"only {weaker[0].value} figures reach it, {question.weakest.value} asked"
-        )
-    if unsupported is not None:
-        head = unsupported.split(":", 1)[0]
-        return NoThroughput(
-            _REASONS.get(head, "no_throughput_data"), f"{question.accelerator.name}: {unsupported}"
-        )
-    blind = _beyond_the_estimator(question.slo)
-    if blind is not None:
+        strongest = min(weaker, key=lambda kind: kind.rank)
+        detail = f"only {strongest.value} figures reach it, {asked.weakest.value} asked"
+        return NoThroughput("evidence_too_weak", detail)
+    blind = beyond_the_model(asked.slo)
+    if refused is None and blind is not None:
         return NoThroughput("no_throughput_data", blind)
-    if not question.accepts(EvidenceKind.ESTIMATED):
-        return NoThroughput("evidence_too_weak", f"only an estimate exists, {question.weakest.value} asked")
-    return None
+    if refused is None and not asked.accepts(EvidenceKind.ESTIMATED):
+        return NoThroughput("evidence_too_weak", f"only an estimate exists, {asked.weakest.value} asked")
+    return refused
 
 
-def _beyond_the_estimator(slo: Slo) -> str | None:
-    for limit in slo.limits:
-        if limit.metric != "ttft" and limit.statistic is not SloStatistic.MEAN:
-            return (
-                f"no measured {limit.statistic.value} {limit.metric.upper()} reaches it; simulated and "
-                "estimated figures are means"
-            )
-    return None
-
-
-def _mean_tpot_ms(slo: Slo) -> float | None:
-    """The tightest limit on mean TPOT."""
-    limits = (limit for limit in slo.limits if limit.metric == "tpot")
-    return min((limit.ms for limit in limits if limit.statistic is SloStatistic.MEAN), default=None)
-
-
-def _estimates(question: Question, sizes: Floats, calibration: Calibration) -> tuple[Answer, ...]:
-    result = roofline.max_rates(
-        question.model, question.precision, question.accelerator, question.tensor_parallel, sizes,
-        _mean_tpot_ms(question.slo), calibration,
-    )  # fmt: skip
-    rates, limited_by = _within_waiting(question, sizes, result, calibration)
-    error = calibration.error_pct(question.model, question.accelerator)
-    name = estimated_id(question, calibration.version)
-    limits = waiting_limits(question.slo)
-    queued = f"; {QUEUED.format(metrics=_metrics(limits))}" if limits else ""
-    slo = str(question.slo)
-    source = f"{calibration.version}{queued}"
-    factors = {
-        by: calibration.interval(question.model, question.accelerator, within_tpot=by == "tpot")
-        for by in set(limited_by)
-    }
+def _estimates(asked: Evaluation, sizes: Floats) -> tuple[Answer, ...]:
+    """What the step-time model sustains within the limits."""
+    replica, known = asked.replica, asked.calibration
+    curve = Curve.of(replica, sizes, known)
+    found = within(curve, asked.slo, replica.traffic.arrival_cv)
+    limited_by, limits = found.limited_by.tolist(), stream_limits(asked.slo)
+    queued = QUEUED.format(metrics=_metrics(limits)) if limits else ""
+    source = "; ".join(filter(None, (known.version, caution(replica, known), queued)))
+    name, error = replica.estimate_id(known.version), known.error_pct(replica)
+    low, high = (ends.tolist() for ends in interval(replica, limited_by, known))
     return tuple(
         Throughput(
-            rate,
-            EvidenceKind.ESTIMATED,
-            source,
-            name,
-            error,
-            by,
-            rate * factors[by][0],
-            rate * factors[by][1],
+            rate, EvidenceKind.ESTIMATED, source, name, error, by, rate * low[place], rate * high[place]
         )
         if rate > 0
-        else _no_estimate(question, size, by, alone, slo)
-        for rate, size, by, alone in zip(
-            rates.tolist(), sizes.tolist(), limited_by, result.tpot_at_one_ms.tolist(), strict=True
-        )
+        else _no_estimate(asked, curve, place, by)
+        for place, (rate, by) in enumerate(zip(found.requests_per_s.tolist(), limited_by, strict=True))
     )
 
 
-def _within_waiting(
-    question: Question, sizes: Floats, result: roofline.RooflineRates, calibration: Calibration
-) -> tuple[Floats, Sequence[str]]:
-    """The estimator's rates as far as TTFT and E2E limits let an open stream go, and what stops each."""
-    rates, limited_by = result.requests_per_s, list(result.limited_by)
-    limits = waiting_limits(question.slo)
-    if not limits:
-        return rates, limited_by
-    model, chip, degree = question.model, question.accelerator, question.tensor_parallel
-    work = roofline.work_of(model, question.precision, chip, degree)
-    constants = calibration.constants(model, chip)
-    room = memory.fit(model, question.precision, chip, degree).max_tokens
-    arrival_cv = question.traffic.arrival_cv
-    each = estimated_rates(work, constants, room, sizes, result, limits, arrival_cv)
-    for limit, within in zip(limits, each, strict=True):
-        tighter = within < rates
-        limited_by = [limit.metric if t else by for t, by in zip(tighter.tolist(), limited_by, strict=True)]
-        rates = np.where(tighter, within, rates)
-    return rates, limited_by
-
-
-def _no_estimate(
-    question: Question, size: Sequence[float], limited_by: str, tpot_at_one_ms: float, limit: str
-) -> NoThroughput:
+def _no_estimate(asked: Evaluation, curve: Curve, place: int, limited_by: str) -> NoThroughput:
+    """Why one size cannot be served."""
+    tokens_in, tokens_out = float(curve.tokens_in[place]), float(curve.tokens_out[place])
+    size = f"{tokens_in:g} in, {tokens_out:g} out"
     if limited_by == "memory":
-        fit = memory.fit(question.model, question.precision, question.accelerator, question.tensor_parallel)
-        return NoThroughput("does_not_fit", f"one request of {size[0] + size[1]:,.0f} tokens; {fit.detail}")
-    if limited_by in ("ttft", "e2e"):
-        what = f"{limited_by.upper()} for {size[0]:g} in, {size[1]:g} out is longer on an idle replica"
-        return NoThroughput("slo_unreachable", f"{what} (estimated), limit {limit}")
-    return NoThroughput(
-        "slo_unreachable",
-        f"TPOT {tpot_at_one_ms:.1f} ms at concurrency 1 for {size[0]:g} in, {size[1]:g} out (estimated), "
-        f"limit {limit}",
-        best_tpot_ms=float(tpot_at_one_ms),
-    )
+        room = asked.replica.with_plain_traffic().memory()
+        return NoThroughput(
+            "does_not_fit", f"one request of {tokens_in + tokens_out:,.0f} tokens; {room.detail}"
+        )
+    metric = METRICS[limited_by]
+    if metric.of_stream == "always":
+        what = f"{metric.label} for {size} is longer on an idle replica"
+        return NoThroughput("slo_unreachable", f"{what} (estimated), limit {asked.slo}")
+    alone = float(curve.tpot_s(1.0)[place]) * 1e3
+    what = f"{metric.label} {alone:.{metric.decimals}f} ms at concurrency 1 for {size} (estimated)"
+    return NoThroughput("slo_unreachable", f"{what}, limit {asked.slo}", best_tpot_ms=alone)

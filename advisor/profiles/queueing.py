@@ -43,8 +43,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from advisor.domain import SloStatistic
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -55,15 +53,32 @@ STEP_TOKENS: Final = 2048
 """Prompt tokens one step takes: the smaller of vLLM's defaults of ``max_num_batched_tokens`` for servers
 (2,048; 8,192 on accelerators of 70 GiB and more). Source: vllm/engine/arg_utils.py, v0.9 and later."""
 
+_MEDIAN: Final = 0.5
+
 LENGTH_CV: Final = 1.0
 """Coefficient of variation of others' prompts and of the time a slot is held: as if exponential. Prompts of
 the shipped traces have 0.37 to 1.20, outputs 0.38 to 2.15, medians 0.77 and 0.78."""
 
-QUANTILES: Final = {SloStatistic.P50: 0.5, SloStatistic.P90: 0.9, SloStatistic.P99: 0.99}
+_MOST_PROMPTS: Final = 512
+"""In one step; more than any budget of tokens holds."""
+
+
+def quantile_of(statistic: str) -> float | None:
+    """``p99.9`` as 0.999; None for the mean.
+
+    Raises:
+        ValueError: neither the mean nor a percentile.
+    """
+    if statistic == "mean":
+        return None
+    quantile = float(statistic.removeprefix("p")) / 100.0 if statistic.startswith("p") else 0.0
+    if not 0.0 < quantile < 1.0:
+        raise ValueError(f"{statistic!r} is no statistic; mean or a percentile such as p95 is")
+    return quantile
 
 
 def ttft_s(
-    statistic: SloStatistic,
+    statistic: str,
     rate_per_s: Quantity,
     step_s: Quantity,
     prefill_s: Quantity,
@@ -141,18 +156,51 @@ def slot_wait(
     return np.asarray(chance), np.asarray(mean)
 
 
-def wait_quantile_s(statistic: SloStatistic, chance: Floats, mean_s: Floats) -> Floats:
+def wait_quantile_s(statistic: str, chance: Floats, mean_s: Floats) -> Floats:
     """A statistic of a wait that happens with a chance and is exponential if it does."""
-    average = chance * mean_s
-    if statistic is SloStatistic.MEAN:
+    average, quantile = chance * mean_s, quantile_of(statistic)
+    if quantile is None:
         return average
-    beyond = 1.0 - QUANTILES[statistic]
+    beyond = 1.0 - quantile
     with np.errstate(divide="ignore", invalid="ignore"):
         found = np.where(chance > beyond, mean_s * np.log(chance / beyond), 0.0)
-    return np.maximum(found, average) if statistic is SloStatistic.P50 else found
+    return np.maximum(found, average) if quantile <= _MEDIAN else found
 
 
-def tail_factor(statistic: SloStatistic) -> float:
+def tail_factor(statistic: str) -> float:
     """A statistic of an exponential time over its mean, at least 1: not every wait is exponential."""
-    quantile = QUANTILES.get(statistic, 0.0)
-    return max(1.0, float(np.log(1.0 / (1.0 - quantile))))
+    return max(1.0, float(np.log(1.0 / (1.0 - (quantile_of(statistic) or 0.0)))))
+
+
+def gap_s(
+    statistic: str, rate_per_s: Quantity, step_s: Quantity, prefill_s: Quantity, input_tokens: Quantity
+) -> Floats:
+    """Seconds between two tokens of a request: a step and the prompts that are read in it.
+
+    The prompts of a step are those that came during the one before: Poisson of mean r T. One longer than
+    ``STEP_TOKENS`` is read in several steps, and no step reads more than that. Steps of equal batch: how much
+    the batch itself varies is left out, so that the tail is a little short.
+    """
+    rate, step = np.asarray(rate_per_s, dtype=np.float64), np.asarray(step_s, dtype=np.float64)
+    pieces = np.maximum(np.asarray(input_tokens) / STEP_TOKENS, 1.0)
+    full_step = np.asarray(prefill_s) * STEP_TOKENS / np.maximum(input_tokens, 1.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        met = np.where(rate * prefill_s < 1.0, rate * pieces * step / (1.0 - rate * prefill_s), np.inf)
+        read = _poisson(quantile_of(statistic), met) * prefill_s / pieces
+    return np.asarray(np.where(np.isfinite(met), step + np.minimum(read, full_step), np.inf))
+
+
+def _poisson(quantile: float | None, mean: Floats) -> Floats:
+    """Its quantile, or its mean for None."""
+    if quantile is None:
+        return mean
+    found, term = np.zeros_like(mean), np.exp(-mean)
+    reached = term.copy()
+    for count in range(1, _MOST_PROMPTS):
+        short = reached < quantile
+        if not short.any():
+            break
+        found = np.where(short, float(count), found)
+        term = term * mean / count
+        reached = reached + term
+    return found

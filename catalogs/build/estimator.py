@@ -120,7 +120,7 @@ _HEADER: Final = """\
 # seen. slo-limited: the largest rate within a mean TPOT limit, interpolated in measured sweeps; tpot, ttft:
 # at the measured batch, in a closed loop; the other tests: the rate at the measured batch.
 # amd: NVIDIA's constants, slowed; where its runs cannot tell an interval, it is widened as NVIDIA's is.
-version = "roofline-3"
+version = "roofline-4"
 source = "fitted on measured.parquet: NVIDIA, up to 8 accelerators, without MLPerf and flagged rows"
 """
 

@@ -29,7 +29,7 @@ def total_bytes(model, precision):
 def test_llama_8b_takes_two_bytes_a_parameter_in_bf16():
     # 8.03e9 parameters x 2 = 16.06e9 bytes; / 2^30 = 14.957 GiB
     assert total_bytes(LLAMA_8B, "bf16") == pytest.approx(16.06e9)
-    assert memory.fit(LLAMA_8B, "bf16", A100, 1).weights_gib == pytest.approx(14.957, abs=0.001)
+    assert memory.account(LLAMA_8B, "bf16", A100, 1).weights_gib == pytest.approx(14.957, abs=0.001)
 
 
 def test_quantised_weights_keep_their_embeddings_in_16_bits():
@@ -52,7 +52,7 @@ def test_a_dense_model_has_no_expert_weights():
 
 def test_seventy_billion_parameters_do_not_fit_one_80_gb_card():
     # 141.1e9 bytes = 131.41 GiB against 80 x 0.92 - 2 = 71.6 GiB: 59.81 short
-    fit = memory.fit(LLAMA_70B, "bf16", A100, 1)
+    fit = memory.account(LLAMA_70B, "bf16", A100, 1)
     assert not fit.fits
     assert (fit.kv_gib, fit.max_tokens) == (0.0, 0)
     assert fit.detail == (
@@ -62,7 +62,7 @@ def test_seventy_billion_parameters_do_not_fit_one_80_gb_card():
 
 def test_seventy_billion_parameters_barely_fit_two():
     # 143.2 - 131.41 = 11.790 GiB; 327680 bytes a token: 11.790 x 2^30 / 327680 = 38,634
-    fit = memory.fit(LLAMA_70B, "bf16", A100, 2)
+    fit = memory.account(LLAMA_70B, "bf16", A100, 2)
     assert fit.fits
     assert fit.usable_gib == pytest.approx(143.2)
     assert fit.kv_gib == pytest.approx(11.790, abs=0.001)
@@ -77,8 +77,8 @@ def test_what_the_driver_reports_beats_the_nominal_figure():
 
 
 def test_an_8_bit_cache_holds_twice_the_tokens():
-    sixteen = memory.fit(LLAMA_8B, "bf16", A100, 1).max_tokens
-    assert memory.fit(LLAMA_8B, "bf16", A100, 1, "fp8").max_tokens in (2 * sixteen, 2 * sixteen + 1)
+    sixteen = memory.account(LLAMA_8B, "bf16", A100, 1).max_tokens
+    assert memory.account(LLAMA_8B, "bf16", A100, 1, "fp8").max_tokens in (2 * sixteen, 2 * sixteen + 1)
 
 
 def test_key_value_heads_are_copied_beyond_their_number():
@@ -94,7 +94,7 @@ def test_a_latent_cache_is_never_split():
 def test_a_sliding_window_is_charged_for_the_whole_context():
     windowed = FACTS.models["Gemma-2-9B"]
     full = replace(windowed, sliding_window=None, sliding_window_layers=None)
-    assert memory.fit(windowed, "bf16", A100, 1) == memory.fit(full, "bf16", A100, 1)
+    assert memory.account(windowed, "bf16", A100, 1) == memory.account(full, "bf16", A100, 1)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_degrees_are_powers_of_two_that_divide_the_heads(name, accelerators, deg
 
 def test_an_unknown_precision_is_named_with_its_neighbours():
     with pytest.raises(UnknownName, match=r"unknown precision 'fp88': did you mean fp8"):
-        memory.fit(LLAMA_8B, "fp88", A100, 1)
+        memory.account(LLAMA_8B, "fp88", A100, 1)
 
 
 @given(
@@ -126,9 +126,9 @@ def test_an_unknown_precision_is_named_with_its_neighbours():
 def test_more_memory_and_more_accelerators_never_hold_fewer_tokens(model, precision, power, gib):
     chip = replace(A100, memory_reported_gib=gib)
     larger = replace(A100, memory_reported_gib=gib * 1.25)
-    fit = memory.fit(model, precision, chip, 2**power)
-    assert memory.fit(model, precision, larger, 2**power).max_tokens >= fit.max_tokens
-    assert memory.fit(model, precision, chip, 2 ** (power + 1)).max_tokens >= fit.max_tokens
+    fit = memory.account(model, precision, chip, 2**power)
+    assert memory.account(model, precision, larger, 2**power).max_tokens >= fit.max_tokens
+    assert memory.account(model, precision, chip, 2 ** (power + 1)).max_tokens >= fit.max_tokens
     assert fit.fits == (fit.max_tokens > 0)
     assert fit.kv_gib == pytest.approx(max(fit.usable_gib - fit.weights_gib, 0.0))
 

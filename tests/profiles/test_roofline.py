@@ -6,6 +6,7 @@ import statistics
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import numpy as np
@@ -18,7 +19,10 @@ from advisor.domain import Accelerator, Model
 from advisor.errors import DataError
 from advisor.profiles import calibration, memory, roofline
 from advisor.profiles.calibration import ASKED, UNSEEN, Calibration, Constants, Effect, HeldOut, Seen, Spread
+from advisor.profiles.curve import Curve
+from advisor.profiles.engines import Engine
 from advisor.profiles.equivalence import shape_key
+from advisor.profiles.replica import Replica, Shape
 from catalogs.build import estimator_fit, estimator_held_out, estimator_runs
 
 FACTS = load_facts()
@@ -63,8 +67,20 @@ def a_calibration(constants=HALVES, errors=()):
     )
 
 
+def on(model, chip, precision="bf16", tp=1, **changes):
+    return Replica(model, precision, chip, Shape(tp), **changes)
+
+
 def rates(model, chip, sizes, tpot_ms, known, tp=1, precision="bf16"):
-    return roofline.max_rates(model, precision, chip, tp, np.array(sizes, dtype=float), tpot_ms, known)
+    """The largest rates within a limit, and the TPOT of a request alone."""
+    curve = Curve.of(on(model, chip, precision, tp), np.array(sizes, dtype=float), known)
+    found = curve.within_tpot(tpot_ms)
+    return SimpleNamespace(
+        requests_per_s=found.requests_per_s,
+        batch=found.batch,
+        limited_by=tuple(found.limited_by.tolist()),
+        tpot_at_one_ms=curve.tpot_s(1.0) * 1e3,
+    )
 
 
 class TestTheEquationsByHand:
@@ -94,14 +110,14 @@ class TestTheEquationsByHand:
     def test_without_a_limit_the_largest_batch_behind_the_constants(self):
         found = rates(a_model(), a_chip(), [[100, 200]], None, a_calibration())
         assert found.requests_per_s[0] == pytest.approx(4 / (200 * 5.624e-3 + 4 * 4.004e-3))
-        assert found.limited_by == ("load",)
+        assert found.limited_by == ("engine",)
 
     def test_memory_bounds_the_batch(self):
         # usable 16 x 0.92 - 2 = 12.72 GiB, weights 1.8626: 10.857 GiB / 40,000 B = 291,447 tokens
         # one request of 200,000 in and 20 out holds 200,010 on average: a batch of 1.45716
         known, chip = a_calibration(), a_chip()
         found = rates(a_model(), chip, [[200_000, 20]], None, known)
-        room = memory.fit(a_model(), "bf16", chip, 1).max_tokens
+        room = memory.account(a_model(), "bf16", chip, 1).max_tokens
         assert room == pytest.approx(291_447, rel=1e-4)
         assert found.limited_by == ("memory",)
         step = 5e-3 + 1.45717 * (140e-6 + 200_010 * 80e-9)
@@ -127,7 +143,12 @@ class TestTheEquationsByHand:
     def test_slow_links_start_slower(self):
         # PCIe class at 32 GB/s: 20 x (50 us + 2000 B / 16 GB/s) = 1002.5 us
         found = rates(
-            a_model(), a_chip(interconnect_gb_per_s_one_way=32.0), [[100, 200]], None, a_calibration(), tp=2
+            a_model(),
+            a_chip(interconnect="PCIe4 x16", interconnect_gb_per_s_one_way=32.0),
+            [[100, 200]],
+            None,
+            a_calibration(),
+            tp=2,
         )
         assert found.tpot_at_one_ms[0] == pytest.approx(3.128 + 1.0025)
 
@@ -234,9 +255,9 @@ class TestProperties:
         if found.limited_by != ("tpot",) or found.requests_per_s[0] == 0:
             return
         accelerator = FACTS.accelerators[chip]
-        constants = SHIPPED.constants(FACTS.models[model], accelerator)
         precision = "fp16" if accelerator.fp8_dense_tflops is None else "fp8"
-        work = roofline.work_of(FACTS.models[model], precision, accelerator, tp)
+        replica = on(FACTS.models[model], accelerator, precision, tp)
+        constants, work = SHIPPED.constants(replica), replica.work()
         batches = np.linspace(1.0, constants.max_sequences, 20_001)
         within = batches[
             np.asarray(roofline.tpot_s(work, constants, batches, tokens_in, tokens_out)) <= limit * 1e-3
@@ -269,9 +290,11 @@ class TestAgainstMeasurements:
         for chip, count, tp, tokens_out, measured in self.MLPERF:
             accelerator = FACTS.accelerators[chip]
             size = np.array([[222.33, tokens_out]])
-            found = roofline.max_rates(model, "fp8", accelerator, tp, size, None, SHIPPED, "fp8")
+            replica = on(model, accelerator, "fp8", tp, kv_precision="fp8")
+            found = Curve.of(replica, size, SHIPPED).within_tpot(None)
             errors.append(abs(count // tp * found.requests_per_s[0] / measured - 1) * 100)
-        assert statistics.median(errors) <= SHIPPED.error_pct(model, FACTS.accelerators["h100-sxm-80gb"])
+        h100 = on(model, FACTS.accelerators["h100-sxm-80gb"])
+        assert statistics.median(errors) <= SHIPPED.error_pct(h100)
         assert max(errors) <= self._pooled("dense").p90_abs_pct
 
     def test_the_shipped_errors_stay_where_an_estimate_is_worth_having(self):
@@ -299,34 +322,36 @@ class TestRefusals:
         ],
     )
     def test_constants_do_not_transfer_to_other_vendors(self, chip):
-        refusal = SHIPPED.supports(FACTS.models["Llama-3.1-8B"], "fp16", FACTS.accelerators[chip])
+        refusal = SHIPPED.supports(on(FACTS.models["Llama-3.1-8B"], FACTS.accelerators[chip], "fp16"))
         assert refusal == "constants fitted on NVIDIA and AMD do not transfer; no calibrated data"
         with pytest.raises(ValueError, match="do not transfer"):
             rates(FACTS.models["Llama-3.1-8B"], FACTS.accelerators[chip], [[10, 10]], None, SHIPPED)
 
     def test_amd_chips_older_than_those_measured_are_not_guessed(self):
         old, new = (FACTS.accelerators[chip] for chip in ("mi250-128gb", "mi350x-288gb"))
-        assert "CDNA3 and CDNA4 chips alone" in SHIPPED.supports(FACTS.models["Llama-3.1-8B"], "fp16", old)
-        assert SHIPPED.supports(FACTS.models["Llama-3.1-8B"], "fp16", new) is None
+        assert "CDNA3 and CDNA4 chips alone" in SHIPPED.supports(
+            on(FACTS.models["Llama-3.1-8B"], old, "fp16")
+        )
+        assert SHIPPED.supports(on(FACTS.models["Llama-3.1-8B"], new, "fp16")) is None
 
     def test_a_chip_without_figures_is_not_guessed(self):
         blind = a_chip(memory_bandwidth_gb_per_s=None)
         assert (
-            SHIPPED.supports(a_model(), "bf16", blind)
+            SHIPPED.supports(on(a_model(), blind))
             == "no specification: Toy has no memory bandwidth on record"
         )
         dull = a_chip(bf16_dense_tflops=None)
         assert (
-            SHIPPED.supports(a_model(), "bf16", dull)
+            SHIPPED.supports(on(a_model(), dull))
             == "no specification: Toy has no 16-bit arithmetic on record"
         )
 
     def test_a_precision_the_chip_lacks_is_refused(self):
         t4 = FACTS.accelerators["t4-16gb"]
-        assert SHIPPED.supports(a_model(), "bf16", t4) == "precision unsupported: T4 computes fp16, not bf16"
-        assert SHIPPED.supports(a_model(), "fp16", t4) is None
+        assert SHIPPED.supports(on(a_model(), t4)) == "precision unsupported: T4 computes fp16, not bf16"
+        assert SHIPPED.supports(on(a_model(), t4, "fp16")) is None
         a10g = FACTS.accelerators["a10g-24gb"]
-        assert "no 8-bit arithmetic" in str(SHIPPED.supports(a_model(), "fp8", a10g))
+        assert "no 8-bit arithmetic" in str(SHIPPED.supports(on(a_model(), a10g, "fp8")))
 
 
 def an_error(held_out, rows, median, test="leave-one-gpu-out"):
@@ -336,19 +361,19 @@ def an_error(held_out, rows, median, test="leave-one-gpu-out"):
 class TestQuotedError:
     def test_its_own_rows_count_where_there_are_enough(self):
         known = a_calibration(errors=[an_error("(pooled)", 500, 11.0), an_error("toy", 8, 7.0)])
-        assert known.error_pct(a_model(), a_chip()) == 7.0
+        assert known.error_pct(on(a_model(), a_chip())) == 7.0
 
     def test_a_few_rows_do_not_speak_for_a_chip(self):
         known = a_calibration(errors=[an_error("(pooled)", 500, 11.0), an_error("toy", 7, 2.0)])
-        assert known.error_pct(a_model(), a_chip()) == 11.0
+        assert known.error_pct(on(a_model(), a_chip())) == 11.0
 
     def test_the_larger_of_the_two_tests_is_quoted(self):
         limited = an_error("(pooled)", 90, 16.0, "slo-limited, leave-one-gpu-out")
         known = a_calibration(errors=[an_error("(pooled)", 500, 11.0), limited])
-        assert known.error_pct(a_model(), a_chip()) == 16.0
+        assert known.error_pct(on(a_model(), a_chip())) == 16.0
 
     def test_unknown_where_nothing_was_held_out(self):
-        assert a_calibration().error_pct(a_model(), a_chip()) is None
+        assert a_calibration().error_pct(on(a_model(), a_chip())) is None
 
 
 def test_a_damaged_calibration_is_a_data_error(tmp_path):
@@ -388,12 +413,12 @@ class TestEffects:
     )
     def test_only_what_is_asked_about_counts(self, of, name, applies):
         known = replace(a_calibration(), effects={("nvidia", "dense", of, name): self.TWICE})
-        found = known.constants(a_model(), a_chip(), "vLLM")
+        found = known.constants(on(a_model(), a_chip(), engine=Engine("vLLM")))
         assert found.step_ms == pytest.approx(6.0 if applies else 1.0)
 
     def test_without_an_engine_none_is_assumed(self):
         known = replace(a_calibration(), effects={("nvidia", "dense", "engine", "vLLM"): self.TWICE})
-        assert known.constants(a_model(), a_chip()) == HALVES
+        assert known.constants(on(a_model(), a_chip())) == HALVES
 
 
 SHAPE = shape_key(a_model())
@@ -413,17 +438,17 @@ class TestIntervals:
         return replace(a_calibration(), spreads=spreads, seen=seen)
 
     def test_the_farther_from_what_was_seen_the_wider(self):
-        assert self.known().interval(a_model(), a_chip()) == (0.8, 1.3)
-        assert self.known(seen_chips=()).interval(a_model(), a_chip()) == (0.7, 1.3)
-        assert self.known(seen_shapes=()).interval(a_model(), a_chip()) == (0.75, 1.6)
-        assert self.known((), ()).interval(a_model(), a_chip()) == (0.7, 1.6)
+        assert self.known().interval(on(a_model(), a_chip())) == (0.8, 1.3)
+        assert self.known(seen_chips=()).interval(on(a_model(), a_chip())) == (0.7, 1.3)
+        assert self.known(seen_shapes=()).interval(on(a_model(), a_chip())) == (0.75, 1.6)
+        assert self.known((), ()).interval(on(a_model(), a_chip())) == (0.7, 1.6)
 
     def test_a_rate_within_a_limit_has_its_own(self):
-        assert self.known().interval(a_model(), a_chip(), within_tpot=True) == (0.5, 2.0)
+        assert self.known().interval(on(a_model(), a_chip()), within_tpot=True) == (0.5, 2.0)
 
     def test_nothing_held_out_says_nothing(self):
         with pytest.raises(ValueError, match="no held-out rows"):
-            a_calibration().interval(a_model(), a_chip())
+            a_calibration().interval(on(a_model(), a_chip()))
 
     @pytest.mark.parametrize("unseen", UNSEEN)
     def test_nine_in_ten_shipped_held_out_rows_lie_within_what_the_others_say(self, unseen):
