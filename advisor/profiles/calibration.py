@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from advisor.errors import DataError
 from advisor.profiles.equivalence import shape_key
+from advisor.profiles.roofline import Constants, Effect
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -36,54 +37,6 @@ ASKED: Final = ("rate at a load", "rate within a TPOT limit")
 NO_SPECIFICATION: Final = "no specification"
 NO_TRANSFER: Final = "constants fitted on NVIDIA and AMD do not transfer; no calibrated data"
 NO_PRECISION: Final = "precision unsupported"
-
-
-@dataclass(frozen=True, slots=True)
-class Constants:
-    """Efficiencies and overheads of one family of models on one vendor's chips; see ``roofline``."""
-
-    mfu_16: float  #: share of peak dense 16-bit arithmetic
-    mfu_8: float
-    mfu_4: float
-    mbu: float  #: share of peak memory bandwidth
-    step_ms: float  #: c0, per engine step
-    layer_us: float  #: cL, per layer per step
-    sequence_us: float  #: c1, per sequence per step
-    link_share: float  #: le, share of one-way link bandwidth
-    allreduce_us_fast: float  #: a, NVLink class
-    allreduce_us_slow: float  #: a, PCIe class
-    expert_tokens: float  #: T, tokens a touched expert computes beyond its own; 0 for dense
-    wait_share: float  #: w, share of others' prefills before the first token rather than between tokens
-    saturated_sequences: float  #: batch of an engine handed everything at once, as far as memory allows
-    max_sequences: float  #: largest batch the constants are used for
-
-    def scaled(self, effect: Effect) -> Constants:
-        """The same, where all takes ``effect.time`` as long and overheads ``effect.overhead`` besides."""
-        slower, fixed = effect.time, effect.time * effect.overhead
-        return replace(
-            self,
-            mfu_16=self.mfu_16 / slower,
-            mfu_8=self.mfu_8 / slower,
-            mfu_4=self.mfu_4 / slower,
-            mbu=self.mbu / slower,
-            link_share=self.link_share / slower,
-            allreduce_us_fast=self.allreduce_us_fast * slower,
-            allreduce_us_slow=self.allreduce_us_slow * slower,
-            step_ms=self.step_ms * fixed,
-            layer_us=self.layer_us * fixed,
-            sequence_us=self.sequence_us * fixed,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """How much longer than the base constants say, shrunk towards 1 by how few rows say so."""
-
-    time: float = 1.0  #: of everything
-    overhead: float = 1.0  #: of c0, cL and c1, besides
-
-    def __mul__(self, other: Effect) -> Effect:
-        return Effect(self.time * other.time, self.overhead * other.overhead)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,9 @@ from advisor.profiles.memory import EVERY_TOKEN, Window
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from advisor.profiles.calibration import Calibration, Constants
+    from advisor.profiles.calibration import Calibration
     from advisor.profiles.replica import Replica
-    from advisor.profiles.roofline import Quantity, Work
+    from advisor.profiles.roofline import Constants, Quantity, Work
 
     Floats = NDArray[np.float64]
 
@@ -98,8 +98,8 @@ class Curve:
     def step_s(self, batch: Quantity) -> Floats:
         """One step with so many in flight, no prompt in it."""
         (none, each), (always, experts) = self._line, self._weights
-        weights = always + experts * -np.expm1(-self._decay * batch) if experts > 0.0 else always
-        return np.asarray(weights + none + each * batch)
+        touched = experts * -np.expm1(-self._decay * batch) if self._mixed else 0.0
+        return np.asarray(always + touched + none + each * batch)
 
     def tpot_s(self, batch: Quantity) -> Floats:
         """Per token after the first: a step, and the prompts of others that come between."""
@@ -107,7 +107,8 @@ class Curve:
 
     def interruption_s(self, batch: Quantity) -> Floats:
         """What others' prompts add to TPOT beyond the step."""
-        return np.asarray(roofline.interruption_s(self.constants, batch, self.prefill_s, self.tokens_out))
+        gaps = np.maximum(self.tokens_out - 1.0, 1.0)
+        return np.asarray((1.0 - self.constants.wait_share) * (batch - 1.0) * self.prefill_s / gaps)
 
     def rate_per_s(self, batch: Quantity) -> Floats:
         """Requests per second with so many in flight."""
@@ -130,7 +131,7 @@ class Curve:
         scale = rate_per_s * self.tokens_out
         with np.errstate(divide="ignore", invalid="ignore"):
             batch = np.where(per_batch > 0.0, scale * (always + experts + none) / per_batch, np.inf)
-            for _ in range(_NEWTON_STEPS if experts > 0.0 else 0):
+            for _ in range(_NEWTON_STEPS if self._mixed else 0):
                 idle = np.exp(-self._decay * batch)
                 over = batch * per_batch - scale * (always + experts * (1.0 - idle) + none)
                 back = over / (per_batch - scale * experts * self._decay * idle)
@@ -162,21 +163,24 @@ class Curve:
         return self.rate_per_s(self.slots)
 
     @cached_property
-    def _line(self) -> tuple[Floats, Floats]:
+    def _line(self) -> tuple[Quantity, Quantity]:
         """(a, b): a step takes its weights' time and ``a + b * batch``."""
         return roofline.step_line(self.work, self.constants, self.context)
 
     @cached_property
-    def _weights(self) -> tuple[float, float]:
+    def _weights(self) -> tuple[Quantity, Quantity]:
         """Seconds of the weights that every step reads, and of all experts besides."""
-        always, all_of_them = (
-            float(roofline.weights_s(self.work, self.constants, batch)) for batch in (0.0, np.inf)
-        )
-        return always, all_of_them - always
+        always = roofline.weights_s(self.work, self.constants, 0.0)
+        return always, roofline.weights_s(self.work, self.constants, np.inf) - always
 
     @cached_property
-    def _decay(self) -> float:
-        return float(-np.log(np.maximum(self.work.idle_share, _LEAST_IDLE)))
+    def _mixed(self) -> bool:
+        """Whether any model is a mixture of experts."""
+        return bool(np.any(self.work.expert_bytes))
+
+    @cached_property
+    def _decay(self) -> Quantity:
+        return np.asarray(-np.log(np.maximum(self.work.idle_share, _LEAST_IDLE)))
 
     def _largest_batch(self, limit_ms: Quantity | None) -> Floats:
         """Largest batch up to the slots within the limit; below 1 where one request alone breaks it.
@@ -190,7 +194,7 @@ class Curve:
         others = self.interruption_s(2.0)
         slope = each + others
         spare = limit_ms * 1e-3 - none + others - always
-        if experts <= 0.0:
+        if not self._mixed:
             return np.asarray(np.minimum(spare / slope, self.slots))
         batch = np.maximum((spare - experts) / slope, 1.0)
         for _ in range(_NEWTON_STEPS):

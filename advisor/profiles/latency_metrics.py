@@ -22,13 +22,27 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from advisor.domain import LatencyLimit, Slo
-    from advisor.profiles.evidence import SizePoints
 
     Floats = NDArray[np.float64]
 
 MEAN: Final = "mean"
 STATISTICS: Final = (MEAN, "p50", "p90", "p99")
 """Shown of a replay, and read from every tool's results; files of one's own may state other percentiles."""
+
+
+class Points(Protocol):
+    """The load points of one request size; latencies are NaN where not stated."""
+
+    @property
+    def output_tokens(self) -> float:
+        """Of a request."""
+
+    @property
+    def requests_per_s(self) -> Floats:
+        """Of every point."""
+
+    def latency_ms(self, metric: str, statistic: str) -> Floats:
+        """Of every point."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +119,7 @@ class LatencyMetric:
     of_stream: Literal["always", "percentiles", "never"]
     """Which statistics depend on how requests arrive; the others bind the requests in flight alone."""
     modelled_percentiles: bool  #: whether the step-time model gives percentiles, or the mean alone
-    derived_ms: Callable[[SizePoints, str], Floats]
+    derived_ms: Callable[[Points, str], Floats]
     """Of load points that do not state it: what it follows from, or is at least; NaN where from nothing."""
     modelled_s: Callable[[Stream, str], Floats]  #: a statistic of it by the step-time model
     replayed: Callable[[Seen], Any]  #: as a replay saw it
@@ -124,28 +138,28 @@ class LatencyMetric:
         """Whether a limit on this statistic is one on an open stream."""
         return self.of_stream == "always" or (self.of_stream == "percentiles" and statistic != MEAN)
 
-    def stated_or_derived_ms(self, points: SizePoints, statistic: str) -> Floats:
+    def stated_or_derived_ms(self, points: Points, statistic: str) -> Floats:
         """What load points took, or at least took."""
         stated = points.latency_ms(self.name, statistic)
         return np.where(np.isnan(stated), self.derived_ms(points, statistic), stated)
 
 
-def _mean_ttft(points: SizePoints, _: str) -> Floats:
+def _mean_ttft(points: Points, _: str) -> Floats:
     return points.latency_ms("ttft", MEAN)
 
 
-def _sum_of_parts(points: SizePoints, statistic: str) -> Floats:
+def _sum_of_parts(points: Points, statistic: str) -> Floats:
     whole = points.latency_ms("ttft", MEAN) + points.latency_ms("tpot", MEAN) * (points.output_tokens - 1.0)
     return whole if statistic == MEAN else np.full_like(whole, np.nan)
 
 
-def _mean_gap(points: SizePoints, statistic: str) -> Floats:
+def _mean_gap(points: Points, statistic: str) -> Floats:
     """The mean gap is the mean TPOT; of percentiles the model says all, where it knows step and prompt."""
     step = points.latency_ms("tpot", MEAN)
     return step if statistic == MEAN else 0.0 * (step + points.latency_ms("ttft", MEAN))
 
 
-def _nothing(points: SizePoints, _: str) -> Floats:
+def _nothing(points: Points, _: str) -> Floats:
     return np.full_like(points.requests_per_s, np.nan)
 
 

@@ -43,7 +43,7 @@ Transformer Inference", arXiv:2211.05102 (weights, KV cache, all-reduce). Consta
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -53,7 +53,6 @@ from advisor.profiles import memory
 
 if TYPE_CHECKING:
     from advisor.domain import Accelerator, Model
-    from advisor.profiles.calibration import Constants
 
 Floats = npt.NDArray[np.float64]
 Quantity = float | Floats
@@ -70,6 +69,54 @@ _BRIDGE: Final = "bridge"
 
 _BESIDE_BRIDGES: Final = 64e9
 """Byte/s one way of the PCIe 5 x16 beside every bridged card on record. Source: the cards' datasheets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constants:
+    """Efficiencies and overheads of one family of models on one vendor's chips; see the module."""
+
+    mfu_16: float  #: share of peak dense 16-bit arithmetic
+    mfu_8: float
+    mfu_4: float
+    mbu: float  #: share of peak memory bandwidth
+    step_ms: float  #: c0, per engine step
+    layer_us: float  #: cL, per layer per step
+    sequence_us: float  #: c1, per sequence per step
+    link_share: float  #: le, share of one-way link bandwidth
+    allreduce_us_fast: float  #: a, NVLink class
+    allreduce_us_slow: float  #: a, PCIe class
+    expert_tokens: float  #: T, tokens a touched expert computes beyond its own; 0 for dense
+    wait_share: float  #: w, share of others' prefills before the first token rather than between tokens
+    saturated_sequences: float  #: batch of an engine handed everything at once, as far as memory allows
+    max_sequences: float  #: largest batch the constants are used for
+
+    def scaled(self, effect: Effect) -> Constants:
+        """The same, where all takes ``effect.time`` as long and overheads ``effect.overhead`` besides."""
+        slower, fixed = effect.time, effect.time * effect.overhead
+        return replace(
+            self,
+            mfu_16=self.mfu_16 / slower,
+            mfu_8=self.mfu_8 / slower,
+            mfu_4=self.mfu_4 / slower,
+            mbu=self.mbu / slower,
+            link_share=self.link_share / slower,
+            allreduce_us_fast=self.allreduce_us_fast * slower,
+            allreduce_us_slow=self.allreduce_us_slow * slower,
+            step_ms=self.step_ms * fixed,
+            layer_us=self.layer_us * fixed,
+            sequence_us=self.sequence_us * fixed,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """How much longer than the base constants say, shrunk towards 1 by how few rows say so."""
+
+    time: float = 1.0  #: of everything
+    overhead: float = 1.0  #: of c0, cL and c1, besides
+
+    def __mul__(self, other: Effect) -> Effect:
+        return Effect(self.time * other.time, self.overhead * other.overhead)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,50 +233,10 @@ def prefill_s(work: Work, constants: Constants, input_tokens: Quantity) -> Quant
     return flop / speed + comm_s(work, constants, input_tokens)
 
 
-def decode_s(work: Work, constants: Constants, batch: Quantity, context_tokens: Quantity) -> Quantity:
-    """Seconds of one step of ``batch`` sequences with ``context_tokens`` each."""
-    return weights_s(work, constants, batch) + _affine_s(work, constants, batch, context_tokens)
-
-
-def step_line(work: Work, constants: Constants, context_tokens: Floats) -> tuple[Floats, Floats]:
-    """(a, b) of :func:`decode_s`: a step of ``batch`` takes ``weights_s(batch) + a + b * batch``."""
-    none = np.asarray(_affine_s(work, constants, 0.0, context_tokens))
-    return none, np.asarray(_affine_s(work, constants, 1.0, context_tokens)) - none
-
-
-def tpot_s(
-    work: Work, constants: Constants, batch: Quantity, input_tokens: Quantity, output_tokens: Quantity
-) -> Quantity:
-    """Seconds per output token with ``batch`` requests in flight."""
-    step = decode_s(work, constants, batch, input_tokens + output_tokens / 2.0)
-    return step + interruption_s(constants, batch, prefill_s(work, constants, input_tokens), output_tokens)
-
-
-def interruption_s(
-    constants: Constants, batch: Quantity, prefill: Quantity, output_tokens: Quantity
-) -> Quantity:
-    """What others' prompts, each of so many seconds, add to TPOT beyond the step."""
-    return (1.0 - constants.wait_share) * (batch - 1.0) * prefill / np.maximum(output_tokens - 1.0, 1.0)
-
-
-def ttft_s(
-    work: Work, constants: Constants, batch: Quantity, input_tokens: Quantity, output_tokens: Quantity
-) -> Quantity:
-    """Seconds to the first token with ``batch`` requests in flight, each sent when another is done.
-
-    A closed loop only: an open stream queues, which :mod:`advisor.profiles.queueing` adds.
-    """
-    step = decode_s(work, constants, batch, input_tokens + output_tokens / 2.0)
-    waited = 1.0 + constants.wait_share * (batch - 1.0)
-    return step + waited * prefill_s(work, constants, input_tokens)
-
-
-def rate_per_s(
-    work: Work, constants: Constants, batch: Quantity, input_tokens: Quantity, output_tokens: Quantity
-) -> Quantity:
-    """Requests per second with ``batch`` requests in flight."""
-    step = decode_s(work, constants, batch, input_tokens + output_tokens / 2.0)
-    return batch / (output_tokens * step + batch * prefill_s(work, constants, input_tokens))
+def step_line(work: Work, constants: Constants, context_tokens: Quantity) -> tuple[Quantity, Quantity]:
+    """(a, b): a step of ``batch`` sequences takes ``weights_s(batch) + a + b * batch`` seconds."""
+    none = _affine_s(work, constants, 0.0, context_tokens)
+    return none, _affine_s(work, constants, 1.0, context_tokens) - none
 
 
 def _decode_width(model: Model) -> float:

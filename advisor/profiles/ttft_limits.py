@@ -107,7 +107,9 @@ def largest_rates(
     top: Floats, stream: Callable[[Floats], Stream], limits: Sequence[LatencyLimit]
 ) -> list[Floats]:
     """Per limit, the largest share of ``top`` whose latency is within it, from below; 0.0 under the least."""
-    coarse, found = stream(_SHARES * top) if limits else None, []
+    if not limits:
+        return []
+    coarse, found = stream(_SHARES * top), []
     for limit in limits:
         latency = METRICS[limit.metric].modelled_s
         meets = latency(coarse, limit.statistic) <= limit.ms / 1e3

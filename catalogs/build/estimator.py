@@ -10,8 +10,9 @@ from dataclasses import astuple, fields
 from typing import TYPE_CHECKING, Final
 
 from advisor.catalog.facts import load_facts
-from advisor.profiles.calibration import ASKED, Constants, family_of
+from advisor.profiles.calibration import ASKED, family_of
 from advisor.profiles.equivalence import shape_key
+from advisor.profiles.roofline import Constants
 from catalogs.build import estimator_amd, estimator_engines
 from catalogs.build.estimator_amd import EARLY, GENERATIONS, TODAY
 from catalogs.build.estimator_fit import fit

@@ -29,9 +29,9 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from advisor.profiles import memory
-from advisor.profiles.calibration import ASKED, UNSEEN, Effect, Spread, family_of
+from advisor.profiles.calibration import ASKED, UNSEEN, Spread, family_of
 from advisor.profiles.engines import OLD, Engine, era_of
-from advisor.profiles.roofline import arithmetic
+from advisor.profiles.roofline import Effect, arithmetic
 from catalogs.build.estimator_held_out import KEYS, STRETCHES, TEST_OF, distances, held_out
 from catalogs.build.estimator_runs import (
     MOST_ACCELERATORS,
@@ -48,8 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from advisor.catalog.facts import Facts
-    from advisor.profiles.calibration import Constants
-    from advisor.profiles.roofline import Floats
+    from advisor.profiles.roofline import Constants, Floats
     from catalogs.build.estimator_held_out import Part
 
 GENERATIONS: Final = ("CDNA3", "CDNA4")

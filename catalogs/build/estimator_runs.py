@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from advisor.profiles import roofline
-from advisor.profiles.calibration import Constants, Effect, levels
+from advisor.profiles.calibration import levels
+from advisor.profiles.curve import Curve
 from advisor.profiles.engines import Engine
 from advisor.profiles.equivalence import shape_key
 from advisor.profiles.replica import Replica, Shape
+from advisor.profiles.roofline import Effect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from advisor.catalog.facts import Facts
     from advisor.domain import Accelerator, Model
-    from advisor.profiles.roofline import Floats, Quantity, Work
+    from advisor.profiles.roofline import Constants, Floats, Work
 
 ENGINES: Final = frozenset({"vLLM", "TensorRT-LLM", "SGLang", "TGI", "NIM(TensorRT-LLM)"})
 LOAD_MODES: Final = frozenset({"concurrency", "static-batch", "offline-saturation"})
@@ -118,15 +120,19 @@ class Table:
 
     def rate_ratio(self, constants: Constants) -> Floats:
         """Estimated over measured request rate."""
-        return self._over(roofline.rate_per_s, constants, self.measured_rate)
+        return np.asarray(self.curve(constants).rate_per_s(self.batch(constants)) / self.measured_rate)
 
     def tpot_ratio(self, constants: Constants) -> Floats:
         """Estimated over measured TPOT; NaN where none is stated."""
-        return self._over(roofline.tpot_s, constants, self.measured_tpot)
+        return np.asarray(self.curve(constants).tpot_s(self.batch(constants)) / self.measured_tpot)
 
     def ttft_ratio(self, constants: Constants) -> Floats:
         """Estimated over measured TTFT; NaN where none is stated."""
-        return self._over(roofline.ttft_s, constants, self.measured_ttft)
+        return np.asarray(self.curve(constants).ttft_s(self.batch(constants)) / self.measured_ttft)
+
+    def curve(self, constants: Constants) -> Curve:
+        """Every run's, one element each; memory is :meth:`batch`'s concern."""
+        return Curve(self.work, constants, 0, self.tokens_in, self.tokens_out)
 
     def constants(self, fitted: Fitted) -> Constants:
         """The constants of every run: arrays in the place of numbers, which the equations do not notice."""
@@ -134,11 +140,6 @@ class Table:
         time: Any = np.array([np.prod([effect.time for effect in mine]) for mine in each])
         overhead: Any = np.array([np.prod([effect.overhead for effect in mine]) for mine in each])
         return fitted.constants.scaled(Effect(time, overhead))
-
-    def _over(self, equation: Any, constants: Constants, measured: Floats) -> Floats:
-        batch = self.batch(constants)
-        estimated: Quantity = equation(self.work, constants, batch, self.tokens_in, self.tokens_out)
-        return np.asarray(estimated / measured)
 
 
 def read_runs(

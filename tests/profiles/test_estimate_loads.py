@@ -48,9 +48,9 @@ class TestAClosedLoop:
 
     def test_ttft_of_one_request_is_its_own_prefill_and_a_step(self):
         work, constants = ONE.replica.work(), KNOWN.constants(ONE.replica)
-        by_hand = roofline.prefill_s(work, constants, 1000.0) + roofline.decode_s(
-            work, constants, 1.0, 1125.0
-        )
+        fixed, each = roofline.step_line(work, constants, 1125.0)
+        step = roofline.weights_s(work, constants, 1.0) + fixed + each
+        by_hand = roofline.prefill_s(work, constants, 1000.0) + step
         assert one(ONE, LoadMode.CLOSED_LOOP)["ttft_ms"] == pytest.approx(float(by_hand) * 1e3)
 
     def test_more_than_fits_in_memory_waits_and_says_what_limits(self):

@@ -18,11 +18,12 @@ from advisor.catalog.facts import load_facts
 from advisor.domain import Accelerator, Model
 from advisor.errors import DataError
 from advisor.profiles import calibration, memory, roofline
-from advisor.profiles.calibration import ASKED, UNSEEN, Calibration, Constants, Effect, HeldOut, Seen, Spread
+from advisor.profiles.calibration import ASKED, UNSEEN, Calibration, HeldOut, Seen, Spread
 from advisor.profiles.curve import Curve
 from advisor.profiles.engines import Engine
 from advisor.profiles.equivalence import shape_key
 from advisor.profiles.replica import Replica, Shape
+from advisor.profiles.roofline import Constants, Effect
 from catalogs.build import estimator_fit, estimator_held_out, estimator_runs
 
 FACTS = load_facts()
@@ -69,6 +70,11 @@ def a_calibration(constants=HALVES, errors=()):
 
 def on(model, chip, precision="bf16", tp=1, **changes):
     return Replica(model, precision, chip, Shape(tp), **changes)
+
+
+def curve_of(work, constants, tokens_in=100.0, tokens_out=200.0):
+    """Of one size; 100 in and 200 out hold 200 tokens on average."""
+    return Curve(work, constants, 10**9, np.array([tokens_in]), np.array([tokens_out]))
 
 
 def rates(model, chip, sizes, tpot_ms, known, tp=1, precision="bf16"):
@@ -161,7 +167,7 @@ class TestTheEquationsByHand:
         for batch, touched in ((1.0, 0.25), (2.0, 1 - 0.75**2)):
             weights = (0.4e9 + 0.6e9 * touched) / 0.5e12
             affine = 1e-3 + batch * (0.55e9 / 50e12 + 200 * 80e-9 + 100e-6)
-            assert roofline.decode_s(work, HALVES, batch, 200.0) == pytest.approx(weights + affine)
+            assert curve_of(work, HALVES).step_s(batch) == pytest.approx(weights + affine)
 
     def test_a_touched_expert_costs_some_tokens_beyond_its_own(self):
         # 0.3e9 expert parameters, a quarter per token: 0.15e9 flop a token; 4 touched experts would be all.
@@ -170,29 +176,39 @@ class TestTheEquationsByHand:
             params_b=0.5, active_params_b=0.275, experts=4, experts_per_token=1, moe_ffn=2500, dense_layers=0
         )
         work = roofline.work_of(model, "bf16", a_chip(), 1)
-        without = roofline.decode_s(work, HALVES, 2.0, 200.0)
-        beyond = roofline.decode_s(work, replace(HALVES, expert_tokens=10.0), 2.0, 200.0)
+        without = curve_of(work, HALVES).step_s(2.0)
+        beyond = curve_of(work, replace(HALVES, expert_tokens=10.0)).step_s(2.0)
         assert beyond - without == pytest.approx(17.5 * 0.15e9 / 50e12)
 
     def test_layers_cost_time_of_their_own(self):
         work = roofline.work_of(a_model(), "bf16", a_chip(), 1)
-        slower = roofline.decode_s(work, replace(HALVES, layer_us=30.0), 1.0, 200.0)
-        assert slower - roofline.decode_s(work, HALVES, 1.0, 200.0) == pytest.approx(10 * 30e-6)
+        slower = curve_of(work, replace(HALVES, layer_us=30.0)).step_s(1.0)
+        assert slower - curve_of(work, HALVES).step_s(1.0) == pytest.approx(10 * 30e-6)
 
     def test_what_a_request_waits_for_before_its_first_token_does_not_interrupt_it_after(self):
         # of the 2 other prefills of 4.004 ms half is waited for: TTFT 5.468 + 2 x 4.004; TPOT the other half
         work = roofline.work_of(a_model(), "bf16", a_chip(), 1)
         half = replace(HALVES, wait_share=0.5)
-        assert roofline.ttft_s(work, half, 3.0, 100.0, 200.0) == pytest.approx(5.468e-3 + 2 * 4.004e-3)
-        assert roofline.tpot_s(work, half, 3.0, 100.0, 200.0) == pytest.approx(5.468e-3 + 4.004e-3 / 199)
+        assert curve_of(work, half).ttft_s(3.0) == pytest.approx(5.468e-3 + 2 * 4.004e-3)
+        assert curve_of(work, half).tpot_s(3.0) == pytest.approx(5.468e-3 + 4.004e-3 / 199)
 
     @settings(max_examples=50)
     @given(st.floats(0, 1), st.floats(1, 4), st.integers(2, 5000), st.integers(1, 5000))
     def test_rate_ttft_and_tpot_agree_by_littles_law(self, share, batch, tokens_out, tokens_in):
         work, known = roofline.work_of(a_model(), "bf16", a_chip(), 1), replace(HALVES, wait_share=share)
-        each = (work, known, batch, float(tokens_in), float(tokens_out))
-        whole = roofline.ttft_s(*each) + (tokens_out - 1) * roofline.tpot_s(*each)
-        assert batch / whole == pytest.approx(roofline.rate_per_s(*each))
+        curve = curve_of(work, known, float(tokens_in), float(tokens_out))
+        whole = curve.ttft_s(batch) + (tokens_out - 1) * curve.tpot_s(batch)
+        assert batch / whole == pytest.approx(curve.rate_per_s(batch))
+
+    @settings(max_examples=100)
+    @given(st.sampled_from((1, 4)), st.floats(1, 400), st.integers(2, 5000), st.integers(1, 5000))
+    def test_the_batch_at_a_rate_is_the_one_that_serves_it(self, experts, batch, tokens_out, tokens_in):
+        mixture = {"experts": 4, "experts_per_token": 1, "moe_ffn": 2500, "dense_layers": 0}
+        model = a_model(**mixture) if experts > 1 else a_model()
+        work = roofline.work_of(model, "bf16", a_chip(), 1)
+        curve = curve_of(work, HALVES, float(tokens_in), float(tokens_out))
+        assert curve.batch_at(curve.rate_per_s(batch)) == pytest.approx(batch, rel=1e-6)
+        assert curve.batch_at(curve.rate_per_s(1e12) * 1.01) == np.inf
 
     def test_weight_only_formats_compute_in_16_bits(self):
         assert roofline.arithmetic("int4", a_chip(fp4_dense_tflops=400.0)) == (16, 100.0)
@@ -257,13 +273,12 @@ class TestProperties:
         accelerator = FACTS.accelerators[chip]
         precision = "fp16" if accelerator.fp8_dense_tflops is None else "fp8"
         replica = on(FACTS.models[model], accelerator, precision, tp)
-        constants, work = SHIPPED.constants(replica), replica.work()
+        constants = SHIPPED.constants(replica)
+        curve = Curve.of(replica, np.array([[tokens_in, tokens_out]]), SHIPPED)
         batches = np.linspace(1.0, constants.max_sequences, 20_001)
-        within = batches[
-            np.asarray(roofline.tpot_s(work, constants, batches, tokens_in, tokens_out)) <= limit * 1e-3
-        ]
-        by_grid = roofline.rate_per_s(work, constants, within.max(initial=1.0), tokens_in, tokens_out)
-        beyond = roofline.rate_per_s(work, constants, within.max(initial=1.0) + 0.0256, tokens_in, tokens_out)
+        within = batches[curve.tpot_s(batches) <= limit * 1e-3]
+        by_grid = curve.rate_per_s(within.max(initial=1.0))[0]
+        beyond = curve.rate_per_s(within.max(initial=1.0) + 0.0256)[0]
         assert by_grid * (1 - 1e-9) <= found.requests_per_s[0] <= beyond * (1 + 1e-9)
 
     def test_sizes_do_not_influence_one_another(self):
@@ -395,7 +410,7 @@ class TestEffects:
         work = roofline.work_of(a_model(), "bf16", a_chip(), 1)
         # weights 4 ms, arithmetic and cache 56 us, step 1 ms, sequence 100 us
         by_hand = 2 * (4e-3 + 56e-6) + 2 * 3 * (1e-3 + 100e-6)
-        assert roofline.decode_s(work, HALVES.scaled(self.TWICE), 1.0, 200.0) == pytest.approx(by_hand)
+        assert curve_of(work, HALVES.scaled(self.TWICE)).step_s(1.0) == pytest.approx(by_hand)
 
     @pytest.mark.parametrize(
         ("of", "name", "applies"),
