@@ -185,7 +185,7 @@ def _scale(prepared: PreparedReplay, top: float, holds: Callable[[Floats, Any, f
         duration_s = max(6000 / (rate * scale), 300.0)
         served = serve(prepared, Options(scale=scale, duration_s=duration_s, compare_ideal=False))
         late = served.demand.requests.arrival_s > duration_s / 4  # the fleet starts empty
-        tpot, met = served.latencies.tpot_ms[late], served.latencies.met[late]
+        tpot, met = served.latencies.of("tpot").ms[late], served.latencies.met[late]
         fine = not queue_of(served.demand.requests, served.outcome).grows and holds(tpot, met, limit)
         low, high = (scale, high) if fine else (low, scale)
     return low

@@ -91,17 +91,30 @@ class Stream:
         """Between two tokens, and no less than measured."""
         if statistic == MEAN:
             return self.tpot_s()
-        modelled = queueing.gap_s(statistic, self.rate_per_s, self.step_s, self.prompt_s, self.input_tokens)
+        modelled = queueing.gap_s(
+            statistic, self.rate_per_s, self.step_s, self.prompt_s, self.input_tokens, self.output_tokens
+        )
         return modelled if self.measured_s is None else np.fmax(modelled, self.measured_s)
 
 
 class Seen(Protocol):
     """What a replay saw; arrays of one element per request, NaN where it did not happen."""
 
-    arrival_s: Any
-    first_s: Any
-    finished_s: Any
-    output_tokens: Any
+    @property
+    def arrival_s(self) -> Any:
+        """At the front end."""
+
+    @property
+    def first_s(self) -> Any:
+        """Of the first token."""
+
+    @property
+    def finished_s(self) -> Any:
+        """Of the last token."""
+
+    @property
+    def output_tokens(self) -> Any:
+        """Of each request."""
 
     def of_requests(self, ms: Any) -> Any:
         """One value per request."""
@@ -123,6 +136,7 @@ class LatencyMetric:
     """Of load points that do not state it: what it follows from, or is at least; NaN where from nothing."""
     modelled_s: Callable[[Stream, str], Floats]  #: a statistic of it by the step-time model
     replayed: Callable[[Seen], Any]  #: as a replay saw it
+    of_gaps: bool = False  #: whether a request has many of it, over all of which statistics are taken
 
     @property
     def label(self) -> str:
@@ -168,7 +182,7 @@ METRICS: Final = {
     for metric in (
         LatencyMetric(
             "ttft",
-            "from a request's arrival to its first token, queueing included",
+            "arrival to first token, queueing included",
             of_stream="always",
             modelled_percentiles=True,
             derived_ms=_mean_ttft,
@@ -177,7 +191,7 @@ METRICS: Final = {
         ),
         LatencyMetric(
             "tpot",
-            "of one request, from its first token to its last over the tokens after the first",
+            "first to last token of a request, per token after the first",
             of_stream="never",
             modelled_percentiles=False,
             derived_ms=_nothing,
@@ -186,16 +200,17 @@ METRICS: Final = {
         ),
         LatencyMetric(
             "itl",
-            "every gap between two tokens of a request, over all gaps of all requests",
+            "every gap between two tokens of a request, over all gaps",
             of_stream="percentiles",
             modelled_percentiles=True,
             derived_ms=_mean_gap,
             modelled_s=Stream.itl_s,
             replayed=lambda seen: seen.of_gaps(),
+            of_gaps=True,
         ),
         LatencyMetric(
             "e2e",
-            "from a request's arrival to its last token, queueing included",
+            "arrival to last token, queueing included",
             of_stream="always",
             modelled_percentiles=False,
             derived_ms=_sum_of_parts,

@@ -59,9 +59,6 @@ LENGTH_CV: Final = 1.0
 """Coefficient of variation of others' prompts and of the time a slot is held: as if exponential. Prompts of
 the shipped traces have 0.37 to 1.20, outputs 0.38 to 2.15, medians 0.77 and 0.78."""
 
-_MOST_PROMPTS: Final = 512
-"""In one step; more than any budget of tokens holds."""
-
 
 def quantile_of(statistic: str) -> float | None:
     """``p99.9`` as 0.999; None for the mean.
@@ -173,34 +170,49 @@ def tail_factor(statistic: str) -> float:
 
 
 def gap_s(
-    statistic: str, rate_per_s: Quantity, step_s: Quantity, prefill_s: Quantity, input_tokens: Quantity
+    statistic: str,
+    rate_per_s: Quantity,
+    step_s: Quantity,
+    prefill_s: Quantity,
+    input_tokens: Quantity,
+    output_tokens: Quantity,
+    *,
+    length_cv: float = LENGTH_CV,
 ) -> Floats:
     """Seconds between two tokens of a request: a step and the prompts that are read in it.
 
-    The prompts of a step are those that came during the one before: Poisson of mean r T. One longer than
-    ``STEP_TOKENS`` is read in several steps, and no step reads more than that. Steps of equal batch: how much
-    the batch itself varies is left out, so that the tail is a little short.
+    ::
+
+        prompts per gap   g = (r d + L / (O - 1)) / (1 - u),   L = u + u^2 (1 + cp^2) / (2 (1 - u))
+
+    While a request of O tokens decodes, the prompts that come are read, r d / (1 - u) in each gap; and those
+    L that stood behind its own when that was read (M/G/1: what a departure leaves), with all that come
+    meanwhile. A step fits so many prompts in its budget of tokens, and the chance of none is a binomial's;
+    where there are some, their lengths vary as if exponential. How much the batch itself varies is left out.
     """
     rate, step = np.asarray(rate_per_s, dtype=np.float64), np.asarray(step_s, dtype=np.float64)
-    pieces = np.maximum(np.asarray(input_tokens) / STEP_TOKENS, 1.0)
-    full_step = np.asarray(prefill_s) * STEP_TOKENS / np.maximum(input_tokens, 1.0)
+    share_of_step = np.maximum(np.asarray(input_tokens, dtype=np.float64), 1.0) / STEP_TOKENS
+    most, full_step = np.maximum(1.0 / share_of_step, 1.0), np.asarray(prefill_s) / share_of_step
+    busy = np.minimum(rate * prefill_s, 1.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        met = np.where(rate * prefill_s < 1.0, rate * pieces * step / (1.0 - rate * prefill_s), np.inf)
-        read = _poisson(quantile_of(statistic), met) * prefill_s / pieces
-    return np.asarray(np.where(np.isfinite(met), step + np.minimum(read, full_step), np.inf))
+        behind = busy + busy**2 * (1.0 + length_cv**2) / (2.0 * (1.0 - busy))
+        gaps = np.maximum(np.asarray(output_tokens) - 1.0, 1.0)
+        met = (rate * step + behind / gaps) / (1.0 - busy)
+        steps_read = np.where(busy < 1.0, met * np.maximum(share_of_step, 1.0), 0.0)
+        chance = 1.0 - (1.0 - np.minimum(steps_read / most, 1.0)) ** most
+        read = _prompts_read_s(
+            statistic, chance, met * prefill_s, np.minimum(prefill_s, full_step), full_step
+        )
+        found = step + read
+        return np.asarray(np.where(busy < 1.0, found, np.inf))
 
 
-def _poisson(quantile: float | None, mean: Floats) -> Floats:
-    """Its quantile, or its mean for None."""
+def _prompts_read_s(statistic: str, chance: Floats, mean_s: Floats, own_s: Floats, most_s: Floats) -> Floats:
+    """A statistic of what a step reads: nothing but for a chance, then exponential from a prompt of one's own
+    length upwards, as far as a step goes."""
+    quantile = quantile_of(statistic)
     if quantile is None:
-        return mean
-    found, term = np.zeros_like(mean), np.exp(-mean)
-    reached = term.copy()
-    for count in range(1, _MOST_PROMPTS):
-        short = reached < quantile
-        if not short.any():
-            break
-        found = np.where(short, float(count), found)
-        term = term * mean / count
-        reached = reached + term
-    return found
+        return mean_s
+    beyond = 1.0 - quantile
+    tail = mean_s / chance * np.log(chance / beyond)
+    return np.where(chance > beyond, np.minimum(np.maximum(tail, own_s), most_s), 0.0)

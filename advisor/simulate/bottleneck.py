@@ -84,8 +84,8 @@ def _cause(
 ) -> tuple[str, float]:
     """What most of a group's misses waited for, and what share of them that is."""
     limits = request_limits(plan.services[group.service])
-    late_first = missed & (found.ttft_ms > limits.get("ttft", np.inf))
-    slow_steps = missed & (found.tpot_ms > limits.get("tpot", np.inf))
+    late_first = missed & found.beyond(limit for limit in limits if limit.metric == "ttft")
+    slow_steps = missed & found.beyond(limit for limit in limits if limit.metric in ("tpot", "itl"))
     queued = outcome.admitted_s - requests.arrival_s > 0.5 * (outcome.first_s - requests.arrival_s)
     put_back = outcome.preempted > 0
     batch, cache = _peaks(group, outcome)

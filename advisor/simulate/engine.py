@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from advisor.simulate.demand import Requests
     from advisor.simulate.faults import ReplicaChange
     from advisor.simulate.fleet import ReplayFleet
+    from advisor.simulate.gaps import GapLog
     from advisor.simulate.router import Streams
 
     Floats = NDArray[np.float64]
@@ -45,6 +46,7 @@ class ReplayOutcome:
     peak_sequences: Integers  #: per replica
     peak_tokens: Integers  #: of KV cache, per replica
     end_s: float  #: last completion, or last arrival if later
+    gaps: tuple[GapLog, ...] = ()  #: per replica
 
 
 class _Run:
@@ -187,6 +189,7 @@ def _outcome(state: _Run, requests: Requests) -> ReplayOutcome:
         peak_sequences=np.array([replica.peak_sequences for replica in replicas], dtype=np.int64),
         peak_tokens=np.array([replica.peak_tokens for replica in replicas], dtype=np.int64),
         end_s=max(last, float(requests.arrival_s[-1]) if len(requests) else 0.0),
+        gaps=tuple(replica.gaps for replica in replicas),
     )
 
 

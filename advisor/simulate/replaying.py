@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from advisor.errors import UsageError
+from advisor.profiles.latency_metrics import METRICS
 from advisor.simulate.aftermath import aftermath
 from advisor.simulate.attainment import breakdown, stated_limits
 from advisor.simulate.bottleneck import bottleneck
@@ -16,7 +17,7 @@ from advisor.simulate.faults import plan_loss
 from advisor.simulate.fleet import ReplayFleet, fleet_of
 from advisor.simulate.generate import ReplayDemand, generate
 from advisor.simulate.histogram import histogram
-from advisor.simulate.latencies import METRICS, latencies
+from advisor.simulate.latencies import latencies
 from advisor.simulate.lengths import Grid, prediction_sigma
 from advisor.simulate.options import Options
 from advisor.simulate.queue import queue_of
@@ -179,7 +180,7 @@ def _summed_up(prepared: PreparedReplay, options: Options, served: Served, ideal
     cut = breakdown(plan, fleet, requests, found)
     passes, short, certain = _judged(cut, options.attain_percent)
     queue = queue_of(requests, outcome)
-    never = int((~np.isfinite(outcome.finished_s)).sum())
+    never, everyone = int((~found.served).sum()), np.ones(len(requests), dtype=np.bool_)
     after = None
     if served.loss is not None:
         retried = int((outcome.retried > 0).sum())
@@ -201,7 +202,7 @@ def _summed_up(prepared: PreparedReplay, options: Options, served: Served, ideal
         certain=certain,
         busy=float(outcome.busy_s.sum()) / max(outcome.end_s * fleet.replicas, 1e-9),
         timeline=timeline(fleet, requests, outcome, found),
-        histograms={metric: histogram(found.of(metric)) for metric in METRICS},
+        histograms={metric: histogram(found.of(metric).pick(everyone)) for metric in METRICS},
         queue=queue,
         bottleneck=bottleneck(plan, fleet, requests, outcome, found),
         preempted=int(outcome.preempted.sum()),

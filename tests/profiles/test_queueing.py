@@ -129,6 +129,40 @@ def test_predictions_hold_against_the_simulation(name: str, share: float) -> Non
             assert predicted <= 3 * seen.ttft("mean")
 
 
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("share", [0.4, 0.8])
+def test_predicted_gaps_hold_against_the_simulation(name: str, share: float) -> None:
+    """Means within 20 % of what is simulated, tails never more than 5 % below it."""
+    engine = ENGINES[name]
+    rate = share * engine.rate(engine.slots)
+    step = engine.fixed_s + engine.each_s * engine.running(rate)
+    stated = rate, step, engine.prefill_s, engine.input_tokens, engine.output_tokens
+    for varied in (False, True):
+        seen = run(engine, 3000, seed=5, rate=rate, varied=varied)
+        assert float(queueing.gap_s("mean", *stated)) == pytest.approx(seen.itl("mean"), rel=0.2)
+        for statistic in ("p99", "p99.9"):
+            assert float(queueing.gap_s(statistic, *stated)) >= 0.95 * seen.itl(statistic), statistic
+
+
+@given(st.floats(0.05, 0.9), st.floats(1.0, 1.1), st.sampled_from(["mean", "p50", "p90", "p99"]))
+def test_gaps_never_shorten_with_the_rate_and_are_a_step_on_an_idle_replica(
+    share: float, more: float, statistic: str
+) -> None:
+    less, greater = (
+        float(queueing.gap_s(statistic, 10 * s, 0.02, 0.05, 700, 200)) for s in (share, share * more)
+    )
+    assert 0.02 <= less <= greater * (1 + 1e-12)
+    assert float(queueing.gap_s(statistic, 1e-9, 0.02, 0.05, 700, 200)) == pytest.approx(0.02)
+    assert queueing.gap_s(statistic, 30.0, 0.02, 0.05, 700, 200) == math.inf
+
+
+@pytest.mark.parametrize("word", ["p0", "p100", "median", "99", ""])
+def test_a_statistic_is_the_mean_or_a_percentile(word: str) -> None:
+    with pytest.raises(ValueError, match="is no statistic"):
+        queueing.quantile_of(word)
+    assert (queueing.quantile_of("p99.9"), queueing.quantile_of("mean")) == (pytest.approx(0.999), None)
+
+
 @cache
 def closed_loop(name: str) -> list[tuple[float, float, float]]:
     """TPOT, TTFT (ms) and rate at 1, 2, 4 … requests in flight, all of one length."""
