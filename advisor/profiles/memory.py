@@ -105,7 +105,7 @@ class MemoryAccount:
     @property
     def longest_context(self) -> int:
         """Of one request: what remains, at most the model's own."""
-        return min(int(self.window.longest(self.max_tokens)), self.max_context)
+        return int(min(self.window.longest(self.max_tokens), self.max_context))
 
     def largest_batch(self, tokens: float) -> int:
         """Requests in flight, each at its full length of so many tokens."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.catalog.facts import load_facts
 from advisor.errors import UnknownName
-from advisor.profiles import memory
+from advisor.profiles import calibration, memory
+from advisor.profiles.curve import Curve
+from advisor.profiles.engines import Engine
+from advisor.profiles.replica import Replica, Shape
 
 GIB = 1024**3
 FACTS = load_facts()
@@ -89,6 +93,46 @@ def test_key_value_heads_are_copied_beyond_their_number():
 
 def test_a_latent_cache_is_never_split():
     assert memory.kv_bytes_per_token(DEEPSEEK, 8) == DEEPSEEK.kv_bytes_per_token_fp16
+
+
+def test_every_shipped_word_for_the_layers_that_slide_is_understood():
+    windows = {name: memory.window_of(model) for name, model in FACTS.models.items() if model.sliding_window}
+    assert windows["gpt-oss-120b"] == memory.Window(1 / 2, 128)
+    assert windows["Gemma-3-27B"] == memory.Window(5 / 6, 1024)
+    assert windows["Phi-3-mini-4k"].share == 1.0  # nobody says which: all
+    assert memory.window_of(LLAMA_8B) == memory.EVERY_TOKEN
+    with pytest.raises(ValueError, match="'most of them' is not understood"):
+        memory.window_of(replace(FACTS.models["Gemma-2-9B"], sliding_window_layers="most of them"))
+
+
+@given(st.floats(0, 1), st.floats(1, 5000), st.floats(1, 1e6))
+def test_the_longest_context_is_the_one_that_keeps_so_many_tokens(share, window, tokens):
+    found = memory.Window(share, window)
+    assert found.kept(tokens) <= tokens
+    longest = found.longest(tokens)
+    assert np.isinf(longest) or found.kept(longest) == pytest.approx(tokens)
+
+
+def test_vllm_frees_what_slid_out_of_the_window_and_others_are_not_taken_to():
+    gemma = FACTS.models["Gemma-3-27B"]
+
+    def room(engine):
+        return Replica(gemma, "bf16", A100, Shape(2), Engine.named(engine)).memory()
+
+    assert room("vLLM").max_tokens == room("SGLang").max_tokens
+    # 8,192 tokens count as 8192 / 6 + 1024 x 5 / 6 = 2,218.7 in every layer
+    assert room("vLLM").largest_batch(8192) == room("vLLM").max_tokens * 6 // (8192 + 5 * 1024)
+    assert room("SGLang").largest_batch(8192) == room("SGLang").max_tokens // 8192
+    assert room("vllm 0.6").largest_batch(8192) == room("SGLang").largest_batch(8192)  # of 2024
+
+
+def test_a_window_holds_more_requests_and_so_serves_more():
+    known, gemma = calibration.load(), FACTS.models["Gemma-3-27B"]
+    curves = [
+        Curve.of(Replica(gemma, "bf16", A100, Shape(1), Engine(name)), [[8000.0, 500.0]], known)
+        for name in ("vLLM", "SGLang")
+    ]
+    assert curves[0].slots[0] > 2 * curves[1].slots[0]
 
 
 def test_a_sliding_window_is_charged_for_the_whole_context():

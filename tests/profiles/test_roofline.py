@@ -158,6 +158,28 @@ class TestTheEquationsByHand:
         )
         assert found.tpot_at_one_ms[0] == pytest.approx(3.128 + 1.0025)
 
+    @pytest.mark.parametrize(
+        ("interconnect", "tp", "comm_us"),
+        [
+            ("NVLink bridge", 2, 20 * (10 + 2000 / 0.1e6)),  # 200 GB/s, half of it reached
+            ("NVLink bridge", 4, 20 * (50 + 3000 / 0.032e6)),  # beyond the pair: PCIe 5, 64 GB/s
+            (None, 2, 20 * (50 + 2000 / 0.1e6)),  # not known: as if through the host
+        ],
+    )
+    def test_where_an_all_reduce_goes_is_told_by_the_interconnects_name(self, interconnect, tp, comm_us):
+        work = roofline.work_of(a_model(), "bf16", a_chip(interconnect=interconnect), tp)
+        assert roofline.comm_s(work, HALVES, 1.0) == pytest.approx(comm_us * 1e-6)
+
+    def test_layers_that_slide_attend_to_their_window_alone(self):
+        # half of the layers keep 50 of 200 tokens: 200 x 80 ns each, of which (200 + 50) / 2 count
+        model = a_model(sliding_window=50, sliding_window_layers="every 2nd layer")
+        work, whole = (roofline.work_of(each, "bf16", a_chip(), 1) for each in (model, a_model()))
+        saved = curve_of(whole, HALVES).step_s(1.0) - curve_of(work, HALVES).step_s(1.0)
+        assert saved == pytest.approx(75 * 80e-9)
+        # 100 in: of 100^2 pairs half lose the 50^2 beyond the window, at 20,000 flop a pair and 50 TFLOPS
+        faster = roofline.prefill_s(whole, HALVES, 100.0) - roofline.prefill_s(work, HALVES, 100.0)
+        assert faster == pytest.approx(0.5 * 50**2 * 20_000 / 50e12)
+
     def test_two_sequences_touch_more_experts_than_one(self):
         # experts 10 x 4 x 3 x 1000 x 2500 = 0.3e9 parameters, one of four per token; 0.2e9 others
         model = a_model(
