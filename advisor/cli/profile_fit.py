@@ -132,7 +132,7 @@ def _words(replica: Replica, size: tuple[int, int] | None) -> tuple[str, ...]:
     ]
     if model.sliding_window is not None:
         words.append(
-            f"Layers that slide keep {model.sliding_window:,} tokens; `tokens` charges every layer for each."
+            f"Sliding layers keep the last {model.sliding_window:,} tokens; `tokens` is without that."
             if replica.windowed
             else "Sliding windows are not credited: every layer is charged for the full context."
         )

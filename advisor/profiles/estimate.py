@@ -141,7 +141,9 @@ def _too_wide(replica: Replica) -> str | None:
 
 def caution(replica: Replica, calibration: Calibration) -> str:
     """What has to be said beside an estimate; blank where nothing."""
-    return "; ".join(filter(None, (replica.engine.caution, calibration.caution(replica))))
+    assumed = replica.kv_precision is None and replica.cache != "fp16"
+    cache = f"{replica.cache} KV cache, as {replica.engine} keeps it" if assumed else ""
+    return "; ".join(filter(None, (replica.engine.caution, cache, calibration.caution(replica))))
 
 
 def within(curve: Curve, slo: Slo, arrival_cv: float = 1.0) -> Sustained:
