@@ -323,15 +323,16 @@ class Workload:
     traffic: Traffic = PLAIN_TRAFFIC  #: what requests are besides their lengths
 
 
-LATENCIES = ("tpot", "ttft", "e2e")
-"""Latencies a limit can bind: per output token after the first, to the first token, of the whole request."""
+LATENCIES = ("tpot", "ttft", "e2e", "itl")
+"""Latencies a limit can bind: per output token after the first, to the first token, of the whole request, and
+every gap between two tokens; ``advisor.profiles.latency_metrics`` has an entry for each."""
 
 
 @dataclass(frozen=True, slots=True)
 class LatencyLimit:
     """One statistic of one latency, and what it may be at most."""
 
-    metric: str  #: ``tpot``, ``ttft`` or ``e2e``
+    metric: str  #: ``tpot``, ``ttft``, ``e2e`` or ``itl``
     ms: float
     statistic: SloStatistic = SloStatistic.MEAN
 
@@ -358,7 +359,7 @@ class Slo:
     @property
     def limits(self) -> tuple[LatencyLimit, ...]:
         """Every limit there is: TPOT, TTFT and E2E at ``statistic``, then ``further`` as given."""
-        own = zip(LATENCIES, (self.tpot_ms, self.ttft_ms, self.e2e_ms), strict=True)
+        own = (("tpot", self.tpot_ms), ("ttft", self.ttft_ms), ("e2e", self.e2e_ms))
         stated = tuple(LatencyLimit(metric, ms, self.statistic) for metric, ms in own if ms is not None)
         return stated + self.further
 
@@ -410,7 +411,7 @@ class Throughput:
     source: str  #: source id and version
     profile_id: str  #: resolves with `advisor profile show`
     error_pct: float | None  #: typical (median absolute) error of this kind of figure; None is not known
-    limited_by: str  #: ``tpot``, ``ttft``, ``e2e``, ``memory`` (KV cache) or ``load`` (none higher profiled)
+    limited_by: str  #: a latency, ``memory`` (KV cache), ``engine`` or ``load`` (none higher profiled)
     low_requests_per_s: float | None = None  #: lower end of the 90 % interval, where one is known
     high_requests_per_s: float | None = None  #: upper end of the 90 % interval, where one is known
 

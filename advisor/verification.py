@@ -115,14 +115,18 @@ def _prices(plan: Plan, snapshot: str | Path | None) -> Snapshot:
 
 
 def _capacities(plan: Plan, facts: Facts, profiles: ProfileStore) -> Capacities:
+    from advisor.profiles.engines import Engine
+    from advisor.profiles.replica import Replica, Shape
+
     def ask(
         service: ServiceLine, accelerator: str, tensor_parallel: int, buckets: Sequence[BucketLine]
     ) -> Sequence[Throughput | NoThroughput]:
-        return profiles.throughputs(
-            facts.models[service.model], service.precision, service.engine, facts.accelerators[accelerator],
-            tensor_parallel, [(bucket.input_tokens, bucket.output_tokens) for bucket in buckets],
-            service.stated_slo(), plan.inputs.evidence, service.traffic.traffic(),
+        replica = Replica(
+            facts.models[service.model], service.precision, facts.accelerators[accelerator],
+            Shape(tensor_parallel), Engine.named(service.engine), traffic=service.traffic.traffic(),
         )  # fmt: skip
+        sizes = [(bucket.input_tokens, bucket.output_tokens) for bucket in buckets]
+        return profiles.throughputs(replica, sizes, service.stated_slo(), plan.inputs.evidence)
 
     return ask
 
@@ -187,7 +191,7 @@ def _emitted(facts: Facts) -> Callable[[Purchase], float | None]:
 
 
 def _misfit(facts: Facts) -> Misfit:
-    from advisor.profiles.memory import PRECISIONS, fit, valid_tensor_parallel
+    from advisor.profiles.memory import PRECISIONS, account, valid_tensor_parallel
 
     def ask(service: ServiceLine, accelerator: str, tensor_parallel: int) -> tuple[str, str] | None:
         model, chip = facts.models.get(service.model), facts.accelerators.get(accelerator)
@@ -199,7 +203,7 @@ def _misfit(facts: Facts) -> Misfit:
             return "memory", f"a known precision; {service.precision} is not"
         if tensor_parallel not in valid_tensor_parallel(model, tensor_parallel):
             return "degree", f"a power of two that divides the heads of {model.id}"
-        room = fit(model, service.precision, chip, tensor_parallel, traffic=service.traffic.traffic())
+        room = account(model, service.precision, chip, tensor_parallel, traffic=service.traffic.traffic())
         return None if room.fits else ("memory", room.detail)
 
     return ask

@@ -19,10 +19,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from advisor.catalog.facts import load_facts
-from advisor.profiles import calibration, memory, roofline
-from advisor.profiles.alike import shape_key
+from advisor.profiles import calibration, memory
+from advisor.profiles.curve import Curve
+from advisor.profiles.engines import Engine
+from advisor.profiles.equivalence import shape_key
 from advisor.profiles.estimate import Deployment, LoadMode, estimate, refusal
 from advisor.profiles.interval import Interval
+from advisor.profiles.replica import Replica, Shape
 from catalogs.build import estimator_amd, profiles
 from catalogs.build.estimator_fit import fit
 from catalogs.build.estimator_held_out import (
@@ -165,11 +168,10 @@ def _peer_ratio(table: Table, batch: Floats, c: dict[str, float]) -> Floats:
     t = np.asarray(work.tensor_parallel)
     flops = t * work.flop_per_s * np.select([bits == 16, bits == 8], [c["mfu16"], c["mfu8"]], c["mfu4"])
     bandwidth = work.bytes_per_s * c["mbu"]
-    slow = np.asarray(work.link_bytes_per_s) < roofline.FAST_LINK_GB_PER_S * 1e9
 
     def comm(tokens: Any) -> Floats:
         moved = tokens * work.hidden * 4 * (t - 1) / t / (work.link_bytes_per_s * c["le"])
-        seconds = 2 * work.layers * (np.where(slow, c["a1"], c["a0"]) * 1e-6 + moved)
+        seconds = 2 * work.layers * (np.where(work.through_host, c["a1"], c["a0"]) * 1e-6 + moved)
         return np.where(t > 1, seconds, 0.0)
 
     weights = work.other_bytes + work.expert_bytes * (1 - np.power(work.idle_share, batch))
@@ -192,9 +194,9 @@ def _never_fitted(catalogs: Path, facts: Facts) -> Iterator[tuple[str, float]]:
             continue
         size = np.array([[row["input_tokens"] or 0.0, row["output_tokens"] or 0.0]])
         if row["load_mode"] == "rate":
-            yield from _open_stream(
-                row, Deployment(model, row["precision"], chip, row["tensor_parallel"]), size
-            )
+            engine = Engine.named(row["engine"], row["engine_version"], row["date"])
+            replica = Replica(model, row["precision"], chip, Shape(row["tensor_parallel"]), engine)
+            yield from _open_stream(row, Deployment(replica), size)
         elif (
             row["source_id"].startswith("mlperf") and "closed" in (row["flags"] or "") and row["input_tokens"]
         ):
@@ -209,8 +211,9 @@ def _never_fitted(catalogs: Path, facts: Facts) -> Iterator[tuple[str, float]]:
             best = 0.0
             for degree in memory.valid_tensor_parallel(model, min(row["accelerators"], MOST_ACCELERATORS)):
                 replicas = row["accelerators"] // degree
-                tried = Deployment(model, precision, chip, degree, replicas, kv_precision="fp8", tuned=True)
-                if refusal(tried, known) is None:
+                replica = Replica(model, precision, chip, Shape(degree), kv_precision="fp8")
+                tried = Deployment(replica, replicas, tuned=True)
+                if refusal(replica, known) is None:
                     found = estimate(tried, mode, size, limit, known)
                     best = max(best, float(np.nan_to_num(found.requests_per_s[0])))
             if best > 0:
@@ -312,8 +315,7 @@ def _engines(catalogs: Path, facts: Facts) -> Iterator[str]:
     for engine in (*sorted(ENGINES), "Deepspeed-MII"):
         ratios, inside = [], []
         for run in read_runs(catalogs, facts, engines=frozenset({engine})):
-            constants = known.constants(run.model, run.accelerator, run.engine, run.era)
-            low, high = known.interval(run.model, run.accelerator, engine=run.engine)
+            constants, (low, high) = known.constants(run.replica), known.interval(run.replica)
             ratio = float(Table([run]).rate_ratio(constants)[0])
             ratios.append(ratio)
             inside.append(low <= 1.0 / ratio <= high)
@@ -328,15 +330,19 @@ def _speed(facts: Facts) -> str:
     lines = []
     for name in ("Llama-3.1-70B", "DeepSeek-V3"):
         model = facts.models[name]
-        chips = [chip for chip in facts.accelerators.values() if known.supports(model, "fp16", chip) is None]
+        chips = [
+            chip
+            for chip in facts.accelerators.values()
+            if known.supports(Replica(model, "fp16", chip)) is None
+        ]
         fifty = [chips[index % len(chips)] for index in range(50)]
 
         def matrix(model: Any = model, fifty: Any = fifty) -> None:
             for chip, tp in itertools.product(fifty, (1, 2, 4, 8)):
-                roofline.max_rates(model, "fp16", chip, tp, sizes, 60.0, known)
+                Curve.of(Replica(model, "fp16", chip, Shape(tp)), sizes, known).within_tpot(60.0)
 
         def one(model: Any = model, chip: Any = chips[0]) -> None:
-            roofline.max_rates(model, "fp16", chip, 2, sizes[:1], 60.0, known)
+            Curve.of(Replica(model, "fp16", chip, Shape(2)), sizes[:1], known).within_tpot(60.0)
 
         whole, single = _best(matrix), _best(one) * 1e3
         lines.append(

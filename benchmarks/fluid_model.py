@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from advisor.simulate import Inputs, Prepared
+    from advisor.simulate import PreparedReplay, ReplayInputs
 
     Floats = NDArray[np.float64]
 
@@ -44,7 +44,7 @@ FEWEST_REQUESTS = 400
 MOST_UTILIZATION = 1.3  # where the search for what holds begins
 
 
-def replicas(inputs: Inputs, models: Sequence[str]) -> list[tuple[str, ReplicaSpec]]:
+def replicas(inputs: ReplayInputs, models: Sequence[str]) -> list[tuple[str, ReplicaSpec]]:
     """A replica of every simulated profile of some models."""
     found = []
     for name in models:
@@ -59,7 +59,7 @@ def replicas(inputs: Inputs, models: Sequence[str]) -> list[tuple[str, ReplicaSp
                 if row[0] >= 1 and row[1] > 0
             ]
             chip = inputs.facts.accelerators[profile.accelerator]
-            room = memory.fit(model, profile.precision, chip, profile.tensor_parallel).max_tokens
+            room = memory.account(model, profile.precision, chip, profile.tensor_parallel).max_tokens
             label = f"{name} {profile.accelerator} ×{profile.tensor_parallel}"
             found.append((label, ReplicaSpec(fit_steps(points, 512).steps, room, 512)))
     return found
@@ -80,7 +80,7 @@ def capacity(spec: ReplicaSpec, draw: Callable[[int], tuple[Any, Any]], limit_ms
     return last_rate
 
 
-def mixes(inputs: Inputs, count: int) -> None:
+def mixes(inputs: ReplayInputs, count: int) -> None:
     """Print how mixes compare with their parts."""
     rng = np.random.default_rng(1)
     specs = replicas(inputs, ("Llama-3.1-8B", "Llama-3.1-70B", "Qwen3-32B"))
@@ -145,7 +145,7 @@ def _print_mixes(rows: Floats, specs: int) -> None:
     print(flush=True)
 
 
-def plans(inputs: Inputs, count: int) -> None:
+def plans(inputs: ReplayInputs, count: int) -> None:
     """Print up to which utilisation real plans hold."""
     from advisor.api import recommend
     from advisor.errors import AdvisorError
@@ -175,7 +175,7 @@ def plans(inputs: Inputs, count: int) -> None:
     _print_plans(np.array(rows))
 
 
-def _scale(prepared: Prepared, top: float, holds: Callable[[Floats, Any, float], bool]) -> float:
+def _scale(prepared: PreparedReplay, top: float, holds: Callable[[Floats, Any, float], bool]) -> float:
     """Largest multiple of the planned rates, up to ``top``, at which something holds and no queue grows."""
     limit = prepared.plan.services[0].tpot_ms or float("inf")
     rate = prepared.plan.services[0].rate_requests_per_s
@@ -185,7 +185,7 @@ def _scale(prepared: Prepared, top: float, holds: Callable[[Floats, Any, float],
         duration_s = max(6000 / (rate * scale), 300.0)
         served = serve(prepared, Options(scale=scale, duration_s=duration_s, compare_ideal=False))
         late = served.demand.requests.arrival_s > duration_s / 4  # the fleet starts empty
-        tpot, met = served.latencies.tpot_ms[late], served.latencies.met[late]
+        tpot, met = served.latencies.of("tpot").ms[late], served.latencies.met[late]
         fine = not queue_of(served.demand.requests, served.outcome).grows and holds(tpot, met, limit)
         low, high = (scale, high) if fine else (low, scale)
     return low

@@ -25,8 +25,10 @@ from advisor.domain import Availability, Market, Slo, Throughput
 from advisor.errors import Infeasible, NoCandidates
 from advisor.optimize.problem import Column, Problem, ServingOption
 from advisor.optimize.solve import solve
+from advisor.profiles.engines import Engine
 from advisor.profiles.memory import weight_bytes
 from advisor.profiles.query import ProfileStore
+from advisor.profiles.replica import Replica
 from advisor.workload.demand import demands
 from advisor.workload.named import load_workload
 
@@ -74,9 +76,8 @@ def throughputs(workload: str, tpot_ms: float, upper_edges: bool = False) -> Rat
     ]
     found = {}
     for chip in SHORT_NAMES:
-        answers = profiles.throughputs(
-            facts.models["Llama-2-7B"], "fp16", "vLLM", facts.accelerators[chip], 1, sizes, Slo(tpot_ms)
-        )
+        replica = Replica(facts.models["Llama-2-7B"], "fp16", facts.accelerators[chip], engine=Engine("vLLM"))
+        answers = profiles.throughputs(replica, sizes, Slo(tpot_ms))
         found[chip] = tuple(a.requests_per_s if isinstance(a, Throughput) else 0.0 for a in answers)
     return found
 
@@ -208,9 +209,8 @@ def explain(paper: dict[str, Any], ours: dict[tuple[str, float, float], Costs], 
     print("\nWhy they differ")
     print(f"1. Engine era: one GPU, {size[0]:.0f} in, {size[1]:.0f} out, {one['tpot_ms']} ms:")
     for chip, theirs in one["requests_per_s"].items():
-        (mine,) = profiles.throughputs(
-            model, "fp16", "vLLM", facts.accelerators[chip], 1, [size], Slo(one["tpot_ms"])
-        )
+        replica = Replica(model, "fp16", facts.accelerators[chip], engine=Engine("vLLM"))
+        (mine,) = profiles.throughputs(replica, [size], Slo(one["tpot_ms"]))
         if isinstance(mine, Throughput):
             print(
                 f"   {SHORT_NAMES[chip]:5} paper {theirs:.2f}/s, ours {mine.requests_per_s:.2f}/s "

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING
 
 from advisor.catalog.facts import load_facts
 from advisor.domain import LatencyLimit, Slo, SloStatistic, Throughput, Traffic
+from advisor.profiles.engines import Engine
 from advisor.profiles.query import ProfileStore
+from advisor.profiles.replica import ONE_CHIP, Replica, Shape
 from advisor.workload.buckets import DEFAULT_INPUT_EDGES, DEFAULT_OUTPUT_EDGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 MODEL = "Llama-3.1-8B"
+VLLM = Engine("vLLM")
 CHIPS = 50
 DEGREES = (1, 2, 4, 8)
 SIZES = [(float(i), float(o)) for i in DEFAULT_INPUT_EDGES for o in DEFAULT_OUTPUT_EDGES]
@@ -59,8 +62,8 @@ def main() -> None:
             def ask(
                 chip: str, sizes: list[tuple[float, float]], slo: Slo = slo, t: Traffic = traffic
             ) -> object:
-                accelerator = facts.accelerators[chip]
-                return store.throughputs(model, "bf16", "vLLM", accelerator, 1, sizes, slo, traffic=t)
+                one = Replica(model, "bf16", facts.accelerators[chip], ONE_CHIP, VLLM, traffic=t)
+                return store.throughputs(one, sizes, slo)
 
             def matrix(slo: Slo = slo, t: Traffic = traffic) -> int:
                 fresh = ProfileStore.load()
@@ -69,7 +72,9 @@ def main() -> None:
                     store._replicas,
                 )  # read, nothing worked out
                 found = [
-                    fresh.throughputs(model, "bf16", "vLLM", chip, degree, SIZES, slo, traffic=t)
+                    fresh.throughputs(
+                        Replica(model, "bf16", chip, Shape(degree), VLLM, traffic=t), SIZES, slo
+                    )
                     for chip in chips
                     for degree in DEGREES
                 ]

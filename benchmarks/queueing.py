@@ -21,8 +21,9 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "tests" / "profiles
 from step_simulator import Engine, run
 
 from advisor.domain import LatencyLimit, SloStatistic
-from advisor.profiles import queueing, waiting
+from advisor.profiles import queueing, ttft_limits
 from advisor.profiles.evidence import SizePoints
+from advisor.profiles.latency_metrics import STATISTICS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +46,7 @@ ARRIVALS = (1.0, 2.0)
 class Row:
     """One predicted statistic beside the simulated one."""
 
-    statistic: SloStatistic
+    statistic: str
     arrival_cv: float
     utilisation: float
     predicted_s: float
@@ -67,12 +68,12 @@ def predictions(requests: int) -> list[Row]:
                 rate = utilisation * capacity
                 seen = run(engine, requests, seed=place, rate=rate, arrival_cv=arrival_cv)
                 step = engine.fixed_s + engine.each_s * engine.running(rate)
-                for statistic in SloStatistic:
+                for statistic in STATISTICS:
                     predicted = queueing.ttft_s(
                         statistic, rate, step, engine.prefill_s, engine.slots, capacity,
                         input_tokens=engine.input_tokens, arrival_cv=arrival_cv,
                     )  # fmt: skip
-                    found = seen.ttft(statistic.value)
+                    found = seen.ttft(statistic)
                     rows.append(Row(statistic, arrival_cv, utilisation, float(predicted), found))
     return rows
 
@@ -97,15 +98,15 @@ def allowances(requests: int) -> list[tuple[Row, float]]:
     for place, engine in enumerate(ENGINES.values()):
         points = load_points(engine)
         for arrival_cv in ARRIVALS:
-            for statistic in SloStatistic:
+            for statistic in STATISTICS:
                 for times in (2, 4, 10):
-                    limit = LatencyLimit("ttft", times * float(points.ttft_ms[0]), statistic)
-                    rate = float(waiting.profiled_rates([points], limit, arrival_cv)[0])
+                    limit = LatencyLimit("ttft", times * float(points.ttft_ms[0]), SloStatistic(statistic))
+                    rate = float(ttft_limits.profiled_rates([points], limit, arrival_cv)[0])
                     if rate <= 0:
                         continue
                     seen = run(engine, requests, seed=place, rate=rate, arrival_cv=arrival_cv)
                     share = rate / float(points.requests_per_s.max())
-                    found = seen.ttft(statistic.value)
+                    found = seen.ttft(statistic)
                     rows.append((Row(statistic, arrival_cv, share, limit.ms / 1e3, found), share))
     return rows
 
@@ -119,30 +120,30 @@ def main() -> None:
     rows = predictions(requests)
     print("| statistic | arrivals' CV | streams | ratio p10 | median | p90 | too low | by at most |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for statistic in SloStatistic:
+    for statistic in STATISTICS:
         for arrival_cv in ARRIVALS:
             some = [row for row in rows if (row.statistic, row.arrival_cv) == (statistic, arrival_cv)]
             _print(statistic, arrival_cv, np.array([row.ratio for row in some]))
     print("\n| statistic | limits | kept | worst excess | share of capacity, median |")
     print("| --- | ---: | ---: | ---: | ---: |")
     allowed = allowances(requests)
-    for statistic in SloStatistic:
-        ratios = np.array([row.ratio for row, _ in allowed if row.statistic is statistic])
-        shares = np.array([share for row, share in allowed if row.statistic is statistic])
+    for statistic in STATISTICS:
+        ratios = np.array([row.ratio for row, _ in allowed if row.statistic == statistic])
+        shares = np.array([share for row, share in allowed if row.statistic == statistic])
         excess = max(1 / float(ratios.min()) - 1, 0.0)
         kept = int((ratios >= 1).sum())
         print(
-            f"| {statistic.value} | {len(ratios)} | {kept} | {excess:.1%} | {float(np.median(shares)):.2f} |"
+            f"| {statistic} | {len(ratios)} | {kept} | {excess:.1%} | {float(np.median(shares)):.2f} |"
         )
     print(f"\n{time.process_time() - started:.0f} CPU s")
 
 
-def _print(statistic: SloStatistic, arrival_cv: float, ratios: NDArray[np.float64]) -> None:
+def _print(statistic: str, arrival_cv: float, ratios: NDArray[np.float64]) -> None:
     low, middle, high = np.quantile(ratios, [0.1, 0.5, 0.9])
     below = ratios[ratios < 1]
     worst = f"{1 - float(below.min()):.1%}" if len(below) else "–"
     print(
-        f"| {statistic.value} | {arrival_cv:g} | {len(ratios)} | {low:.2f} | {middle:.2f} | {high:.2f} | "
+        f"| {statistic} | {arrival_cv:g} | {len(ratios)} | {low:.2f} | {middle:.2f} | {high:.2f} | "
         f"{len(below)} | {worst} |"
     )
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from advisor.profiles.evidence import Profile
-    from advisor.simulate import Inputs
+    from advisor.simulate import ReplayInputs
 
 TRIED_POINTS = 40  # per profile, drawn
 
@@ -57,7 +57,7 @@ def a_plan(replicas: int, utilization: float = 0.74) -> Plan:
     return Plan.model_validate(document)
 
 
-def speed(inputs: Inputs, quick: bool) -> None:
+def speed(inputs: ReplayInputs, quick: bool) -> None:
     """Seconds of whole replays, measuring included, on one core."""
     print("## Speed\n\n| replay | requests | replicas | CPU s | µs a request | peak MB |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
@@ -103,7 +103,7 @@ def timed(name: str, prepared: Any, options: Options) -> None:
     )
 
 
-def load_points(inputs: Inputs) -> None:
+def load_points(inputs: ReplayInputs) -> None:
     """Runs against published load points: half of each profile's drive, the others are met or not.
 
     Simulated TTFTs are their source's formula, fitted to such runs at up to 64 requests in flight; beyond, it
@@ -148,7 +148,7 @@ def _load(concurrency: float) -> str:
     return "1 to 8 in flight" if concurrency <= 8 else "9 to 64" if concurrency <= 64 else "over 64"
 
 
-def _tried(profile: Profile, inputs: Inputs) -> Iterable[tuple[DrivePoint, Any]]:
+def _tried(profile: Profile, inputs: ReplayInputs) -> Iterable[tuple[DrivePoint, Any]]:
     """Points left out of the drive, each with what a closed loop says; none of profiles with too few."""
     drive, rest = [], []
     for size in profile.sizes:
@@ -166,7 +166,7 @@ def _tried(profile: Profile, inputs: Inputs) -> Iterable[tuple[DrivePoint, Any]]
     batch = int(max(point.concurrency for point in (*drive, *rest)))
     chip, model = inputs.facts.accelerators[profile.accelerator], inputs.facts.models[profile.model]
     steps = fit_steps(drive, batch, chunk_tokens(chip)).steps
-    room = memory.fit(model, profile.precision, chip, profile.tensor_parallel).max_tokens
+    room = memory.account(model, profile.precision, chip, profile.tensor_parallel).max_tokens
     held = max(point.decoding * (point.input_tokens + point.output_tokens / 2) for point in (*drive, *rest))
     spec = ReplicaSpec(steps, max(room, int(held)), batch, chunk_tokens(chip))
     for place in np.random.default_rng(0).permutation(len(rest))[:TRIED_POINTS]:
@@ -180,7 +180,7 @@ COVERED = (("poisson", 0.95, 60.0), ("poisson", 1.0, 60.0), ("poisson", 1.0, 240
            ("gamma:3", 0.9, 240.0))  # fmt: skip
 
 
-def coverage(inputs: Inputs, seeds: int = 60) -> None:
+def coverage(inputs: ReplayInputs, seeds: int = 60) -> None:
     """How often the 95 % interval of one replay holds the share that all seeds have on average."""
     print("## Do intervals hold the truth?\n")
     print("| arrivals | utilisation | s | within limits, % | intervals that hold it, % | without bursts |")

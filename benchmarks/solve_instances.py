@@ -24,7 +24,9 @@ import numpy as np
 from advisor.catalog.facts import load_facts
 from advisor.domain import Slo, Throughput
 from advisor.optimize.problem import Column, Problem, ServingOption
+from advisor.profiles.engines import Engine
 from advisor.profiles.query import ProfileStore
+from advisor.profiles.replica import Replica
 from advisor.workload.demand import demands
 from advisor.workload.named import load_workload
 
@@ -129,9 +131,8 @@ def _shipped_throughputs(workload: str, tpot_ms: float) -> dict[str, tuple[float
     sizes = [(b.input_tokens, b.output_tokens) for b in load_workload(workload).buckets]
     found = {}
     for name in PAPER_TYPES:
-        answers = profiles.throughputs(
-            facts.models["Llama-2-7B"], "fp16", "vLLM", facts.accelerators[name], 1, sizes, Slo(tpot_ms)
-        )
+        replica = Replica(facts.models["Llama-2-7B"], "fp16", facts.accelerators[name], engine=Engine("vLLM"))
+        answers = profiles.throughputs(replica, sizes, Slo(tpot_ms))
         rates = tuple(x.requests_per_s if isinstance(x, Throughput) else 0.0 for x in answers)
         if any(rates):
             found[name] = rates

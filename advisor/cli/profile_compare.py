@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from advisor.catalog.facts import Facts
-    from advisor.profiles.comparing import Condition, Replica
+    from advisor.profiles.compare import Condition
     from advisor.profiles.query import ProfileStore
+    from advisor.profiles.replica import Replica
 
     Record = dict[str, Any]
     Ranks = dict[tuple[str, int, tuple[float, float]], str]
@@ -71,7 +72,7 @@ def compare(
     from advisor.catalog.facts import load_facts
     from advisor.cli.profile_compare_view import comparison_listing, comparison_parts
     from advisor.cli.profile_options import own_folder
-    from advisor.profiles.comparing import compare as compared
+    from advisor.profiles.compare import compare as compared
     from advisor.profiles.query import ProfileStore
 
     facts, store = load_facts(), ProfileStore.load(own=own_folder())
@@ -92,12 +93,13 @@ def _replicas(
     facts: Facts, model: str, accelerators: list[str], degrees: list[int], precision: str, engine: str
 ) -> list[Replica]:
     from advisor.cli.profile_options import precision_id
-    from advisor.profiles.comparing import Replica
+    from advisor.profiles.engines import Engine
+    from advisor.profiles.replica import Replica, Shape
 
-    known, spelt = facts.model(model), precision_id(precision)
+    known, spelt, named = facts.model(model), precision_id(precision), Engine.named(engine)
     chips = {chip.id: chip for pattern in accelerators for chip in facts.accelerators_matching(pattern)}
     return [
-        Replica(known, spelt, engine, chip, degree)
+        Replica(known, spelt, chip, Shape(degree), named)
         for chip in chips.values()
         for degree in sorted(set(degrees))
     ]
@@ -106,7 +108,7 @@ def _replicas(
 def _condition(
     tpot_ms: float | None, ttft_ms: float | None, statistic: SloStatistic, concurrency: float | None
 ) -> Condition:
-    from advisor.profiles.comparing import Condition
+    from advisor.profiles.compare import Condition
     from advisor.recommendation.request import checked_number
 
     for option, limit in (("--tpot-ms", tpot_ms), ("--ttft-ms", ttft_ms)):
@@ -127,7 +129,7 @@ def _sizes(
     sizes: str | None, workload: str | None, store: ProfileStore, replicas: Sequence[Replica]
 ) -> tuple[tuple[float, float], ...]:
     from advisor.cli.profile_options import request_sizes
-    from advisor.profiles.comparing import measured_sizes
+    from advisor.profiles.compare import measured_sizes
 
     if sizes is not None and workload is not None:
         raise UsageError("--sizes, --workload: give one of them, not both")
@@ -147,12 +149,13 @@ def _nothing_measured(store: ProfileStore, replicas: Sequence[Replica]) -> str:
     """The complaint, with the engines that were measured on the same replicas."""
     from dataclasses import replace
 
-    from advisor.profiles.comparing import measured_sizes
+    from advisor.profiles.compare import measured_sizes
+    from advisor.profiles.engines import WHICHEVER
 
     first = replicas[0]
     said = (
         f"no size was measured of {first.model.id} {first.precision} on {first.engine} on these accelerators"
     )
-    on_any = [replace(replica, engine="any") for replica in replicas]
+    on_any = [replace(replica, engine=WHICHEVER) for replica in replicas]
     engine = "--engine any, or " if measured_sizes(store, on_any, 1) else ""
     return f"{said}: give {engine}sizes, e.g. --sizes 1000x250"

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from advisor.cli.throughput_chart import Line
-    from advisor.profiles.comparing import Cell, Condition, Figure, Replica
+    from advisor.profiles.compare import ComparedCell, ComparedFigure, Condition
+    from advisor.profiles.replica import Replica
     from advisor.profiles.verdict import Ranks
 
     Record = dict[str, Any]
@@ -25,7 +26,7 @@ _KEY: Final = "● measured, ◆ simulated, ○ estimated, ├─┤ 90 % interv
 
 
 def comparison_listing(
-    cells: Sequence[Cell], replicas: Sequence[Replica], condition: Condition, form: Format
+    cells: Sequence[ComparedCell], replicas: Sequence[Replica], condition: Condition, form: Format
 ) -> Listing:
     """One record per figure; a table says a cell's name once."""
     from advisor.profiles.verdict import against_fastest
@@ -66,7 +67,7 @@ def _said_once(records: list[Record]) -> list[Record]:
     return shown
 
 
-def _record(cell: Cell, figure: Figure, condition: Condition, ranks: Ranks) -> Record:
+def _record(cell: ComparedCell, figure: ComparedFigure, condition: Condition, ranks: Ranks) -> Record:
     from advisor.profiles.verdict import is_lower_bound, ratio, verdict
 
     replica, reference = cell.replica, cell.measured
@@ -106,7 +107,7 @@ def _replica_words(replica: Replica) -> str:
     return replica.accelerator.id if degree == 1 else f"{degree} × {replica.accelerator.id}"
 
 
-def _rate(figure: Figure, condition: Condition) -> str | None:
+def _rate(figure: ComparedFigure, condition: Condition) -> str | None:
     from advisor.profiles.verdict import is_lower_bound
 
     if figure.requests_per_s is None:
@@ -114,12 +115,12 @@ def _rate(figure: Figure, condition: Condition) -> str | None:
     return f"{'≥ ' if is_lower_bound(figure, condition) else ''}{_number(figure.requests_per_s)}"
 
 
-def _interval(figure: Figure) -> str | None:
+def _interval(figure: ComparedFigure) -> str | None:
     span = figure.interval
     return None if span is None else f"{_number(span.low)}–{_number(span.high)}"
 
 
-def _footer(cells: Sequence[Cell], condition: Condition, ranks: Ranks) -> tuple[str, ...]:
+def _footer(cells: Sequence[ComparedCell], condition: Condition, ranks: Ranks) -> tuple[str, ...]:
     from advisor.profiles.verdict import is_lower_bound
 
     figures = [figure for cell in cells for figure in cell.figures]
@@ -150,7 +151,7 @@ def _footer(cells: Sequence[Cell], condition: Condition, ranks: Ranks) -> tuple[
 
 
 def comparison_parts(
-    listing: Listing, cells: Sequence[Cell], width: int, *, chart: bool
+    listing: Listing, cells: Sequence[ComparedCell], width: int, *, chart: bool
 ) -> list[RenderableType]:
     """The table, and the chart below it."""
     from rich.text import Text
@@ -170,7 +171,7 @@ def comparison_parts(
     return parts
 
 
-def _lines(cells: Sequence[Cell]) -> list[Line]:
+def _lines(cells: Sequence[ComparedCell]) -> list[Line]:
     from advisor.cli.throughput_chart import Line
 
     degrees = {cell.replica.tensor_parallel for cell in cells}
@@ -199,7 +200,7 @@ def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def _versus(figure: Figure, reference: Figure | None, condition: Condition) -> str | None:
+def _versus(figure: ComparedFigure, reference: ComparedFigure | None, condition: Condition) -> str | None:
     from advisor.profiles.verdict import ratio, verdict
 
     share = None if figure is reference else ratio(figure, reference)

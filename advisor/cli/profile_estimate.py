@@ -23,6 +23,7 @@ from advisor.errors import NoCandidates, UsageError
 if TYPE_CHECKING:
     from advisor.profiles.calibration import Calibration
     from advisor.profiles.estimate import Deployment, LoadMode
+    from advisor.profiles.replica import Replica
 
 MAX_BYTES: Final = 200_000_000
 _MOST: Final = 1e9
@@ -49,7 +50,9 @@ def estimate(
     tpot_ms: Annotated[float | None, typer.Option(help="Load: as much as this mean TPOT allows.")] = None,
     engine: Annotated[str, typer.Option(help="Serving engine, or 'any'.")] = "any",
     engine_version: Annotated[str | None, typer.Option(help="Its version; default: today's.")] = None,
-    kv_precision: Annotated[str, typer.Option(help="Of the KV cache: fp16, bf16, fp8, int8.")] = "fp16",
+    kv_precision: Annotated[
+        str | None, typer.Option(help="Of the KV cache: fp16, bf16, fp8, int8; default: as the engine does.")
+    ] = None,
     batch: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="Estimate every row of a file; '-' reads stdin.")
     ] = None,
@@ -107,7 +110,7 @@ def _batch(path: Path, output: Path | None) -> None:
     from advisor.catalog.model_spelling import stated_precision
     from advisor.documents import decoded, read_bytes, read_stream
     from advisor.profiles import calibration
-    from advisor.profiles.estimate_batch import Names, estimated_text
+    from advisor.profiles.estimate_batch import BatchNames, estimated_text
 
     if str(path) == "-":
         name, content = (
@@ -118,7 +121,7 @@ def _batch(path: Path, output: Path | None) -> None:
         name, content = str(path), read_bytes(path, MAX_BYTES, "a CSV file")
     mark = "\ufeff" if content.startswith(b"\xef\xbb\xbf") else ""
     facts = load_facts()
-    names = Names(cache(facts.model), cache(facts.accelerator), stated_precision)
+    names = BatchNames(cache(facts.model), cache(facts.accelerator), stated_precision)
     text, rows, declined = estimated_text(mark + decoded(content, name), name, names, calibration.load())
     write_text(text, output)
     note(f"{rows - declined:,} of {rows:,} rows estimated; `reason` says why the others are not")
@@ -130,58 +133,54 @@ def _deployment(
     precision: str,
     shape: tuple[int, int],
     engine: tuple[str, str | None],
-    kv_precision: str,
+    kv_precision: str | None,
 ) -> Deployment:
     from advisor.catalog.facts import load_facts
     from advisor.profiles import memory
-    from advisor.profiles.engine_era import engine_named, era_of
+    from advisor.profiles.engines import Engine
     from advisor.profiles.estimate import Deployment
-    from advisor.profiles.evidence import ANY_ENGINE
+    from advisor.profiles.replica import Replica, Shape
 
-    facts = load_facts()
-    for name in (precision, kv_precision):
+    facts, (degree, replicas) = load_facts(), shape
+    for name in filter(None, (precision, kv_precision)):
         memory.precision_of(name)
-    named, written = engine_named(engine[0] if engine[0].casefold() != ANY_ENGINE else None)
-    era = era_of(named, engine[1] or written, None)
-    chip = facts.accelerator(accelerator)
-    return Deployment(facts.model(model), precision, chip, *shape, named, era, kv_precision)
+    chip, named = facts.accelerator(accelerator), Engine.named(*engine)
+    replica = Replica(facts.model(model), precision, chip, Shape(degree), named, kv_precision)
+    return Deployment(replica, replicas)
 
 
 def _listing(deployment: Deployment, size: tuple[float, ...], load: tuple[str, float] | None) -> Listing:
     import numpy as np
 
-    from advisor.profiles import calibration, memory
-    from advisor.profiles.estimate import LoadMode, caution, refusal
+    from advisor.profiles import calibration
+    from advisor.profiles.estimate import LoadMode, caution, in_words, refusal
     from advisor.profiles.estimate import estimate as estimated
 
-    known = calibration.load()
+    known, replica = calibration.load(), deployment.replica
     modes = {
         "--concurrency": LoadMode.CLOSED_LOOP, "--rate": LoadMode.OPEN, "--tpot-ms": LoadMode.WITHIN_SLO,
     }  # fmt: skip
     mode = modes[load[0]] if load else LoadMode.SATURATED
-    refused = refusal(deployment, known, mode)
-    model, chip, degree = deployment.model, deployment.accelerator, deployment.tensor_parallel
+    named = f"{replica.model.id} {replica.precision} on {replica.tensor_parallel} × {replica.accelerator.id}"
+    refused = refusal(replica, known, within_tpot=mode is LoadMode.WITHIN_SLO)
     if refused is not None:
-        raise NoCandidates(
-            f"no estimate of {model.id} {deployment.precision} on {degree} × {chip.id}: {refused}"
-        )
+        raise NoCandidates(f"no estimate of {named}: {in_words(refused)}")
     found = estimated(deployment, mode, np.array([size]), np.array([load[1] if load else 1.0]), known)
     if math.isnan(found.requests_per_s[0]):
-        raise NoCandidates(f"no estimate of {model.id} on {degree} × {chip.id}: {found.reasons[0]}")
-    fit = memory.fit(model, deployment.precision, chip, degree, deployment.kv_precision)
+        raise NoCandidates(f"no estimate of {named}: {found.reasons[0]}")
     record: dict[str, Any] = {
-        "model": model.id,
-        "precision": deployment.precision,
-        "accelerator": chip.id,
-        "tensor_parallel": degree,
+        "model": replica.model.id,
+        "precision": replica.precision,
+        "accelerator": replica.accelerator.id,
+        "tensor_parallel": replica.tensor_parallel,
         "replicas": deployment.replicas,
         "input_tokens": size[0],
         "output_tokens": size[1],
         "load": _load_words(mode, load),
         **{name: _known(getattr(found, name)[0]) for name in _FIGURES},
         "limited_by": found.limited_by[0],
-    }  # fmt: skip
-    footer = _footer(deployment, size, fit, (caution(deployment, known), found.reasons[0]), known)
+    }
+    footer = _footer(replica, size, (caution(replica, known), found.reasons[0]), known)
     return Listing("Estimate", _COLUMNS, [record], footer)
 
 
@@ -195,30 +194,23 @@ def _load_words(mode: LoadMode, load: tuple[str, float] | None) -> str:
 
 
 def _footer(
-    deployment: Deployment, size: tuple[float, ...], fit: Any, said: tuple[str, ...], known: Calibration
+    replica: Replica, size: tuple[float, ...], said: tuple[str, ...], known: Calibration
 ) -> tuple[str, ...]:
     """The fit arithmetic, what the figures rest on, and what has none."""
-    largest = int(fit.max_tokens // (size[0] + size[1]))
-    context = min(fit.max_tokens, deployment.model.max_context or fit.max_tokens)
-    room = f"{largest:,} requests of this size at their longest, or one of {context:,} tokens"
-    basis = f"{_seen(deployment, known)}; the interval holds nine in ten measurements it had not seen"
-    lines = (f"Fit of one replica: {fit.detail}; {room}.", f"Estimated by {known.version}: {basis}.")
+    room = replica.memory()
+    most = f"{room.largest_batch(size[0] + size[1]):,} requests of this size at their longest"
+    cache = f"{replica.cache} KV cache, {most}, or one of {room.longest_context:,} tokens"
+    basis = f"{_seen(replica, known)}; the interval holds nine in ten measurements it had not seen"
+    lines = (f"Fit of one replica: {room.detail}; {cache}.", f"Estimated by {known.version}: {basis}.")
     return (*lines, *(f"{sentence[0].upper()}{sentence[1:]}." for sentence in said if sentence))
 
 
-def _seen(deployment: Deployment, known: Calibration) -> str:
-    from advisor.profiles.alike import shape_key
-    from advisor.profiles.roofline import arithmetic
-
-    bits, _ = arithmetic(deployment.precision, deployment.accelerator)
-    seen = known.seen[known.key(deployment.model, deployment.accelerator, deployment.era, bits)]
-    missing = [] if deployment.accelerator.id in seen.accelerators else ["this chip"]
-    missing += [] if shape_key(deployment.model) in seen.shapes else ["a model of this shape"]
-    return (
-        f"no run of {' or of '.join(missing)} is behind it"
-        if missing
-        else "chip and model are among its runs"
-    )
+def _seen(replica: Replica, known: Calibration) -> str:
+    words = {"accelerator": "this chip", "shape": "a model of this shape"}
+    missing = [words[what] for what in known.unseen(replica)]
+    if missing:
+        return f"no run of {' or of '.join(missing)} is behind it"
+    return "chip and model are among its runs"
 
 
 def _known(value: float) -> float | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from advisor.catalog.facts import Facts
     from advisor.domain import Accelerator, Model, Traffic
-    from advisor.profiles.memory import Account
+    from advisor.profiles.replica import Replica
 
 DEGREES: Final = (1, 2, 4, 8)
 """Tensor-parallel degrees listed unless ``--tp`` names some: what one common instance holds."""
@@ -26,7 +26,10 @@ def fit(
     precision: Annotated[
         str, typer.Option(help="Of the weights: bf16, fp16, fp8, fp4, int8, int4.")
     ] = "bf16",
-    kv_precision: Annotated[str, typer.Option(help="Of the KV cache: fp16 or fp8.")] = "fp16",
+    engine: Annotated[str, typer.Option(help="Serving engine, or 'any'.")] = "vLLM",
+    kv_precision: Annotated[
+        str | None, typer.Option(help="Of the KV cache: fp16 or fp8; default: as the engine does.")
+    ] = None,
     accelerator: Annotated[
         list[str] | None, typer.Option(help="Accelerator: h100-sxm-80gb, H100, 'a100-*'; repeatable.")
     ] = None,
@@ -47,22 +50,24 @@ def fit(
     Example: [b]advisor profile fit --model Llama-3.1-70B --accelerator H100 --tp 2 --tp 4[/]
     """
     from advisor.catalog.facts import load_facts
-    from advisor.profiles.memory import account
+    from advisor.profiles.engines import Engine
+    from advisor.profiles.replica import Replica, Shape
 
     if (input_tokens is None) != (output_tokens is None):
         raise UsageError("--input-tokens and --output-tokens go together")
-    precision, kv_precision = precision_id(precision), precision_id(kv_precision)
-    traffic = _traffic(lora_adapters, lora_rank)
-    facts = load_facts()
-    served = facts.model(model)
+    facts, traffic = load_facts(), _traffic(lora_adapters, lora_rank)
+    served, named = facts.model(model), Engine.named(engine)
+    cache = None if kv_precision is None else precision_id(kv_precision)
     size = None if input_tokens is None or output_tokens is None else (input_tokens, output_tokens)
-    records = [
-        _record(chip, degree, account(served, precision, chip, degree, kv_precision, traffic), size)
+    replicas = [
+        Replica(served, precision_id(precision), chip, Shape(degree), named, cache, traffic)
         for chip in _chips(facts, accelerator)
         for degree in _degrees(served, tp)
     ]
-    title = f"Memory of one replica: {served.id}, {precision} weights, {kv_precision} KV cache"
-    words = _words(served, size, traffic)
+    records = [_record(replica, size) for replica in replicas]
+    first = replicas[0]
+    title = f"Memory of one replica: {served.id}, {first.precision} weights, {first.cache} KV cache, {named}"
+    words = _words(first, size)
     write_listing(Listing(title, _columns(size, traffic, records), records, words), form, output)
 
 
@@ -95,16 +100,17 @@ def _degrees(model: Model, wanted: Sequence[int] | None) -> list[int]:
     return list(dict.fromkeys(wanted))
 
 
-def _record(chip: Accelerator, degree: int, found: Account, size: tuple[int, int] | None) -> dict[str, Any]:
+def _record(replica: Replica, size: tuple[int, int] | None) -> dict[str, Any]:
+    found = replica.memory()
     names = (
         *("memory_gib", "unclaimed_gib", "reserve_gib", "activations_gib", "weights_gib", "lora_gib"),
         *("kv_gib", "short_gib"),
     )
     return {
-        "accelerator": chip.id,
-        "tensor_parallel": degree,
+        "accelerator": replica.accelerator.id,
+        "tensor_parallel": replica.tensor_parallel,
         **{name: round(getattr(found, name), 3) for name in names},
-        "fits": found.max_tokens > 0,
+        "fits": found.fits,
         "kv_bytes_per_token": round(found.kv_bytes_per_token),
         "max_tokens": found.max_tokens,
         "longest_context": found.longest_context,
@@ -112,9 +118,10 @@ def _record(chip: Accelerator, degree: int, found: Account, size: tuple[int, int
     }
 
 
-def _words(model: Model, size: tuple[int, int] | None, traffic: Traffic) -> tuple[str, ...]:
+def _words(replica: Replica, size: tuple[int, int] | None) -> tuple[str, ...]:
     from advisor.profiles.memory import RESERVE_GIB, UTILISATION
 
+    model, traffic = replica.model, replica.traffic
     words = [
         "All accelerators of a replica together; activations are part of the reserve, by formula.",
         (
@@ -124,7 +131,11 @@ def _words(model: Model, size: tuple[int, int] | None, traffic: Traffic) -> tupl
         f"Longest context: what remains for one request alone, at most the model's {model.max_context:,}.",
     ]
     if model.sliding_window is not None:
-        words.append("Sliding windows are not credited: every layer is charged for the full context.")
+        words.append(
+            f"Sliding layers keep the last {model.sliding_window:,} tokens; `tokens` is without that."
+            if replica.windowed
+            else "Sliding windows are not credited: every layer is charged for the full context."
+        )
     if size is not None:
         words.append(
             f"Batch: requests of {size[0]:,} in and {size[1]:,} out at once, each at its full length."

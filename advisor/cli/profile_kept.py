@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from advisor.profiles.findings import Finding
-    from advisor.profiles.importers.reading import Reading
-    from advisor.profiles.importing import Given, Imported, Names, Understood
+    from advisor.profiles.findings import RowFinding
+    from advisor.profiles.importers.reading import ImportedFile
+    from advisor.profiles.importing import Given, Names, OwnProfile, Understood
 
     Record = dict[str, Any]
-    Found = tuple[str, Finding]
+    Found = tuple[str, RowFinding]
 
 MOST_ALIKE: Final = 3
 """Flagged rows of one kind shown; a grid of sizes and loads easily has hundreds."""
 
 
 def keep(
-    readings: Sequence[Reading], given: Given, *, dry_run: bool, form: Format, output: Path | None
+    readings: Sequence[ImportedFile], given: Given, *, dry_run: bool, form: Format, output: Path | None
 ) -> None:
     """Show what was understood, refuse what cannot be true, store the rest."""
     from advisor.profiles import own_store
@@ -57,7 +57,7 @@ def _said_all(findings: Sequence[Found]) -> list[str]:
     return lines + [_said(file, finding) for file, finding in findings if finding.refused]
 
 
-def _said(file: str, finding: Finding) -> str:
+def _said(file: str, finding: RowFinding) -> str:
     where = ": ".join(word for word in (file, finding.place, finding.field) if word)
     return f"{where}: {'refused' if finding.refused else 'flagged'}: {finding.reason}"
 
@@ -71,7 +71,7 @@ def names() -> Names:
     return Names(facts.model, facts.accelerator)
 
 
-def _understood(readings: Sequence[Reading], understood: Understood) -> Listing:
+def _understood(readings: Sequence[ImportedFile], understood: Understood) -> Listing:
     from advisor.profiles.importing import single_loads
 
     words = _files(readings)
@@ -86,19 +86,19 @@ def _understood(readings: Sequence[Reading], understood: Understood) -> Listing:
     return Listing("Understood", _COLUMNS, records, tuple(words))
 
 
-def _files(readings: Sequence[Reading]) -> list[str]:
+def _files(readings: Sequence[ImportedFile]) -> list[str]:
     """What each file was taken for, files of one tool together."""
     by_tool: dict[str, list[str]] = {}
     for reading in readings:
         tool = f"{reading.tool} {reading.tool_version or ''}".rstrip()
-        by_tool.setdefault(tool, []).append(reading.file)
+        by_tool.setdefault(tool, []).append(reading.name)
     return [
         f"{tool}: {', '.join(files[:3])}{f' and {len(files) - 3} more' if len(files) > 3 else ''}"
         for tool, files in by_tool.items()
     ]
 
 
-def _record(profile: Imported, understood: Understood) -> Record:
+def _record(profile: OwnProfile, understood: Understood) -> Record:
     rows, first = profile.rows, profile.rows[0]
     unfit = sorted({row["not_evidence_because"] for row in rows if row["not_evidence_because"]})
     flags = sorted({flag for row in rows for flag in (row["flags"] or "").split(";") if flag})

@@ -100,7 +100,7 @@ class _Filter:
 
     def keeps(self, record: Record) -> bool:
         """Whether a summary passes every filter."""
-        from advisor.profiles.alike import precision_class
+        from advisor.profiles.equivalence import precision_class
 
         stated = record["precision"]
         return (

@@ -20,10 +20,10 @@ from advisor.cli.profile_options import (
 from advisor.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
-    from advisor.profiles.importers.reading import Reading
+    from advisor.profiles.importers.reading import ImportedFile
     from advisor.profiles.importing import Given
     from advisor.profiles.measure import Campaign, Generator
-    from advisor.profiles.physics import Replica
+    from advisor.profiles.replica import Replica
 
 
 def measure(
@@ -84,21 +84,24 @@ def _runs(given: Given) -> Replica:
     Raises:
         UsageError: a name is not known, or the weights cannot be there.
     """
-    from advisor.profiles.physics import Replica, too_large
+    from advisor.profiles.engines import Engine
+    from advisor.profiles.physics import too_large
+    from advisor.profiles.replica import Replica, Shape
 
     known = names()
     replica = Replica(
         known.model(given.model or ""),
-        known.accelerator(given.accelerator or ""),
         precision_id(given.precision or ""),
-        given.tensor_parallel or 1,
+        known.accelerator(given.accelerator or ""),
+        Shape(given.tensor_parallel or 1),
+        Engine.named(given.engine, given.engine_version),
     )
     if reason := too_large(replica):
         raise UsageError(reason)
     return replica
 
 
-def measured(campaign: Campaign, state: Path, generator: Generator) -> list[Reading]:
+def measured(campaign: Campaign, state: Path, generator: Generator) -> list[ImportedFile]:
     """Every load of the campaign, each said as it ends.
 
     Raises:

@@ -17,14 +17,16 @@ from advisor.profiles.imported_rows import OWN_ID
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from advisor.domain import Accelerator, Model, NoThroughput
+    from advisor.domain import NoThroughput
     from advisor.profiles.query import ProfileStore
+    from advisor.profiles.replica import Replica
 
+    Answer = Throughput | NoThroughput
     Record = dict[str, Any]
 
 THOUSAND: Final = 1000.0
 
-ESTIMATE_ID: Final = "estimated:VERSION:MODEL:PRECISION:any-engine:ACCELERATOR:tpK"
+ESTIMATE_ID: Final = "estimated:VERSION:MODEL:PRECISION:ENGINE:ACCELERATOR:tpK"
 
 MARKS: Final = {EvidenceKind.MEASURED: "m", EvidenceKind.SIMULATED: "s", EvidenceKind.ESTIMATED: "e"}
 
@@ -57,10 +59,11 @@ def show(
         write_listing(_points(store.points(_whole_id(profile_id, store))), form, output)
         return
     if profile_id is not None:
-        replica = _estimated_replica(profile_id, slo, evidence)
+        replica, estimates_alone = _estimated_replica(profile_id), True
     else:
-        replica = _replica(model, accelerator, precision, engine, tp, slo, evidence)
-    write_listing(_matrix(replica, store, form), form, output)
+        replica, estimates_alone = _replica(model, accelerator, precision, engine, tp), False
+    asked = _Matrix(replica, slo, evidence, estimates_alone)
+    write_listing(_matrix(asked, store, form), form, output)
 
 
 def _limit(option: str, value: float | None) -> float | None:
@@ -70,16 +73,20 @@ def _limit(option: str, value: float | None) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Replica:
+class _Matrix:
     """What a matrix is about."""
 
-    model: Model
-    accelerator: Accelerator
-    precision: str
-    engine: str
-    tensor_parallel: int
+    replica: Replica
     slo: Slo
     weakest: EvidenceKind
+    estimates_alone: bool  #: of an estimate's id: what was measured is left out
+
+    def rates(self, store: ProfileStore, sizes: list[tuple[float, float]]) -> Sequence[Answer]:
+        from advisor.profiles.evaluate import Evaluation, evaluate
+
+        if self.estimates_alone:
+            return evaluate(Evaluation(self.replica, self.slo, self.weakest, (), store.calibration), sizes)
+        return store.throughputs(self.replica, sizes, self.slo, self.weakest)
 
 
 def _whole_id(name: str, store: ProfileStore) -> str:
@@ -95,7 +102,7 @@ def _points(records: list[Record]) -> Listing:
     records = [{name: _as_text_if_infinite(value) for name, value in record.items()} for record in records]
     first = records[0]
     stated = {key for record in records for key, value in record.items() if value is not None}
-    columns = tuple(column for column in _POINT_COLUMNS if column.key in stated)
+    columns = tuple(column for column in _point_columns() if column.key in stated)
     words = [f"Rates are of the whole row: {first['accelerators']} × {first['accelerator']}."]
     words.append(f"Source {first['source_id']}, {first['date'] or 'undated'}, licence {first['licence']}.")
     if first["model_as_published"] != first["model"]:
@@ -106,50 +113,40 @@ def _points(records: list[Record]) -> Listing:
 
 
 def _replica(
-    model: str | None,
-    accelerator: str | None,
-    precision: str,
-    engine: str,
-    tensor_parallel: int,
-    slo: Slo,
-    weakest: EvidenceKind,
-) -> _Replica:
+    model: str | None, accelerator: str | None, precision: str, engine: str, tensor_parallel: int
+) -> Replica:
     from advisor.catalog.facts import load_facts
+    from advisor.profiles.engines import Engine
+    from advisor.profiles.replica import Replica, Shape
 
     if model is None or accelerator is None:
         raise UsageError("say which: an id from `advisor profile list`, or --model and --accelerator")
     facts = load_facts()
-    chip = facts.accelerator(accelerator)
-    return _Replica(facts.model(model), chip, precision_id(precision), engine, tensor_parallel, slo, weakest)
+    chip, shape = facts.accelerator(accelerator), Shape(tensor_parallel)
+    return Replica(facts.model(model), precision_id(precision), chip, shape, Engine.named(engine))
 
 
-def _estimated_replica(profile_id: str, slo: Slo, weakest: EvidenceKind) -> _Replica:
+def _estimated_replica(profile_id: str) -> Replica:
     """The replica of an id like :data:`ESTIMATE_ID`."""
+    from advisor.profiles.engines import ANY
+    from advisor.profiles.replica import ANY_ENGINE_ID
+
     parts = profile_id.strip().casefold().split(":")
     degree = parts[-1].removeprefix("tp")
     if len(parts) != 7 or not degree.isdecimal() or int(degree) < 1:
         raise UnknownName("estimate", profile_id, (ESTIMATE_ID,))
-    # An engine nobody has figures for leaves the estimate alone.
-    return _replica(parts[2], parts[5], parts[3], parts[4], int(degree), slo, weakest)
+    engine = ANY if parts[4] == ANY_ENGINE_ID else parts[4]
+    return _replica(parts[2], parts[5], parts[3], engine, int(degree))
 
 
-def _matrix(replica: _Replica, store: ProfileStore, form: Format) -> Listing:
+def _matrix(asked: _Matrix, store: ProfileStore, form: Format) -> Listing:
     from advisor.workload.buckets import DEFAULT_INPUT_EDGES, DEFAULT_OUTPUT_EDGES
 
     sizes = [(float(i), float(o)) for i in DEFAULT_INPUT_EDGES for o in DEFAULT_OUTPUT_EDGES]
-    answers = store.throughputs(
-        replica.model,
-        replica.precision,
-        replica.engine,
-        replica.accelerator,
-        replica.tensor_parallel,
-        sizes,
-        replica.slo,
-        replica.weakest,
-    )
+    replica, answers = asked.replica, asked.rates(store, sizes)
     title = (
         f"Requests/s of one replica: {replica.model.id} {replica.precision}, {replica.tensor_parallel} × "
-        f"{replica.accelerator.id}, {replica.engine}, {replica.slo}"
+        f"{replica.accelerator.id}, {replica.engine}, {asked.slo}"
     )
     if form in (Format.JSON, Format.CSV):
         cells = [_cell_record(size, answer) for size, answer in zip(sizes, answers, strict=True)]
@@ -162,22 +159,20 @@ def _matrix(replica: _Replica, store: ProfileStore, form: Format) -> Listing:
     ]  # fmt: skip
     corner = Col("input_tokens", "tokens in ↓ out →", numeric=True)
     columns = (corner, *(Col(str(output), f"{output:,}", numeric=True) for output in DEFAULT_OUTPUT_EDGES))
-    return Listing(title, columns, rows, _matrix_words(answers, replica.engine))
+    return Listing(title, columns, rows, _matrix_words(answers, str(replica.engine)))
 
 
-def _cell(answer: Throughput | NoThroughput) -> str:
+def _cell(answer: Answer) -> str:
     if isinstance(answer, Throughput):
         return f"{answer.requests_per_s:.3g} {MARKS[answer.kind]}"
     return "–"
 
 
-def _matrix_words(answers: Sequence[Throughput | NoThroughput], engine: str) -> tuple[str, ...]:
+def _matrix_words(answers: Sequence[Answer], engine: str) -> tuple[str, ...]:
     figures = [answer for answer in answers if isinstance(answer, Throughput)]
     words = ["m measured, s simulated, e estimated, – none."] if figures else []
     if figures and all(figure.kind is EvidenceKind.ESTIMATED for figure in figures):
-        words.append(
-            f"No profile of this replica on {engine} answers: an estimate, the same for every engine."
-        )
+        words.append(f"No profile of this replica on {engine} answers: an estimate.")
     seen: dict[str, str] = {}
     for figure in figures:
         error = "of unknown error" if figure.error_pct is None else f"typically {figure.error_pct:g}% off"
@@ -190,7 +185,7 @@ def _matrix_words(answers: Sequence[Throughput | NoThroughput], engine: str) -> 
     return (*words, *reasons.values())
 
 
-def _cell_record(size: tuple[float, float], answer: Throughput | NoThroughput) -> Record:
+def _cell_record(size: tuple[float, float], answer: Answer) -> Record:
     record: Record = {"input_tokens": int(size[0]), "output_tokens": int(size[1])}
     if isinstance(answer, Throughput):
         names = ("requests_per_s", "kind", "error_pct", "limited_by", "source", "profile_id")
@@ -210,28 +205,37 @@ def _as_text_if_infinite(value: object) -> object:
     return "inf" if isinstance(value, float) and math.isinf(value) else value
 
 
-_POINT_COLUMNS: Final = (
-    Col("input_tokens", "tokens in", numeric=True, text=_number),
-    Col("output_tokens", "tokens out", numeric=True, text=_number),
-    Col("load_mode", "load", importance=3),
-    Col("concurrency", "concurrency", numeric=True, text=_number),
-    Col("request_rate_offered", "offered req/s", numeric=True, text=_number, importance=2),
-    Col("requests_per_s", "req/s", numeric=True, text=_number),
-    Col("output_tokens_per_s", "output tok/s", numeric=True, text=_number, importance=4),
-    Col("tpot_mean_ms", "TPOT mean ms", numeric=True, text=_number),
-    Col("tpot_p50_ms", "TPOT p50 ms", numeric=True, text=_number, importance=5),
-    Col("tpot_p90_ms", "TPOT p90 ms", numeric=True, text=_number, importance=5),
-    Col("tpot_p99_ms", "TPOT p99 ms", numeric=True, text=_number, importance=5),
-    Col("ttft_mean_ms", "TTFT mean ms", numeric=True, text=_number, importance=2),
-    Col("ttft_p50_ms", "TTFT p50 ms", numeric=True, text=_number, importance=5),
-    Col("ttft_p90_ms", "TTFT p90 ms", numeric=True, text=_number, importance=5),
-    Col("ttft_p99_ms", "TTFT p99 ms", numeric=True, text=_number, importance=5),
-    Col("slo_tpot_ms", "SLO TPOT ms", numeric=True, text=_number, importance=6),
-    Col("slo_ttft_ms", "SLO TTFT ms", numeric=True, text=_number, importance=6),
-    Col("workload", "workload", importance=7),
-    Col("flags", "flags", importance=8),
-    Col("not_evidence_because", "not for SLOs because", importance=7),
-)
+def _point_columns() -> tuple[Col, ...]:
+    from advisor.profiles.latency_metrics import MEAN, METRICS, STATISTICS, column
+
+    means = {"tpot": 1, "ttft": 2}
+    latencies = (
+        Col(
+            column(metric.name, statistic),
+            f"{metric.label} {statistic} ms",
+            numeric=True,
+            text=_number,
+            importance=means.get(metric.name, 4) if statistic == MEAN else 5,
+        )
+        for metric in METRICS.values()
+        for statistic in STATISTICS
+    )
+    return (
+        Col("input_tokens", "tokens in", numeric=True, text=_number),
+        Col("output_tokens", "tokens out", numeric=True, text=_number),
+        Col("load_mode", "load", importance=3),
+        Col("concurrency", "concurrency", numeric=True, text=_number),
+        Col("request_rate_offered", "offered req/s", numeric=True, text=_number, importance=2),
+        Col("requests_per_s", "req/s", numeric=True, text=_number),
+        Col("output_tokens_per_s", "output tok/s", numeric=True, text=_number, importance=4),
+        *latencies,
+        Col("slo_tpot_ms", "SLO TPOT ms", numeric=True, text=_number, importance=6),
+        Col("slo_ttft_ms", "SLO TTFT ms", numeric=True, text=_number, importance=6),
+        Col("workload", "workload", importance=7),
+        Col("flags", "flags", importance=8),
+        Col("not_evidence_because", "not for SLOs because", importance=7),
+    )
+
 
 _CELL_COLUMNS: Final = tuple(
     Col(name, name)

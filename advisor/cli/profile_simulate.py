@@ -41,18 +41,18 @@ def simulate(
     from advisor.cli.profile_kept import keep, names
     from advisor.cli.profile_options import request_sizes, rising_numbers
     from advisor.profiles import aiconfigurator_engine as simulator
+    from advisor.profiles.engines import Engine
     from advisor.profiles.importing import Given
+    from advisor.profiles.replica import Replica, Shape
     from advisor.recommendation.request import checked_number
     from advisor.units import MAX_LATENCY_MS
 
     checked_number("--tpot-ms", tpot_ms, above=0, at_most=MAX_LATENCY_MS)
     found, known = simulator.load_engine(), names()
+    chip = known.accelerator(accelerator)
+    replica = Replica(known.model(model), precision, chip, Shape(tp), Engine.named(engine))
     simulation = simulator.simulation_of(
-        known.model(model),
-        known.accelerator(accelerator),
-        precision,
-        engine,
-        tp,
+        replica,
         request_sizes(sizes),
         tuple(int(load) for load in rising_numbers("--concurrencies", concurrencies)),
         tpot_ms,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from advisor.cli.output import Col, Listing, listing_csv, listing_markdown, listing_table
 from advisor.cli.simulate_charts import distribution, over_time
 from advisor.cli.simulate_words import attained_text, findings, loss_words, percent, verdict, worth
+from advisor.profiles.latency_metrics import METRICS, STATISTICS
 from advisor.simulate.document import rounded
-from advisor.simulate.latencies import METRICS
 from advisor.text import printable
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from advisor.simulate import Headroom, Replay
-    from advisor.simulate.attainment import Quantiles, Slice
+    from advisor.simulate.attainment import Slice
 
 _WORST_BUCKETS = 5
 
@@ -52,10 +52,11 @@ def replay_renderables(
     parts += [heading("Latencies"), listing_table(latencies_listing(replay), width)]
     parts += [heading("Within limits"), listing_table(attainment_listing(replay, worst=True), width)]
     parts += [heading("Over time"), *lines(over_time(replay.timeline, width))]
-    for metric in METRICS[:2]:
-        limit = loosest_limit_ms(replay, metric)
-        parts += [heading(f"Distribution of {metric.upper()}")]
-        parts += lines(distribution(replay.histograms[metric], limit, width))
+    drawn = {"ttft", "tpot"} | {limit.metric for limit in replay.limits}
+    for name, metric in METRICS.items():
+        if name in drawn:
+            parts += [heading(f"Distribution of {metric.label}")]
+            parts += lines(distribution(replay.histograms[name], loosest_limit_ms(replay, name), width))
     parts += [heading("What this is worth"), *lines(worth(replay))]
     return parts
 
@@ -85,16 +86,14 @@ def _number(value: float | None) -> str:
 def latencies_listing(replay: Replay) -> Listing:
     """Mean and percentiles of all requests."""
     overall = replay.breakdown.overall
-    names = {"ttft": "TTFT", "tpot": "TPOT", "e2e": "E2E"}
-    records = []
-    for metric in METRICS:
-        found: Quantiles = getattr(overall, f"{metric}_ms")
-        record: dict[str, Any] = {"metric": names[metric]}
-        record |= {name: getattr(found, name) for name in ("mean", "p50", "p90", "p99")}
-        records.append(record)
-    columns = [Col("metric", "")]
-    columns += [Col(name, f"{name} ms", numeric=True, text=_number) for name in ("mean", "p50", "p90", "p99")]
-    return Listing("", tuple(columns), records)
+    records = [
+        {"metric": metric.label, "definition": metric.definition}
+        | {statistic: getattr(overall.latencies[name], statistic) for statistic in STATISTICS}
+        for name, metric in METRICS.items()
+    ]
+    figures = [Col(name, f"{name} ms", numeric=True, text=_number) for name in STATISTICS]
+    meaning = Col("definition", "what is timed", importance=9, wrap=True)
+    return Listing("", (Col("metric", ""), *figures, meaning), records)
 
 
 def attainment_listing(replay: Replay, *, worst: bool = False) -> Listing:
@@ -121,9 +120,16 @@ _SLICE_COLUMNS = (
     Col("attained_percent", "Within", numeric=True, text=percent),
     Col("interval_low_percent", "from", numeric=True, text=percent, importance=3),
     Col("interval_high_percent", "to", numeric=True, text=percent, importance=3),
-    Col("ttft_p99_ms", "TTFT p99", numeric=True, text=_number, importance=2),
-    Col("tpot_p99_ms", "TPOT p99", numeric=True, text=_number, importance=2),
-    Col("e2e_p99_ms", "E2E p99", numeric=True, text=_number, importance=4),
+    *(
+        Col(
+            f"{name}_p99_ms",
+            f"{metric.label} p99",
+            numeric=True,
+            text=_number,
+            importance=2 if name in ("ttft", "tpot") else 4,
+        )
+        for name, metric in METRICS.items()
+    ),
 )
 
 
@@ -132,9 +138,7 @@ def _record(kind: str, part: Slice) -> dict[str, Any]:
         "attained_percent": part.attained.percent,
         "interval_low_percent": part.attained.low_percent,
         "interval_high_percent": part.attained.high_percent,
-        "ttft_p99_ms": part.ttft_ms.p99,
-        "tpot_p99_ms": part.tpot_ms.p99,
-        "e2e_p99_ms": part.e2e_ms.p99,
+        **{f"{name}_p99_ms": found.p99 for name, found in part.latencies.items()},
     }
     told = {name: None if value is None else rounded(value) for name, value in figures.items()}
     return {"of": kind, "name": part.name, "requests": part.attained.requests, **told}

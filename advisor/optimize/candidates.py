@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from advisor.domain import EvidenceKind, Exclusion, NoThroughput, Offer, QuotaDraw, Service, Throughput
 from advisor.optimize.problem import ServingOption
+from advisor.profiles.engines import Engine
 from advisor.profiles.memory import valid_tensor_parallel
+from advisor.profiles.replica import Replica, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -161,17 +163,11 @@ class ThroughputTable:
         key = (accelerator, tensor_parallel)
         if key not in self._degrees:
             service = self._service
-            answers = self._profiles.throughputs(
-                self._facts.models[service.model],
-                service.precision,
-                service.engine,
-                self._facts.accelerators[accelerator],
-                tensor_parallel,
-                self._sizes,
-                service.slo,
-                self._weakest,
-                service.traffic,
-            )
+            replica = Replica(
+                self._facts.models[service.model], service.precision, self._facts.accelerators[accelerator],
+                Shape(tensor_parallel), Engine.named(service.engine), traffic=service.traffic,
+            )  # fmt: skip
+            answers = self._profiles.throughputs(replica, self._sizes, service.slo, self._weakest)
             within = tuple(map(self._within_context, self._sizes, answers))
             self._degrees[key] = Degree(tensor_parallel, within, self._index, self._first)
         return self._degrees[key]

@@ -13,7 +13,7 @@ from advisor.plan.record import Rate, Record, Share
 class LimitLine(Record):
     """One latency limit."""
 
-    metric: Literal["tpot", "ttft", "e2e"] = Field(description="which latency")
+    metric: Literal["tpot", "ttft", "e2e", "itl"] = Field(description="which latency")
     ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(description="its limit")
     statistic: SloStatistic = Field(description="which statistic of it the limit binds")
 

@@ -32,8 +32,9 @@ from advisor.text import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from advisor.domain import Accelerator, Model
-    from advisor.profiles.importers.reading import Reading
+    from advisor.domain import Model
+    from advisor.profiles.importers.reading import ImportedFile
+    from advisor.profiles.replica import Replica
 
 PACKAGE: Final = "aiconfigurator"
 INSTALL: Final = "pip install 'llm-fleet-advisor[aiconfigurator]'"
@@ -57,7 +58,7 @@ _LONGEST_COMPLAINT: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Simulation:
+class SimulatedSweep:
     """What to simulate, in aiconfigurator's words where it has its own."""
 
     model: str  #: publisher's repository name, as the file will say
@@ -85,7 +86,7 @@ class Estimate(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class Aiconfigurator:
     """The package as far as it is used."""
 
     version: str
@@ -101,7 +102,7 @@ def installed_version() -> str | None:
         return None
 
 
-def load_engine() -> Engine:
+def load_engine() -> Aiconfigurator:
     """Import it: seconds, and some hundred megabytes.
 
     Raises:
@@ -117,51 +118,50 @@ def load_engine() -> Engine:
         models = import_module("aiconfigurator_core.sdk.common").DefaultHFModels
     except (ImportError, AttributeError) as error:
         raise UsageError(f"{PACKAGE} {version} is not one that is understood ({error}): {INSTALL}") from error
-    return Engine(version, estimate, frozenset(models))
+    return Aiconfigurator(version, estimate, frozenset(models))
 
 
 def simulation_of(
-    model: Model,
-    accelerator: Accelerator,
-    precision: str,
-    engine: str,
-    tensor_parallel: int,
+    replica: Replica,
     sizes: tuple[tuple[int, int], ...],
     concurrencies: tuple[int, ...],
     tpot_ms: float,
     *,
     known: frozenset[str],
     config: Path | None,
-) -> Simulation:
+) -> SimulatedSweep:
     """A simulation in aiconfigurator's words.
 
     Raises:
         UsageError: it knows no such chip, engine, precision or model.
     """
+    precision, engine = replica.precision.casefold(), replica.engine.name or ""
     precision_of(precision)
     systems = {chip: system for system, chip in reversed(importer.SYSTEMS.items())}  # the first spelling wins
-    backends = {name.casefold(): backend for backend, name in importer.ENGINES.items()}
-    if accelerator.id not in systems:
-        raise UnknownName("accelerator of aiconfigurator", accelerator.id, systems)
-    if engine.casefold() not in backends:
-        raise UnknownName("engine of aiconfigurator", engine, importer.ENGINES.values())
-    if precision.casefold() not in _QUANTISATION:
+    backends = {name: backend for backend, name in importer.ENGINES.items()}
+    if replica.accelerator.id not in systems:
+        raise UnknownName("accelerator of aiconfigurator", replica.accelerator.id, systems)
+    if engine not in backends:
+        raise UnknownName("engine of aiconfigurator", engine, backends)
+    if precision not in _QUANTISATION:
         raise UnknownName("precision of aiconfigurator", precision, _QUANTISATION)
-    return Simulation(
-        model=model.hf_id,
-        model_path=_model_path(model, known, config),
-        mixture_of_experts=model.is_moe,
-        system=systems[accelerator.id],
-        backend=backends[engine.casefold()],
-        quantisation=_QUANTISATION[precision.casefold()],
-        tensor_parallel=tensor_parallel,
+    return SimulatedSweep(
+        model=replica.model.hf_id,
+        model_path=_model_path(replica.model, known, config),
+        mixture_of_experts=replica.model.is_moe,
+        system=systems[replica.accelerator.id],
+        backend=backends[engine],
+        quantisation=_QUANTISATION[precision],
+        tensor_parallel=replica.tensor_parallel,
         sizes=sizes,
         concurrencies=concurrencies,
         tpot_ms=tpot_ms,
     )
 
 
-def run(simulation: Simulation, engine: Engine, folder: Path, say: Callable[[str], None]) -> Reading:
+def run(
+    simulation: SimulatedSweep, engine: Aiconfigurator, folder: Path, say: Callable[[str], None]
+) -> ImportedFile:
     """The loads it finds, from ``folder`` where they were found before.
 
     Raises:
@@ -190,7 +190,9 @@ def _model_path(model: Model, known: frozenset[str], config: Path | None) -> str
     return names[0]
 
 
-def _rows(simulation: Simulation, engine: Engine, say: Callable[[str], None]) -> list[dict[str, Any]]:
+def _rows(
+    simulation: SimulatedSweep, engine: Aiconfigurator, say: Callable[[str], None]
+) -> list[dict[str, Any]]:
     """One per load, rising; a size ends beyond the limit, where memory is full, or at its highest rate."""
     rows: list[dict[str, Any]] = []
     for size in simulation.sizes:
@@ -216,7 +218,11 @@ def _rows(simulation: Simulation, engine: Engine, say: Callable[[str], None]) ->
 
 
 def _estimate(
-    simulation: Simulation, engine: Engine, size: tuple[int, int], concurrency: int, version: str | None
+    simulation: SimulatedSweep,
+    engine: Aiconfigurator,
+    size: tuple[int, int],
+    concurrency: int,
+    version: str | None,
 ) -> dict[str, Any]:
     options: dict[str, Any] = {
         "mode": "agg",
@@ -239,7 +245,7 @@ def _estimate(
     return raw
 
 
-def _earlier(kept: Path) -> Reading | None:
+def _earlier(kept: Path) -> ImportedFile | None:
     """What was found before; None where it was not, or cannot be read."""
     if not kept.is_file():
         return None

@@ -32,7 +32,7 @@ class UnreadableCell(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class BatchRow:
     """One line of the file: its text as it came, and its cells by column."""
 
     text: str  #: without its line ending
@@ -76,7 +76,7 @@ class Row:
         return ",".join([self.text, *map(_quoted, added)]) + self.ending
 
 
-def read(text: str, file: str) -> tuple[Row, list[Row]]:
+def read(text: str, file: str) -> tuple[BatchRow, list[BatchRow]]:
     """The header and every line below it.
 
     Raises:
@@ -101,12 +101,12 @@ def read(text: str, file: str) -> tuple[Row, list[Row]]:
             if header is None:
                 names = [cell.strip() for cell in cells]
                 _check_header(names, file)
-                header = Row(mark + body, ending or "\n", {})
+                header = BatchRow(mark + body, ending or "\n", {})
             elif cells and len(cells) != len(names):
                 allowed = f"{len(names)} are, as in the header"
                 raise InputFileError(f"{file}, row {at}", "", f"{len(cells)} cells", allowed)
             else:
-                rows.append(Row(body, ending, dict(zip(names, cells, strict=False))))
+                rows.append(BatchRow(body, ending, dict(zip(names, cells, strict=False))))
             at = reader.line_num + 1
     except csv.Error as error:
         raise InputFileError(f"{file}, row {reader.line_num}", "", str(error), "CSV is") from error

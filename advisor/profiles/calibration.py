@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from advisor.errors import DataError
-from advisor.profiles.alike import shape_key
-from advisor.profiles.engine_era import era_of
+from advisor.profiles.equivalence import shape_key
+from advisor.profiles.roofline import Constants, Effect
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
     from pathlib import Path
 
     from advisor.domain import Accelerator, Model
+    from advisor.profiles.replica import Replica
 
 FILE: Final = ("profiles", "estimator.toml")
 
@@ -36,54 +37,6 @@ ASKED: Final = ("rate at a load", "rate within a TPOT limit")
 NO_SPECIFICATION: Final = "no specification"
 NO_TRANSFER: Final = "constants fitted on NVIDIA and AMD do not transfer; no calibrated data"
 NO_PRECISION: Final = "precision unsupported"
-
-
-@dataclass(frozen=True, slots=True)
-class Constants:
-    """Efficiencies and overheads of one family of models on one vendor's chips; see ``roofline``."""
-
-    mfu_16: float  #: share of peak dense 16-bit arithmetic
-    mfu_8: float
-    mfu_4: float
-    mbu: float  #: share of peak memory bandwidth
-    step_ms: float  #: c0, per engine step
-    layer_us: float  #: cL, per layer per step
-    sequence_us: float  #: c1, per sequence per step
-    link_share: float  #: le, share of one-way link bandwidth
-    allreduce_us_fast: float  #: a, NVLink class
-    allreduce_us_slow: float  #: a, PCIe class
-    expert_tokens: float  #: T, tokens a touched expert computes beyond its own; 0 for dense
-    wait_share: float  #: w, share of others' prefills before the first token rather than between tokens
-    saturated_sequences: float  #: batch of an engine handed everything at once, as far as memory allows
-    max_sequences: float  #: largest batch the constants are used for
-
-    def scaled(self, effect: Effect) -> Constants:
-        """The same, where all takes ``effect.time`` as long and overheads ``effect.overhead`` besides."""
-        slower, fixed = effect.time, effect.time * effect.overhead
-        return replace(
-            self,
-            mfu_16=self.mfu_16 / slower,
-            mfu_8=self.mfu_8 / slower,
-            mfu_4=self.mfu_4 / slower,
-            mbu=self.mbu / slower,
-            link_share=self.link_share / slower,
-            allreduce_us_fast=self.allreduce_us_fast * slower,
-            allreduce_us_slow=self.allreduce_us_slow * slower,
-            step_ms=self.step_ms * fixed,
-            layer_us=self.layer_us * fixed,
-            sequence_us=self.sequence_us * fixed,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """How much longer than the base constants say, shrunk towards 1 by how few rows say so."""
-
-    time: float = 1.0  #: of everything
-    overhead: float = 1.0  #: of c0, cL and c1, besides
-
-    def __mul__(self, other: Effect) -> Effect:
-        return Effect(self.time * other.time, self.overhead * other.overhead)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +63,7 @@ class HeldOut:
     median_ratio: float  #: estimated over measured
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Calibration:
     """Everything in estimator.toml."""
 
@@ -126,46 +79,31 @@ class Calibration:
     generations: dict[str, frozenset[str]] = field(default_factory=dict)
     """The only generations of a vendor's chips that its constants are of; all, where it is not here."""
 
-    def constants(
-        self,
-        model: Model,
-        accelerator: Accelerator,
-        engine: str | None = None,
-        era: str | None = None,
-        bits: int | None = None,
-    ) -> Constants:
-        """The constants that apply, by default of today's engines, whichever it is.
-
-        Args:
-            model: whose family's.
-            accelerator: whose vendor's.
-            engine: which serves; None: any.
-            era: as :func:`advisor.profiles.engine_era.era_of` names it.
-            bits: of the arithmetic; a vendor's old engines may have constants of their own at some.
+    def constants(self, replica: Replica) -> Constants:
+        """The constants that apply to a replica's chip, model, engine and its age.
 
         Raises:
             ValueError: none do; ``supports`` says so in words.
         """
-        key = self.key(model, accelerator, era, bits)
+        key, engine = self.key(replica), replica.engine
         try:
             base = self.fitted[key]
         except KeyError:
-            raise ValueError(f"{accelerator.id}: {NO_TRANSFER}") from None
+            raise ValueError(f"{replica.accelerator.id}: {NO_TRANSFER}") from None
         effect = Effect()
-        for which in levels(engine, era or era_of(None, None, None), shape_key(model), accelerator.id):
+        for which in levels(engine.name, engine.era, shape_key(replica.model), replica.accelerator.id):
             effect = effect * self.effects.get((*key, *which), _NO_EFFECT)
         return base if effect == _NO_EFFECT else base.scaled(effect)
 
-    def key(
-        self, model: Model, accelerator: Accelerator, era: str | None = None, bits: int | None = None
-    ) -> tuple[str, str]:
+    def key(self, replica: Replica) -> tuple[str, str]:
         """Vendor and family whose constants apply; the vendor as ``amd 2024 16-bit`` where those differ."""
-        family = family_of(model)
-        apart = f"{accelerator.vendor} {era} {bits}-bit"
-        return (apart if (apart, family) in self.fitted else accelerator.vendor), family
+        vendor, family = replica.accelerator.vendor, family_of(replica.model)
+        apart = f"{vendor} {replica.engine.era} {replica.bits}-bit"
+        return (apart if (apart, family) in self.fitted else vendor), family
 
-    def caution(self, key: tuple[str, str]) -> str:
+    def caution(self, replica: Replica) -> str:
         """Why a vendor's interval is wider than NVIDIA's, whose runs are the many; blank for NVIDIA."""
+        key = self.key(replica)
         spread = self.spreads.get((*key, UNSEEN[0], ASKED[0]))
         seen = self.seen.get(key)
         if key[0].startswith("nvidia") or spread is None or seen is None:
@@ -175,16 +113,13 @@ class Calibration:
             f"interval of {key[0].upper().replace('-BIT', '-bit')}, wider than NVIDIA's: {few} are behind it"
         )
 
-    def interval(
-        self,
-        model: Model,
-        accelerator: Accelerator,
-        *,
-        within_tpot: bool = False,
-        engine: str | None = None,
-        era: str | None = None,
-        bits: int | None = None,
-    ) -> tuple[float, float]:
+    def unseen(self, replica: Replica) -> tuple[str, ...]:
+        """What no run behind the constants was of: the chip, a model of this shape."""
+        seen = self.seen.get(self.key(replica), Seen(frozenset(), frozenset()))
+        known = replica.accelerator.id in seen.accelerators, shape_key(replica.model) in seen.shapes
+        return tuple(what for what, there in zip(UNSEEN[1:], known, strict=True) if not there)
+
+    def interval(self, replica: Replica, *, within_tpot: bool = False) -> tuple[float, float]:
         """Factors (low, high) of an estimated rate between which nine in ten measurements lie.
 
         They depend on what the constants have seen: a chip or a model of another shape widens them, and so
@@ -194,23 +129,17 @@ class Calibration:
         Raises:
             ValueError: nothing was held out that says so.
         """
-        key, asked = self.key(model, accelerator, era, bits), ASKED[within_tpot]
-        seen = self.seen.get(key, Seen(frozenset(), frozenset()))
-        unseen = [
-            what
-            for what, known in ((UNSEEN[1], accelerator.id in seen.accelerators),
-                                (UNSEEN[2], shape_key(model) in seen.shapes))
-            if not known
-        ]  # fmt: skip
-        found = [self.spreads.get((*key, what, asked)) for what in (UNSEEN[0], *unseen, f"engine {engine}")]
-        known = [spread for spread in found if spread is not None]
+        key, asked = self.key(replica), ASKED[within_tpot]
+        what = (UNSEEN[0], *self.unseen(replica), f"engine {replica.engine.name}")
+        known = [self.spreads[at] for one in what if (at := (*key, one, asked)) in self.spreads]
         if not known:
-            raise ValueError(f"{accelerator.id}: no held-out rows say how far an estimate may be off")
+            raise ValueError(f"{replica.accelerator.id}: no held-out rows say how far an estimate may be off")
         return min(spread.low for spread in known), max(spread.high for spread in known)
 
-    def supports(self, model: Model, precision: str, accelerator: Accelerator) -> str | None:
+    def supports(self, replica: Replica) -> str | None:
         """Why there is no estimate, or None where there is one."""
-        if (accelerator.vendor, family_of(model)) not in self.fitted:
+        accelerator = replica.accelerator
+        if (accelerator.vendor, family_of(replica.model)) not in self.fitted:
             return NO_TRANSFER
         known = self.generations.get(accelerator.vendor)
         if known is not None and accelerator.family not in known:
@@ -221,10 +150,11 @@ class Calibration:
         missing = _missing_specification(accelerator)
         if missing:
             return f"{NO_SPECIFICATION}: {accelerator.name} has no {missing} on record"
-        return _unsupported_precision(precision, accelerator)
+        return _unsupported_precision(replica.precision, accelerator)
 
-    def no_limit(self, key: tuple[str, str]) -> str | None:
+    def no_limit(self, replica: Replica) -> str | None:
         """Why there is no rate within a TPOT limit where there is one at a load; None where there may be."""
+        key = self.key(replica)
         at_load, within = ((*key, UNSEEN[0], asked) in self.spreads for asked in ASKED)
         if within or not at_load:
             return None
@@ -232,21 +162,24 @@ class Calibration:
             f"no interval of a rate within a TPOT limit holds for {key[0].upper()}, {key[1]}; ask at a load"
         )
 
-    def error_pct(self, model: Model, accelerator: Accelerator) -> float | None:
+    def error_pct(self, replica: Replica) -> float | None:
         """Median absolute error in percent by constants that had not seen the accelerator.
 
         The larger of the two :data:`QUOTED_TESTS`: on the accelerator's own rows where it has enough, else on
         those of all its vendor's.
         """
-        family = family_of(model)
-        found = [self._quoted(test, family, accelerator) for test in QUOTED_TESTS]
+        family = family_of(replica.model)
+        found = [self._quoted(test, family, replica.accelerator) for test in QUOTED_TESTS]
         return max((error.median_abs_pct for error in found if error), default=None)
 
     def _quoted(self, test: str, family: str, accelerator: Accelerator) -> HeldOut | None:
-        mine = [e for e in self.errors if (e.test, e.vendor, e.family) == (test, accelerator.vendor, family)]
-        by_name = {e.held_out: e for e in mine}
-        own = by_name.get(accelerator.id)
-        return own if own and own.rows >= ENOUGH_ROWS else by_name.get("(pooled)")
+        own = self._error_of.get((test, accelerator.vendor, family, accelerator.id))
+        pooled = self._error_of.get((test, accelerator.vendor, family, "(pooled)"))
+        return own if own and own.rows >= ENOUGH_ROWS else pooled
+
+    @cached_property
+    def _error_of(self) -> dict[tuple[str, str, str, str], HeldOut]:
+        return {(e.test, e.vendor, e.family, e.held_out): e for e in self.errors}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What the estimator says of a deployment under a load: rate, TPOT, TTFT, and how far off it may be.
+"""What the estimator says of a replica under a load: rate, TPOT, TTFT, and how far off it may be.
 
 ======================  ===========================================================================
 concurrency             a closed loop: so many requests in flight, each sent when another is done
@@ -9,27 +9,33 @@ server-slo              the largest rate within a mean TPOT
 single-stream           one request at a time
 ======================  ===========================================================================
 
-A deployment is one replica or several that share the load evenly. Nothing measured is looked up.
+The planner's question, the largest rate within limits of all kinds, is :func:`within`. Nothing measured is
+looked up.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from advisor.domain import SloStatistic
-from advisor.profiles import engines, memory, queueing, roofline
-from advisor.profiles.engine_era import TODAY
+from advisor.domain import NoThroughput
+from advisor.profiles import memory
+from advisor.profiles.calibration import NO_PRECISION, NO_SPECIFICATION
+from advisor.profiles.curve import Curve, Sustained
+from advisor.profiles.latency_metrics import MEAN, stream_limits, tightest_pace
+from advisor.profiles.ttft_limits import estimated_rates
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-    from advisor.domain import Accelerator, Model
-    from advisor.profiles.calibration import Calibration, Constants
-    from advisor.profiles.roofline import Work
+    from advisor.domain import Slo
+    from advisor.profiles.calibration import Calibration
+    from advisor.profiles.replica import Replica
 
     Floats = NDArray[np.float64]
 
@@ -40,7 +46,8 @@ QUEUE_GROWS: Final = "TTFT: more is offered than served, so the queue grows with
 ALL_AT_ONCE: Final = "TTFT: depends on how many requests are handed over at once"
 AT_THE_EDGE: Final = "TTFT: depends on how requests arrive; ask for a rate"
 BATCH_TOO_LARGE: Final = "TTFT: the batch does not fit in memory at once"
-_BISECTIONS: Final = 40
+_TOO_SLOW: Final = "TPOT of a request alone is longer than the limit"
+_REASONS: Final = {NO_SPECIFICATION: "no_specification", NO_PRECISION: "precision_unsupported"}
 
 
 class LoadMode(StrEnum):
@@ -56,16 +63,10 @@ class LoadMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Replicas of one model that share a load."""
+    """Replicas that share a load evenly."""
 
-    model: Model
-    precision: str
-    accelerator: Accelerator
-    tensor_parallel: int
+    replica: Replica
     replicas: int = 1
-    engine: str | None = None  #: None: whichever
-    era: str = TODAY  #: of the engine
-    kv_precision: str = "fp16"
     tuned: bool = False  #: engine set to hold as many requests at once as serve best, not its defaults
 
 
@@ -84,82 +85,87 @@ class Estimates:
 
 
 @dataclass(frozen=True, slots=True)
-class _Replica:
-    """What the equations need of one replica, and the sizes they are asked about."""
-
-    work: Work
-    constants: Constants
-    room_tokens: int
-    tokens_in: Floats
-    tokens_out: Floats
-
-    @property
-    def context(self) -> Floats:
-        return self.tokens_in + self.tokens_out / 2.0
-
-    @property
-    def in_memory(self) -> Floats:
-        return np.maximum(self.room_tokens / self.context, 1.0)
-
-    def rate(self, batch: Floats) -> Floats:
-        return np.asarray(
-            roofline.rate_per_s(self.work, self.constants, batch, self.tokens_in, self.tokens_out)
-        )
-
-    def tpot(self, batch: Floats) -> Floats:
-        return np.asarray(roofline.tpot_s(self.work, self.constants, batch, self.tokens_in, self.tokens_out))
-
-    def step(self, batch: Floats) -> Floats:
-        return np.asarray(roofline.decode_s(self.work, self.constants, batch, self.context))
-
-    def prefill(self) -> Floats:
-        return np.asarray(roofline.prefill_s(self.work, self.constants, self.tokens_in))
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """Of one replica."""
+class _OneReplica:
+    """Of one replica, in seconds."""
 
     rate: Floats
     tpot: Floats
     ttft: Floats
     batch: Floats
-    limited_by: Floats  #: index into ``_LIMITS``
-    reason: NDArray[np.str_]
+    limited_by: NDArray[np.str_]
+    reason: NDArray[np.str_] | str = ""
 
 
-_LIMITS: Final = ("load", "memory", "engine", "offered", "tpot")
-_LOAD, _MEMORY, _ENGINE, _OFFERED, _TPOT = range(len(_LIMITS))
+def refusal(
+    replica: Replica, calibration: Calibration, *, within_tpot: bool = False, proven: bool = False
+) -> NoThroughput | None:
+    """Why there is no estimate, at all or within a TPOT limit; None where there may be one.
 
-
-def refusal(deployment: Deployment, calibration: Calibration, mode: LoadMode | None = None) -> str | None:
-    """Why there is no estimate of a deployment, at all or in a mode; None where there may be one."""
-    model, chip, degree = deployment.model, deployment.accelerator, deployment.tensor_parallel
-    if degree > MOST_TENSOR_PARALLEL:
-        return f"tensor parallelism beyond {MOST_TENSOR_PARALLEL}: nothing measured is behind it"
-    impossible = memory.unsplittable(model, degree)
-    if impossible is not None:
-        return impossible
-    unsupported = calibration.supports(model, deployment.precision, chip) or engines.refusal(
-        deployment.engine
-    )
-    if unsupported is None and mode is LoadMode.WITHIN_SLO:
-        unsupported = calibration.no_limit(_key(deployment, calibration))
+    ``proven``: a profile shows that the model is there, whatever the arithmetic of memory says.
+    """
+    if (uncomputable := not_computed(replica)) is not None:
+        return uncomputable
+    if not proven:
+        misfit = memory.unsplittable(replica.model, replica.tensor_parallel)
+        if misfit is None and not (room := replica.with_plain_traffic().memory()).fits:
+            misfit = room.detail
+        if misfit is not None:
+            return NoThroughput("does_not_fit", misfit)
+    unsupported = calibration.supports(replica)
     if unsupported is not None:
-        return unsupported
-    fit = memory.fit(model, deployment.precision, chip, degree, deployment.kv_precision)
-    return None if fit.fits else f"does not fit: {fit.detail}"
+        code = _REASONS.get(unsupported.split(":", 1)[0], "no_throughput_data")
+        return NoThroughput(code, f"{replica.accelerator.name}: {unsupported}")
+    why = replica.engine.refusal or _too_wide(replica)
+    if why is None and within_tpot:
+        why = calibration.no_limit(replica)
+    return None if why is None else NoThroughput("no_throughput_data", why)
 
 
-def caution(deployment: Deployment, calibration: Calibration) -> str:
-    """What has to be said beside an estimate of a deployment; blank where nothing."""
-    said = engines.caution(deployment.engine), calibration.caution(_key(deployment, calibration))
-    return "; ".join(filter(None, said))
+def in_words(refused: NoThroughput) -> str:
+    """A refusal as one phrase."""
+    return f"does not fit: {refused.detail}" if refused.reason == "does_not_fit" else refused.detail
 
 
-def _key(deployment: Deployment, calibration: Calibration) -> tuple[str, str]:
-    bits, _ = roofline.arithmetic(deployment.precision, deployment.accelerator)
-    return calibration.key(deployment.model, deployment.accelerator, deployment.era, bits)
+def not_computed(replica: Replica) -> NoThroughput | None:
+    """Why the chip cannot compute in the precision, whatever anybody measured."""
+    if replica.precision.casefold() != "bf16" or replica.accelerator.has_bf16:
+        return None
+    return NoThroughput("precision_unsupported", f"{replica.accelerator.name} computes fp16, not bf16")
+
+
+def _too_wide(replica: Replica) -> str | None:
+    if replica.tensor_parallel <= MOST_TENSOR_PARALLEL:
+        return None
+    return f"tensor parallelism beyond {MOST_TENSOR_PARALLEL}: nothing measured is behind it"
+
+
+def caution(replica: Replica, calibration: Calibration) -> str:
+    """What has to be said beside an estimate; blank where nothing."""
+    assumed = replica.kv_precision is None and replica.cache != "fp16"
+    cache = f"{replica.cache} KV cache, as {replica.engine} keeps it" if assumed else ""
+    return "; ".join(filter(None, (replica.engine.caution, cache, calibration.caution(replica))))
+
+
+def within(curve: Curve, slo: Slo, arrival_cv: float = 1.0) -> Sustained:
+    """The largest rate within every limit, and what stops it: its metric, ``memory`` or ``engine``."""
+    pace = tightest_pace(slo)
+    found = curve.within_tpot(None if pace is None else pace.ms)
+    rates, by = found.requests_per_s, found.limited_by
+    if pace is not None and pace.metric != "tpot":
+        by = np.where(by == "tpot", pace.metric, by)
+    limits = stream_limits(slo)
+    for limit, rate in zip(limits, estimated_rates(curve, found, limits, arrival_cv), strict=True):
+        by, rates = np.where(rate < rates, limit.metric, by), np.minimum(rate, rates)
+    batch = np.maximum(curve.batch_at(rates), 1.0) if limits else found.batch
+    return Sustained(rates, batch, by)
+
+
+def interval(replica: Replica, limited_by: Sequence[str], calibration: Calibration) -> tuple[Floats, Floats]:
+    """Factors of rates that reach the ends of their 90 % interval: that of a rate at a load, or of one within
+    a limit where a pace stops it."""
+    factors = {by: calibration.interval(replica, within_tpot=by in ("tpot", "itl")) for by in set(limited_by)}
+    low, high = np.array([factors[by] for by in limited_by]).reshape(-1, 2).T
+    return low, high
 
 
 def estimate(
@@ -170,132 +176,91 @@ def estimate(
     ``loads``: requests in flight, requests of the batch, requests offered per second, or the limit on mean
     TPOT in milliseconds; not read where the mode needs none. They are of all replicas together.
     """
-    model, chip, degree = deployment.model, deployment.accelerator, deployment.tensor_parallel
-    bits, _ = roofline.arithmetic(deployment.precision, chip)
-    constants = calibration.constants(model, chip, deployment.engine, deployment.era, bits)
-    if deployment.tuned:
-        most = max(constants.saturated_sequences, constants.max_sequences)
-        constants = replace(constants, max_sequences=most)
-    work = roofline.work_of(model, deployment.precision, chip, degree, deployment.kv_precision)
-    room = memory.fit(model, deployment.precision, chip, degree, deployment.kv_precision).max_tokens
-    replica = _Replica(work, constants, room, *np.maximum(sizes, 1.0).T)
+    curve = Curve.of(deployment.replica, sizes, calibration, tuned=deployment.tuned)
     busy = np.full(len(sizes), float(deployment.replicas))
     if mode is LoadMode.SINGLE:
         busy, loads = np.ones(len(sizes)), np.ones(len(sizes))
     elif mode in (LoadMode.CLOSED_LOOP, LoadMode.STATIC_BATCH):
         busy = np.minimum(busy, loads)
-    found = _of_mode(replica, mode, loads if mode is LoadMode.WITHIN_SLO else loads / busy)
-    low, high = calibration.interval(
-        model, chip, within_tpot=mode is LoadMode.WITHIN_SLO, engine=deployment.engine, era=deployment.era,
-        bits=bits,
-    )  # fmt: skip
-    return _gathered(replica, found, busy, (low, high))
+    found = _OF_MODE[mode](curve, loads if mode is LoadMode.WITHIN_SLO else loads / busy)
+    low, high = interval(deployment.replica, found.limited_by.tolist(), calibration)
+    return _gathered(curve, found, busy, low, high)
 
 
-def _of_mode(replica: _Replica, mode: LoadMode, each: Floats) -> _Found:
-    match mode:
-        case LoadMode.STATIC_BATCH:
-            return _static_batch(replica, each)
-        case LoadMode.SATURATED:
-            return _saturated(replica)
-        case LoadMode.OPEN:
-            return _open_stream(replica, each)
-        case LoadMode.WITHIN_SLO:
-            return _within_tpot(replica, each)
-        case LoadMode.CLOSED_LOOP | LoadMode.SINGLE:
-            return _closed_loop(replica, each)
-
-
-def _gathered(replica: _Replica, found: _Found, busy: Floats, factors: tuple[float, float]) -> Estimates:
+def _gathered(curve: Curve, found: _OneReplica, busy: Floats, low: Floats, high: Floats) -> Estimates:
     """Of all replicas, without the sizes that one replica cannot hold."""
-    known = replica.tokens_in + replica.tokens_out <= replica.room_tokens
-    reached = found.rate > 0
-    shown = known & reached
+    shown = curve.fits & (found.rate > 0)
     rate = np.where(shown, found.rate * busy, np.nan)
-    low, high = rate * factors[0], rate * factors[1]
-    most = np.where(found.limited_by == _OFFERED, rate, np.inf)  # no more is served than is offered
-    too_large = (
-        f"one request does not fit in the {replica.room_tokens:,} tokens of KV cache that memory leaves"
-    )
-    too_slow = "TPOT of a request alone is longer than the limit"
-    reasons = np.where(~known, too_large, np.where(~reached, too_slow, found.reason))
+    most = np.where(found.limited_by == "offered", rate, np.inf)  # no more is served than is offered
+    too_large = f"one request does not fit in the {curve.room_tokens:,} tokens of KV cache that memory leaves"
+    reasons = np.where(~curve.fits, too_large, np.where(~(found.rate > 0), _TOO_SLOW, found.reason))
     return Estimates(
         rate,
-        low,
-        np.minimum(high, most),
+        rate * low,
+        np.minimum(rate * high, most),
         np.where(shown, found.tpot * 1e3, np.nan),
         np.where(shown, found.ttft * 1e3, np.nan),
         np.where(shown, found.batch * busy, np.nan),
-        tuple(_LIMITS[int(index)] for index in found.limited_by),
+        tuple(found.limited_by.tolist()),
         tuple(reasons.tolist()),
     )
 
 
-def _slots(replica: _Replica) -> Floats:
-    """Most requests of a size in flight in a server of today's default settings."""
-    return np.minimum(replica.in_memory, replica.constants.max_sequences)
-
-
-def _held(replica: _Replica, asked: Floats) -> tuple[Floats, Floats]:
+def _held(curve: Curve, asked: Floats) -> tuple[Floats, NDArray[np.str_]]:
     """How many of the requests asked for are in flight at once, and what stops more."""
-    engine = max(replica.constants.saturated_sequences, replica.constants.max_sequences)
-    batch = np.minimum(np.minimum(asked, replica.in_memory), engine)
-    by = np.where(batch >= asked, _LOAD, np.where(replica.in_memory <= engine, _MEMORY, _ENGINE))
-    return batch, by
+    engine = max(curve.constants.saturated_sequences, curve.constants.max_sequences)
+    in_memory = np.maximum(curve.in_memory, 1.0)
+    batch = np.minimum(np.minimum(asked, in_memory), engine)
+    return batch, np.where(batch >= asked, "load", np.where(in_memory <= engine, "memory", "engine"))
 
 
-def _closed_loop(replica: _Replica, asked: Floats) -> _Found:
+def _closed_loop(curve: Curve, asked: Floats) -> _OneReplica:
     """Requests that memory does not hold wait before their first token: Little's law gives how long."""
-    batch, by = _held(replica, asked)
-    rate, tpot = replica.rate(batch), replica.tpot(batch)
-    ttft = asked / rate - np.maximum(replica.tokens_out - 1.0, 0.0) * tpot
-    return _Found(rate, tpot, ttft, batch, by, _no_reason(asked))
+    batch, by = _held(curve, asked)
+    rate, tpot = curve.rate_per_s(batch), curve.tpot_s(batch)
+    ttft = asked / rate - np.maximum(curve.tokens_out - 1.0, 0.0) * tpot
+    return _OneReplica(rate, tpot, ttft, batch, by)
 
 
-def _static_batch(replica: _Replica, asked: Floats) -> _Found:
+def _static_batch(curve: Curve, asked: Floats) -> _OneReplica:
     """All prompts are read, then all tokens written: nothing comes between the tokens."""
-    batch, by = _held(replica, asked)
-    step = replica.step(batch)
-    ttft = np.where(batch < asked, np.nan, step + batch * replica.prefill())
+    batch, by = _held(curve, asked)
+    step = curve.step_s(batch)
+    ttft = np.where(batch < asked, np.nan, step + batch * curve.prefill_s)
     reason = np.where(batch < asked, BATCH_TOO_LARGE, "")
-    return _Found(replica.rate(batch), step, ttft, batch, by, reason)
+    return _OneReplica(curve.rate_per_s(batch), step, ttft, batch, by, reason)
 
 
-def _saturated(replica: _Replica) -> _Found:
-    batch, by = _held(replica, np.full(len(replica.tokens_in), np.inf))
-    none = np.full(len(batch), np.nan)
-    return _Found(replica.rate(batch), replica.tpot(batch), none, batch, by, np.full(len(batch), ALL_AT_ONCE))
+def _saturated(curve: Curve, _: Floats) -> _OneReplica:
+    none = np.full(len(curve.tokens_in), np.nan)
+    batch, by = _held(curve, np.full(len(none), np.inf))
+    return _OneReplica(curve.rate_per_s(batch), curve.tpot_s(batch), none, batch, by, ALL_AT_ONCE)
 
 
-def _open_stream(replica: _Replica, offered: Floats) -> _Found:
-    slots = _slots(replica)
-    capacity = replica.rate(slots)
-    served = np.minimum(offered, capacity)
-    low, high = np.zeros_like(slots), slots
-    for _ in range(_BISECTIONS):  # the load at which a replica serves as much as comes
-        middle = 0.5 * (low + high)
-        enough = replica.rate(middle) >= served
-        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-    running = np.maximum(high, 1.0)
-    keeps_up = offered < capacity
-    ttft = queueing.ttft_s(
-        SloStatistic.MEAN, np.where(keeps_up, offered, 0.0), replica.step(running), replica.prefill(), slots,
-        capacity, input_tokens=replica.tokens_in,
-    )  # fmt: skip
-    by = np.where(keeps_up, _OFFERED, np.where(replica.in_memory <= slots, _MEMORY, _ENGINE))
+def _open_stream(curve: Curve, offered: Floats) -> _OneReplica:
+    capacity = curve.rate_per_s(curve.slots)
+    served, keeps_up = np.minimum(offered, capacity), offered < capacity
+    batch = np.minimum(curve.batch_at(served), curve.slots)
+    ttft = curve.stream(np.where(keeps_up, offered, 0.0)).ttft_s(MEAN)
+    full = np.where(curve.in_memory <= curve.constants.max_sequences, "memory", "engine")
     reason = np.where(keeps_up, "", np.where(np.isinf(offered), ALL_AT_ONCE, QUEUE_GROWS))
-    return _Found(served, replica.tpot(running), np.where(keeps_up, ttft, np.nan), high, by, reason)
+    return _OneReplica(
+        served, curve.tpot_s(np.maximum(batch, 1.0)), np.where(keeps_up, ttft, np.nan), batch,
+        np.where(keeps_up, "offered", full), reason,
+    )  # fmt: skip
 
 
-def _within_tpot(replica: _Replica, limits_ms: Floats) -> _Found:
-    sizes = np.stack([replica.tokens_in, replica.tokens_out], axis=1)
-    found = roofline.rates_within(replica.work, replica.constants, replica.room_tokens, sizes, limits_ms)
-    names = {"tpot": _TPOT, "memory": _MEMORY, "load": _ENGINE}
-    by = np.array([names[limit] for limit in found.limited_by])
-    tpot, none = replica.tpot(found.batch), np.full(len(limits_ms), np.nan)
-    reason = np.full(len(limits_ms), AT_THE_EDGE)
-    return _Found(found.requests_per_s, tpot, none, found.batch, by, reason)
+def _within_tpot(curve: Curve, limits_ms: Floats) -> _OneReplica:
+    found = curve.within_tpot(limits_ms)
+    none, tpot = np.full(len(limits_ms), np.nan), curve.tpot_s(found.batch)
+    return _OneReplica(found.requests_per_s, tpot, none, found.batch, found.limited_by, AT_THE_EDGE)
 
 
-def _no_reason(like: Floats) -> NDArray[np.str_]:
-    return np.full(len(like), "")
+_OF_MODE: Final = {
+    LoadMode.CLOSED_LOOP: _closed_loop,
+    LoadMode.SINGLE: _closed_loop,
+    LoadMode.STATIC_BATCH: _static_batch,
+    LoadMode.SATURATED: _saturated,
+    LoadMode.OPEN: _open_stream,
+    LoadMode.WITHIN_SLO: _within_tpot,
+}

@@ -18,22 +18,24 @@ import numpy as np
 from advisor.errors import UnknownName, UsageError
 from advisor.profiles import batch_file, memory
 from advisor.profiles.batch_file import ADDED, UnreadableCell
-from advisor.profiles.engine_era import engine_named, era_of, unstated_kv_precision
+from advisor.profiles.engines import Engine
 from advisor.profiles.estimate import (
     MOST_TENSOR_PARALLEL,
     Deployment,
     LoadMode,
     caution,
     estimate,
+    in_words,
     refusal,
 )
+from advisor.profiles.replica import Replica, Shape
 from advisor.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from advisor.domain import Accelerator, Model
-    from advisor.profiles.batch_file import Row
+    from advisor.profiles.batch_file import BatchRow
     from advisor.profiles.calibration import Calibration
     from advisor.profiles.estimate import Estimates
 
@@ -70,7 +72,7 @@ ASSUMED_PRECISION: Final = "assumed: {precision} weights, as the model's name sa
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class BatchNames:
     """How spellings are understood; the first two raise ``UnknownName`` or ``UsageError``."""
 
     model: Callable[[str], Model]
@@ -79,8 +81,8 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
-    """What a row asks about, before it is known on which deployment."""
+class _Asked:
+    """What a row asks about; of which deployment, once that is known."""
 
     model: Model
     accelerator: Accelerator
@@ -89,26 +91,13 @@ class _Wish:
     load: float
     note: str  #: what had to be assumed so far
     stated: str = ""  #: precision by the model's name, where the row has none
+    deployment: Deployment | None = None
 
-    def assuming(self, note: str) -> _Wish:
-        return replace(self, note="; ".join(filter(None, (self.note, note))))
-
-    def on(self, deployment: Deployment) -> _Asked:
-        return _Asked(deployment, self.mode, self.size, self.load, self.note)
+    def assuming(self, *notes: str) -> _Asked:
+        return replace(self, note="; ".join(filter(None, (self.note, *notes))))
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A row that can be estimated."""
-
-    deployment: Deployment
-    mode: LoadMode
-    size: tuple[float, float]
-    load: float
-    note: str
-
-
-def estimated_text(text: str, file: str, names: Names, calibration: Calibration) -> tuple[str, int, int]:
+def estimated_text(text: str, file: str, names: BatchNames, calibration: Calibration) -> tuple[str, int, int]:
     """The file with its new columns; how many rows it has, and how many of them have no rate.
 
     Raises:
@@ -128,7 +117,7 @@ def estimated_text(text: str, file: str, names: Names, calibration: Calibration)
     return "".join(written), sum(bool(row.cells) for row in rows), declined
 
 
-def _asked(row: Row, names: Names, calibration: Calibration) -> _Asked | str:
+def _asked(row: BatchRow, names: BatchNames, calibration: Calibration) -> _Asked | str:
     """What a row asks, or why it cannot be answered."""
     try:
         tokens_in, tokens_out = row.number("input_tokens"), row.number("output_tokens")
@@ -142,13 +131,13 @@ def _asked(row: Row, names: Names, calibration: Calibration) -> _Asked | str:
         accelerator = names.accelerator(row.cell("gpu"))
     except (UnreadableCell, UnknownName, UsageError) as error:
         return printable(str(error))
-    wish = _Wish(model, accelerator, mode, (tokens_in, tokens_out), load, note)
+    wish = _Asked(model, accelerator, mode, (tokens_in, tokens_out), load, note)
     if not _precision(row, "precision") and (stated := names.stated_precision(row.cell("model"))):
         wish = replace(wish, stated=stated).assuming(ASSUMED_PRECISION.format(precision=stated))
     return _deployed(row, wish, counts, calibration)
 
 
-def _load(row: Row) -> tuple[LoadMode, float, str]:
+def _load(row: BatchRow) -> tuple[LoadMode, float, str]:
     """How requests come, how many of them, and what of it had to be assumed."""
     stated = row.cell("load_mode")
     mode, note = MODES.get(stated.casefold().replace("_", "-")), ""
@@ -169,7 +158,7 @@ def _load(row: Row) -> tuple[LoadMode, float, str]:
 
 
 def _deployed(
-    row: Row, wish: _Wish, counts: Mapping[str, int | None], calibration: Calibration
+    row: BatchRow, wish: _Asked, counts: Mapping[str, int | None], calibration: Calibration
 ) -> _Asked | str:
     """A wish with the deployment its row states, or why there is no estimate."""
     gpus, degree, stages = counts["gpu_count"], counts["tp"], counts["pp"] or 1
@@ -178,21 +167,23 @@ def _deployed(
     precision = _precision(row, "precision") or wish.stated or _unstated_precision(wish.accelerator, degree)
     if precision not in memory.PRECISIONS:
         return f"precision: {printable(precision)} is not one of {', '.join(memory.PRECISIONS)}"
-    engine, written = engine_named(row.cell("engine"))
-    era = era_of(engine, row.cell("engine_version") or written, row.cell("date"))
+    engine = Engine.named(row.cell("engine"), row.cell("engine_version") or None, row.cell("date"))
     if degree is None:
-        return _submission(wish, gpus or 1, precision, engine, era, calibration)
+        return _submission(wish, gpus or 1, precision, engine, calibration)
     replicas, idle = divmod(gpus or degree, degree)
     if replicas < 1 or idle:
         return f"gpu_count: {gpus} is not a multiple of tp {degree}"
-    cache = _precision(row, "kv_precision") or unstated_kv_precision(precision, engine)
-    if cache not in memory.PRECISIONS:
-        return f"kv_precision: {printable(cache)} is not one of {', '.join(memory.PRECISIONS)}"
-    found = Deployment(wish.model, precision, wish.accelerator, degree, replicas, engine, era, cache)
-    return refusal(found, calibration, wish.mode) or wish.assuming(caution(found, calibration)).on(found)
+    cache = _precision(row, "kv_precision") or None
+    if cache not in (None, *memory.PRECISIONS):
+        return f"kv_precision: {printable(cache or '')} is not one of {', '.join(memory.PRECISIONS)}"
+    replica = Replica(wish.model, precision, wish.accelerator, Shape(degree), engine, cache)
+    refused = refusal(replica, calibration, within_tpot=wish.mode is LoadMode.WITHIN_SLO)
+    if refused is not None:
+        return in_words(refused)
+    return replace(wish.assuming(caution(replica, calibration)), deployment=Deployment(replica, replicas))
 
 
-def _precision(row: Row, column: str) -> str:
+def _precision(row: BatchRow, column: str) -> str:
     """As this product spells it; ``auto`` leaves it to the engine, as blank does."""
     name = row.cell(column).casefold().replace("_", "-")
     return SPELT.get(name, name)
@@ -207,45 +198,40 @@ def _unstated_precision(accelerator: Accelerator, degree: int | None) -> str:
 
 
 def _submission(
-    wish: _Wish, gpus: int, precision: str, engine: str | None, era: str, calibration: Calibration
+    wish: _Asked, gpus: int, precision: str, engine: Engine, calibration: Calibration
 ) -> _Asked | str:
     """A row without a degree is a whole submission: as many replicas as serve best, tuned as such are."""
     best: tuple[float, Deployment | None] = (-1.0, None)
     why = "tp: blank, and no degree serves the model"
     cache = "fp8" if memory.PRECISIONS[precision].bits < 16 else "fp16"
     for degree in memory.valid_tensor_parallel(wish.model, min(gpus, MOST_TENSOR_PARALLEL)):
-        replicas = gpus // degree
-        tried = Deployment(
-            wish.model, precision, wish.accelerator, degree, replicas, engine, era, cache, tuned=True
-        )
-        refused = refusal(tried, calibration, wish.mode)
+        replica = Replica(wish.model, precision, wish.accelerator, Shape(degree), engine, cache)
+        refused = refusal(replica, calibration, within_tpot=wish.mode is LoadMode.WITHIN_SLO)
         if refused is not None:
-            why = refused
+            why = in_words(refused)
             continue
+        tried = Deployment(replica, gpus // degree, tuned=True)
         found = estimate(tried, wish.mode, np.array([wish.size]), np.array([wish.load]), calibration)
         best = max(best, (float(np.nan_to_num(found.requests_per_s[0])), tried), key=lambda pair: pair[0])
     if best[1] is None:
         return why
-    assumed = ASSUMED.format(degree=best[1].tensor_parallel, precision=precision)
-    return wish.assuming(assumed).assuming(caution(best[1], calibration)).on(best[1])
+    assumed = ASSUMED.format(degree=best[1].replica.tensor_parallel, precision=precision)
+    noted = wish.assuming(assumed, caution(best[1].replica, calibration))
+    return replace(noted, deployment=best[1])
 
 
 def _estimated(asked: Sequence[_Asked], calibration: Calibration) -> Iterator[list[str]]:
     """New cells of every row, in order; rows of one deployment and mode are worked out together."""
-    groups: dict[tuple[object, ...], list[int]] = {}
+    groups: dict[tuple[Deployment | None, LoadMode], list[int]] = {}
     for place, one in enumerate(asked):
-        named = one.deployment
-        key = (
-            named.model.id, named.accelerator.id, named.precision, named.tensor_parallel, named.replicas,
-            named.engine, named.era, named.kv_precision, one.mode,
-        )  # fmt: skip
-        groups.setdefault(key, []).append(place)
+        groups.setdefault((one.deployment, one.mode), []).append(place)
     cells: list[list[str]] = [[] for _ in asked]
-    for places in groups.values():
-        first = asked[places[0]]
+    for (deployment, mode), places in groups.items():
+        if deployment is None:
+            continue
         sizes = np.array([asked[place].size for place in places])
         loads = np.array([asked[place].load for place in places])
-        found = estimate(first.deployment, first.mode, sizes, loads, calibration)
+        found = estimate(deployment, mode, sizes, loads, calibration)
         for place, line in zip(places, _cells(found, [asked[p].note for p in places]), strict=True):
             cells[place] = line
     return iter(cells)

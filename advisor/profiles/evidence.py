@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from advisor.domain import SloStatistic
+from advisor.profiles.latency_metrics import MEAN, METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-ANY_ENGINE = "any"
 _SAME_RATE = 1e-9  # relative; below it two rates are one
 
 
@@ -36,24 +35,21 @@ class SizePoints:
     ttft_ms: Floats  #: mean; NaN where not stated
     requests_per_s: Floats
     concurrency: Floats  #: NaN where not stated
-    stated: Mapping[tuple[str, SloStatistic], Floats] = field(default_factory=dict)  #: further latencies, ms
+    stated: Mapping[tuple[str, str], Floats] = field(default_factory=dict)
+    """Further latencies in ms, by metric and statistic."""
     open_arrivals: NDArray[np.bool_] | None = None  #: points not taken in a closed loop; None: none of them
 
-    def latency_ms(self, metric: str, statistic: SloStatistic) -> Floats:
+    def latency_ms(self, metric: str, statistic: str) -> Floats:
         """One latency of every point; NaN where not stated."""
-        if statistic is SloStatistic.MEAN and metric in ("tpot", "ttft"):
+        if statistic == MEAN and metric in ("tpot", "ttft"):
             return self.tpot_ms if metric == "tpot" else self.ttft_ms
         found = self.stated.get((metric, statistic))
         return np.full_like(self.requests_per_s, np.nan) if found is None else found
 
     def judges(self, limit: LatencyLimit) -> bool:
         """Whether some point states what the limit binds, or what it follows from."""
-        if np.isfinite(self.latency_ms(limit.metric, limit.statistic)).any():
-            return True
-        if limit.metric == "ttft":
-            return bool(np.isfinite(self.ttft_ms).any())
-        parts = np.isfinite(self.ttft_ms + self.tpot_ms)
-        return limit.metric == "e2e" and limit.statistic is SloStatistic.MEAN and bool(parts.any())
+        known = METRICS[limit.metric].stated_or_derived_ms(self, limit.statistic)
+        return bool(np.isfinite(known).any())
 
     def under_open_arrivals(self) -> NDArray[np.bool_]:
         """Which points were taken under open arrivals."""
@@ -68,20 +64,20 @@ class SizePoints:
 
         Args:
             slo: the limits.
-            waits: the rates within its TTFT and E2E limits (:func:`advisor.profiles.waiting.profiled_rates`).
+            waits: the rates within those that depend on arrivals, by ``ttft_limits.profiled_rates``.
         """
         best = float(self.requests_per_s.max())
         found, by = best, "load"
         for limit in slo.limits:
-            rate = waits[limit] if limit.metric != "tpot" else self._within_tpot(limit)
+            rate = waits[limit] if limit in waits else self._within_pace(limit)
             if np.isnan(rate):
                 return float("nan"), limit.metric
             if rate < found * (1 - _SAME_RATE):
                 found, by = float(rate), limit.metric
         return found, by
 
-    def _within_tpot(self, limit: LatencyLimit) -> float:
-        latency = self.latency_ms("tpot", limit.statistic)
+    def _within_pace(self, limit: LatencyLimit) -> float:
+        latency = METRICS[limit.metric].stated_or_derived_ms(self, limit.statistic)
         order = np.argsort(latency, kind="stable")[: np.count_nonzero(np.isfinite(latency))]
         if not len(order):
             return float("nan")
@@ -95,14 +91,14 @@ class SizePoints:
             rate += (limit.ms - below) / (above - below) * float(best[passing] - best[passing - 1])
         return rate
 
-    def lightest(self) -> tuple[float, float, float]:
-        """Lowest TPOT, lowest TTFT (means) and the smallest load profiled; NaN where not stated."""
-        return _least(self.tpot_ms), _least(self.ttft_ms), _least(self.concurrency)
+    def least_ms(self, metric: str) -> float:
+        """The lowest mean of a latency, stated or derived; NaN where nobody says."""
+        return _least(METRICS[metric].stated_or_derived_ms(self, MEAN))
 
-
-def waiting_limits(slo: Slo) -> tuple[LatencyLimit, ...]:
-    """The limits on latencies that include waiting."""
-    return tuple(limit for limit in slo.limits if limit.metric != "tpot")
+    @property
+    def lightest_load(self) -> float:
+        """Fewest requests in flight profiled; NaN where not stated."""
+        return _least(self.concurrency)
 
 
 def _least(values: Floats) -> float:

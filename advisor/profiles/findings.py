@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from advisor.profiles.importers.reading import Load
+    from advisor.profiles.importers.reading import ImportedRow
 
 TOLERANCE: Final = 1.02
 """Rates are measured over a window and rounded."""
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class RowFinding:
     """Something wrong with a row."""
 
     place: str
@@ -25,11 +25,13 @@ class Finding:
     unfit: str | None = None  #: why the row may answer no SLO
 
 
-def refuse(load: Load, field: str, value: object, reason: str) -> Finding:
+def refuse(row: ImportedRow, field: str, value: object, reason: str) -> RowFinding:
     """A finding that stops the import."""
-    return Finding(load.place, True, field, value, reason)
+    return RowFinding(row.place, True, field, value, reason)
 
 
-def flagged(load: Load, field: str, value: object, reason: str, flag: str) -> Finding:
-    """A finding kept with the row."""
-    return Finding(load.place, False, field, value, reason, flag)
+def flagged(
+    row: ImportedRow, field: str, value: object, reason: str, flag: str, *, unfit: bool = False
+) -> RowFinding:
+    """A finding kept with the row; ``unfit``: for which the row may answer no SLO."""
+    return RowFinding(row.place, False, field, value, reason, flag, reason if unfit else None)

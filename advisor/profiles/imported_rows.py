@@ -8,148 +8,109 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from advisor.profiles.alike import shape_key
+from advisor.profiles.equivalence import shape_key
+from advisor.profiles.latency_metrics import METRICS, STATISTICS, column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from advisor.profiles.findings import Finding
-    from advisor.profiles.importers.reading import Load
-    from advisor.profiles.placing import Placed
+    from advisor.profiles.findings import RowFinding
+    from advisor.profiles.placing import PlacedRow
 
-    Row = dict[str, Any]
+    StoredRow = dict[str, Any]
 
 OWN_ID: Final = "own-"
 """Source ids of users' own figures begin with it; those of the package never do."""
 
-_STATISTICS: Final = ("mean", "p50", "p90", "p99")
+_AS_STATED: Final = (
+    *("kv_precision", "engine", "engine_version", "accelerators", "pipeline_parallel", "workload"),
+    *("input_tokens", "output_tokens", "load_mode", "concurrency", "request_rate_offered", "requests_per_s"),
+    *("output_tokens_per_s", "slo_ttft_ms", "slo_tpot_ms", "date", "error_pct", "source"),
+)
+_ALWAYS: Final = {column(name, s): None for name in ("ttft", "tpot", "e2e") for s in STATISTICS}
+"""Columns rows have had from the first, stated or not: the id of a profile is made of them."""
+
+_ORDER: Final = (
+    *("input_tokens", "output_tokens", "concurrency", "request_rate_offered", "tpot_mean_ms"),
+    "requests_per_s",
+)
+_MISSED: Final = {
+    "engine_version": "engine version",
+    "date": "date",
+    "licence": "licence",
+    "kv_precision": "KV precision",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
-    """One profile, ready to be stored."""
+class OwnProfile:
+    """One profile of the user's, ready to be stored."""
 
     profile_id: str
-    rows: tuple[Row, ...]
+    rows: tuple[StoredRow, ...]
     statistics: tuple[str, ...]  #: stated by at least one row, e.g. ``TPOT mean``
     missing: tuple[str, ...]  #: what nobody said
     source: str
 
 
-def stored_row(row: Placed, findings: Sequence[Finding]) -> Row:
+def stored_row(placed: PlacedRow, findings: Sequence[RowFinding]) -> StoredRow:
     """A row in the columns of the shipped evidence, and a few more."""
-    load, stated, replica = row.load, row.stated, row.replica
-    unfit = [load.unfit, *(finding.unfit for finding in findings), _no_replica(row), _no_pace(load)]
-    flags = sorted({*load.flags, *(finding.flag for finding in findings if finding.flag)})
-    if replica.draft_tokens:
-        flags.append(f"speculative-{replica.draft_tokens}-draft-tokens")
-    times = {
-        f"{name}_{key}_ms": getattr(getattr(load, name), key)
-        for name in ("ttft", "tpot", "e2e")
-        for key in _STATISTICS
-    }
+    row, replica = placed.row, placed.replica
+    unfit = [row.unfit, *(finding.unfit for finding in findings), _no_replica(placed), _no_pace(placed)]
+    flags = sorted({*row.flags, *(finding.flag for finding in findings if finding.flag)})
+    if placed.draft_tokens:
+        flags.append(f"speculative-{placed.draft_tokens}-draft-tokens")
     return {
-        "kind": stated.evidence.value,
-        "licence": stated.licence or "not stated",
+        **{name: getattr(row, name) for name in _AS_STATED},
+        **_ALWAYS,
+        **row.latencies_ms,
+        "kind": row.evidence.value,
+        "licence": row.licence or "not stated",
         "model": replica.model.id,
-        "model_as_published": stated.model or replica.model.id,
+        "model_as_published": row.model or replica.model.id,
         "shape": shape_key(replica.model),
         "precision": replica.precision,
-        "kv_precision": stated.kv_precision,
-        "engine": stated.engine,
-        "engine_version": stated.engine_version,
         "accelerator": replica.accelerator.id,
-        "accelerators": stated.accelerators,
         "tensor_parallel": replica.tensor_parallel,
-        "pipeline_parallel": stated.pipeline_parallel,
-        "workload": load.workload,
-        "input_tokens": load.input_tokens,
-        "output_tokens": load.output_tokens,
-        "load_mode": load.load_mode,
-        "concurrency": load.concurrency,
-        "request_rate_offered": load.request_rate_offered,
-        **times,
-        "requests_per_s": load.requests_per_s,
-        "output_tokens_per_s": load.output_tokens_per_s,
-        "slo_ttft_ms": load.slo_ttft_ms,
-        "slo_tpot_ms": load.slo_tpot_ms,
-        "date": stated.date,
         "flags": ";".join(flags) or None,
         "not_evidence_because": next((why for why in unfit if why), None),
-        "error_pct": stated.error_pct,
-        "completed_requests": load.completed,
-        "failed_requests": load.failed,
-        "source": row.source,
+        "completed_requests": row.completed,
+        "failed_requests": row.failed,
     }
 
 
-def _no_replica(row: Placed) -> str | None:
-    stated = row.stated
-    whole = stated.pipeline_parallel == 1 and stated.accelerators == row.replica.tensor_parallel
+def _no_replica(placed: PlacedRow) -> str | None:
+    whole = (placed.row.pipeline_parallel, placed.row.accelerators) == (1, placed.replica.shape.accelerators)
     return None if whole else "not one tensor-parallel replica"
 
 
-def _no_pace(load: Load) -> str | None:
-    return None if load.tpot.stated else "no rate or no time per output token"
+def _no_pace(placed: PlacedRow) -> str | None:
+    stated = any(column("tpot", statistic) in placed.row.latencies_ms for statistic in STATISTICS)
+    return None if stated else "no rate or no time per output token"
 
 
-def identified(group: Sequence[Placed], rows: Sequence[Row]) -> Imported:
+def identified(group: Sequence[PlacedRow], rows: Sequence[StoredRow]) -> OwnProfile:
     """The profile with an id that its content decides."""
     ordered = sorted(rows, key=_order)
     digest = hashlib.sha256(json.dumps(ordered, sort_keys=True, default=str).encode()).hexdigest()[:12]
-    first, stated = group[0], group[0].stated
-    engine = "-".join(word for word in (stated.engine, stated.engine_version) if word)
-    pipeline = f"pp{stated.pipeline_parallel}" if stated.pipeline_parallel != 1 else ""
-    name = (
-        ":".join(
-            [
-                stated.evidence.value,
-                f"{OWN_ID}{digest}",
-                first.replica.model.id,
-                first.replica.precision,
-                engine,
-                first.replica.accelerator.id,
-                f"tp{first.replica.tensor_parallel}{pipeline}",
-            ]
-        )
-        .casefold()
-        .replace(" ", "-")
+    first, replica = group[0].row, group[0].replica
+    engine = "-".join(word for word in (first.engine, first.engine_version) if word)
+    pipeline = f"pp{first.pipeline_parallel}" if first.pipeline_parallel != 1 else ""
+    parts = (
+        *(first.evidence.value, f"{OWN_ID}{digest}", replica.model.id, replica.precision, engine),
+        *(replica.accelerator.id, f"tp{replica.tensor_parallel}{pipeline}"),
     )
+    name = ":".join(parts).casefold().replace(" ", "-")
     kept = tuple({"profile_id": name, "source_id": f"{OWN_ID}{digest}", **row} for row in ordered)
-    statistics = dict.fromkeys(
-        f"{what.upper()} {key}"
-        for what in ("tpot", "ttft", "e2e")
-        for key in _STATISTICS
-        if any(row[f"{what}_{key}_ms"] is not None for row in rows)
+    statistics = tuple(
+        f"{metric.label} {statistic}"
+        for metric in METRICS.values()
+        for statistic in STATISTICS
+        if any(row.get(column(metric.name, statistic)) is not None for row in rows)
     )
-    missing = [
-        name
-        for name, value in (
-            ("engine version", stated.engine_version),
-            ("date", stated.date),
-            ("licence", stated.licence),
-            ("KV precision", stated.kv_precision),
-        )
-        if value is None
-    ]
-    return Imported(name, kept, tuple(statistics), tuple(missing), first.source)
+    missing = tuple(words for field, words in _MISSED.items() if getattr(first, field) is None)
+    return OwnProfile(name, kept, statistics, missing, first.source or "")
 
 
-def _order(row: Row) -> tuple[float, ...]:
-    def number(name: str) -> float:
-        value = row[name]
-        return -math.inf if value is None else float(value)
-
-    return tuple(
-        map(
-            number,
-            (
-                "input_tokens",
-                "output_tokens",
-                "concurrency",
-                "request_rate_offered",
-                "tpot_mean_ms",
-                "requests_per_s",
-            ),
-        )
-    )
+def _order(row: StoredRow) -> tuple[float, ...]:
+    return tuple(-math.inf if (value := row.get(name)) is None else float(value) for name in _ORDER)

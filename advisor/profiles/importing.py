@@ -8,13 +8,14 @@ is refused.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from advisor.domain import EvidenceKind
 from advisor.errors import InputFileError
 from advisor.profiles import physics, plausibility
-from advisor.profiles.findings import Finding
-from advisor.profiles.imported_rows import Imported as Imported
+from advisor.profiles.findings import RowFinding
+from advisor.profiles.imported_rows import OwnProfile as OwnProfile
 from advisor.profiles.imported_rows import identified, stored_row
 from advisor.profiles.importers.reading import CLOSED_LOOP, OPEN_LOOP, SLO_MAXIMUM
 from advisor.profiles.placing import Given as Given
@@ -24,8 +25,8 @@ from advisor.profiles.placing import place
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from advisor.profiles.importers.reading import Load, Reading
-    from advisor.profiles.placing import Placed
+    from advisor.profiles.importers.reading import ImportedFile, ImportedRow
+    from advisor.profiles.placing import PlacedRow
 
 SAME_SIZE: Final = 0.05
 """Largest difference between mean sizes of loads that count as one size."""
@@ -37,17 +38,17 @@ _SIZE: Final = ("input_tokens", "output_tokens")
 class Understood:
     """All that came of an import."""
 
-    profiles: tuple[Imported, ...]
-    findings: tuple[tuple[str, Finding], ...]  #: file and what is wrong there
+    profiles: tuple[OwnProfile, ...]
+    findings: tuple[tuple[str, RowFinding], ...]  #: file and what is wrong there
     notes: tuple[str, ...]
 
     @property
-    def refusals(self) -> tuple[tuple[str, Finding], ...]:
+    def refusals(self) -> tuple[tuple[str, RowFinding], ...]:
         """Those that stop the import."""
         return tuple((file, finding) for file, finding in self.findings if finding.refused)
 
 
-def understand(readings: Iterable[Reading], given: Given, names: Names) -> Understood:
+def understand(readings: Iterable[ImportedFile], given: Given, names: Names) -> Understood:
     """Profiles and findings of all files together.
 
     Raises:
@@ -55,78 +56,75 @@ def understand(readings: Iterable[Reading], given: Given, names: Names) -> Under
         InputFileError: a file is about another model or accelerator than the options say.
     """
     notes: list[str] = []
-    placed: list[Placed] = []
+    placed: list[PlacedRow] = []
     for reading in readings:
         notes += reading.notes
-        placed += [place(reading, load, given, names, notes) for load in reading.loads]
-    groups: dict[tuple[str, ...], list[Placed]] = {}
+        placed += [place(reading, row, given, names, notes) for row in reading.rows]
+    groups: dict[tuple[object, ...], list[PlacedRow]] = {}
     for row in _same_sizes(placed):
         groups.setdefault(row.key, []).append(row)
-    findings: list[tuple[str, Finding]] = []
+    findings: list[tuple[str, RowFinding]] = []
     profiles = [_profile(group, findings) for group in groups.values()]
     return Understood(tuple(profiles), tuple(findings), tuple(dict.fromkeys(notes)))
 
 
-def _profile(group: Sequence[Placed], findings: list[tuple[str, Finding]]) -> Imported:
+def _profile(group: Sequence[PlacedRow], findings: list[tuple[str, RowFinding]]) -> OwnProfile:
     first = group[0]
     large = physics.too_large(first.replica)
     if large:
-        findings.append((first.file, Finding("", True, "precision", first.replica.precision, large)))
-    of_rows: dict[int, list[Finding]] = {
-        id(row): [*plausibility.of_row(row.load), *physics.against_physics(row.load, row.replica)]
-        for row in group
+        found = RowFinding("", True, "precision", first.replica.precision, large)
+        findings.append((first.row.file, found))
+    of_rows: dict[int, list[RowFinding]] = {
+        id(one.row): [*plausibility.of_row(one.row), *physics.against_physics(one)] for one in group
     }
-    sizes: dict[tuple[float | None, float | None], list[Placed]] = {}
-    for row in group:
-        sizes.setdefault((row.load.input_tokens, row.load.output_tokens), []).append(row)
-    for rows in sizes.values():
-        ordered = sorted(rows, key=lambda row: plausibility.load_of(row.load))
-        by_load = {id(row.load): row for row in ordered}
-        if first.load.load_mode != SLO_MAXIMUM:
-            for load, found in _across([row.load for row in ordered]):
-                of_rows[id(by_load[id(load)])].append(found)
-    findings += [(row.file, finding) for row in group for finding in of_rows[id(row)]]
-    bare = [stored_row(row, of_rows[id(row)]) for row in group]
-    return identified(group, bare)
+    sizes: dict[tuple[float | None, float | None], list[ImportedRow]] = {}
+    for one in group:
+        sizes.setdefault((one.row.input_tokens, one.row.output_tokens), []).append(one.row)
+    for rows in sizes.values() if first.row.load_mode != SLO_MAXIMUM else ():
+        for row, finding in _across(sorted(rows, key=plausibility.load_of)):
+            of_rows[id(row)].append(finding)
+    findings += [(one.row.file, finding) for one in group for finding in of_rows[id(one.row)]]
+    return identified(group, [stored_row(one, of_rows[id(one.row)]) for one in group])
 
 
-def _same_sizes(placed: Sequence[Placed]) -> list[Placed]:
+def _same_sizes(placed: Sequence[PlacedRow]) -> list[PlacedRow]:
     """Loads whose mean sizes differ by :data:`SAME_SIZE` at most are of one size: their smallest.
 
     Drawn lengths never repeat exactly. The smallest claims the least; the flag keeps the mean measured.
     """
-    found: list[Placed] = []
-    sizes: dict[tuple[str, ...], list[list[int]]] = {}
-    for row in sorted(placed, key=lambda row: (row.load.input_tokens or 0.0, row.load.output_tokens or 0.0)):
-        found.append(row)
-        clusters = sizes.setdefault(row.key, [])
-        own = next((cluster for cluster in clusters if _near(found[cluster[0]].load, row.load)), None)
+    found = sorted(placed, key=lambda one: (one.row.input_tokens or 0.0, one.row.output_tokens or 0.0))
+    sizes: dict[tuple[object, ...], list[list[int]]] = {}
+    for index, one in enumerate(found):
+        clusters = sizes.setdefault(one.key, [])
+        own = next((cluster for cluster in clusters if _near(found[cluster[0]].row, one.row)), None)
         if own is None:
             clusters.append(own := [])
-        own.append(len(found) - 1)
+        own.append(index)
     for cluster in (cluster for clusters in sizes.values() for cluster in clusters):
-        least = [min(getattr(found[i].load, name) or 0.0 for i in cluster) for name in _SIZE]
+        least = [min(getattr(found[i].row, name) or 0.0 for i in cluster) for name in _SIZE]
         for i in cluster:
-            load = found[i].load
-            if [load.input_tokens, load.output_tokens] != least and load.input_tokens and load.output_tokens:
-                flag = f"mean-size-{load.input_tokens:.6g}x{load.output_tokens:.6g}"
-                moved = replace(
-                    load, input_tokens=least[0], output_tokens=least[1], flags=(*load.flags, flag)
-                )
-                found[i] = replace(found[i], load=moved)
+            found[i] = replace(found[i], row=_moved(found[i].row, least))
     return found
 
 
-def _near(first: Load, second: Load) -> bool:
+def _moved(row: ImportedRow, size: Sequence[float]) -> ImportedRow:
+    """The row as of another size, which it nearly has."""
+    if [row.input_tokens, row.output_tokens] == size or not row.input_tokens or not row.output_tokens:
+        return row
+    flag = f"mean-size-{row.input_tokens:.6g}x{row.output_tokens:.6g}"
+    return replace(row, input_tokens=size[0], output_tokens=size[1], flags=(*row.flags, flag))
+
+
+def _near(first: ImportedRow, second: ImportedRow) -> bool:
     pairs = [(getattr(first, name) or 0.0, getattr(second, name) or 0.0) for name in _SIZE]
     return all(abs(a - b) <= SAME_SIZE * min(a, b) for a, b in pairs)
 
 
-def _across(loads: Sequence[Load]) -> list[tuple[Load, Finding]]:
+def _across(rows: Sequence[ImportedRow]) -> list[tuple[ImportedRow, RowFinding]]:
     """Findings over loads, each with the row it is about."""
     found = []
-    for i, load in enumerate(loads[1:], 1):
-        found += [(load, finding) for finding in plausibility.across_loads(loads[i - 1 : i + 1])]
+    for pair in pairwise(rows):
+        found += [(pair[1], finding) for finding in plausibility.across_loads(pair)]
     return found
 
 
@@ -145,7 +143,7 @@ def refuse(understood: Understood) -> None:
     raise InputFileError(file, ".".join(filter(None, (first.place, first.field))), value, first.reason + more)
 
 
-def single_loads(profile: Imported) -> int:
+def single_loads(profile: OwnProfile) -> int:
     """Sizes measured under one load alone: shown, but no SLO is answered from them."""
     rates: dict[tuple[float, float], set[float]] = {}
     for row in profile.rows:

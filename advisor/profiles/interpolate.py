@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from advisor.profiles.evidence import waiting_limits
-from advisor.profiles.waiting import profiled_rates
+from advisor.profiles.latency_metrics import stream_limits
+from advisor.profiles.ttft_limits import profiled_rates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,8 +57,8 @@ class RateGrid:
 
     def ceiling(self, sizes: Floats) -> Floats:
         """Rate at the largest profiled size that is not larger, per row: this request cannot beat it."""
-        row = np.clip(np.searchsorted(self.inputs, sizes[:, 0], side="right") - 1, 0, None)
-        column = np.clip(np.searchsorted(self.outputs, sizes[:, 1], side="right") - 1, 0, None)
+        row = np.maximum(np.searchsorted(self.inputs, sizes[:, 0], side="right") - 1, 0)
+        column = np.maximum(np.searchsorted(self.outputs, sizes[:, 1], side="right") - 1, 0)
         return self.requests_per_s[row, column]
 
     def _around(self, sizes: Floats) -> tuple[Integers, Integers, Floats, NDArray[np.bool_]]:
@@ -69,11 +69,11 @@ class RateGrid:
             tokens = sizes[:, axis]
             held = np.maximum(tokens, edges[0]) if self.clamp_below else tokens
             inside &= (held >= edges[0]) & (held <= edges[-1])
-            high[:, axis] = np.clip(np.searchsorted(edges, held, side="left"), 0, len(edges) - 1)
+            high[:, axis] = np.minimum(np.searchsorted(edges, held, side="left"), len(edges) - 1)
             exact = edges[high[:, axis]] == held
             low[:, axis] = np.where(exact, high[:, axis], np.maximum(high[:, axis] - 1, 0))
             span = np.log(edges[high[:, axis]] / edges[low[:, axis]])
-            way = np.log(np.clip(held, edges[0], edges[-1]) / edges[low[:, axis]])
+            way = np.log(np.minimum(np.maximum(held, edges[0]), edges[-1]) / edges[low[:, axis]])
             weight[:, axis] = np.divide(way, span, out=np.zeros_like(way), where=span > 0)
         return low, high, weight, inside
 
@@ -114,13 +114,13 @@ def rate_grid(
     inputs, outputs = profile.inputs, profile.outputs
     rates = np.full((len(inputs), len(outputs)), np.nan)
     limits = np.full(rates.shape, "load", dtype="<U6")
-    waits = {limit: profiled_rates(profile.sizes, limit, arrival_cv) for limit in waiting_limits(slo)}
+    waits = {limit: profiled_rates(profile.sizes, limit, arrival_cv) for limit in stream_limits(slo)}
     rows = np.searchsorted(inputs, [size.input_tokens for size in profile.sizes])
     columns = np.searchsorted(outputs, [size.output_tokens for size in profile.sizes])
     for index, size in enumerate(profile.sizes):
         cell = rows[index], columns[index]
         rate, limits[cell] = size.rate_within(slo, {limit: found[index] for limit, found in waits.items()})
-        if rate > 0.0 or proves_unreachable or size.lightest()[2] <= 1:
+        if rate > 0.0 or proves_unreachable or size.lightest_load <= 1:
             rates[cell] = rate
     return RateGrid(inputs, outputs, never_rising(rates), limits, clamp_below)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from advisor.profiles.importers.reading import Load, Reading
+    from advisor.profiles.importers.reading import ImportedFile, ImportedRow
 
 PLAN: Final = "campaign.json"
 TIME_LIMIT_S: Final = 3600.0
@@ -60,11 +60,12 @@ class Campaign:
         what = {key: value for key, value in what.items() if key not in ("tpot_ms", "ttft_ms")}
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
 
-    def meets(self, load: Load) -> bool:
+    def meets(self, row: ImportedRow) -> bool:
         """Whether a load keeps the limits; one without a TPOT cannot."""
-        if load.tpot.mean is None or load.tpot.mean > self.tpot_ms:
+        tpot, ttft = row.ms("tpot"), row.ms("ttft")
+        if tpot is None or tpot > self.tpot_ms:
             return False
-        return self.ttft_ms is None or (load.ttft.mean is not None and load.ttft.mean <= self.ttft_ms)
+        return self.ttft_ms is None or (ttft is not None and ttft <= self.ttft_ms)
 
 
 class Generator(Protocol):
@@ -154,7 +155,7 @@ def _run_whole(words: Sequence[str]) -> tuple[int, str]:
 
 def run_campaign(
     campaign: Campaign, state: Path, generator: Generator, say: Callable[[str], None]
-) -> list[Reading]:
+) -> list[ImportedFile]:
     """Everything measured, earlier runs of the same campaign included.
 
     A size ends with the first load beyond the limits; that load is kept, it shows where the limit bites.
@@ -163,7 +164,7 @@ def run_campaign(
         UsageError: the state folder is of another campaign, or the generator failed.
     """
     _prepare(campaign, state)
-    readings: list[Reading] = []
+    readings: list[ImportedFile] = []
     for size in campaign.sizes:
         for concurrency in campaign.concurrencies:
             result = state / f"{size[0]}x{size[1]}-c{concurrency}.json"
@@ -172,7 +173,7 @@ def run_campaign(
                 generator.run(campaign, size, concurrency, result)
                 reading = read_file(result)
             readings.append(reading)
-            load = reading.loads[0]
+            load = reading.rows[0]
             say(f"{size[0]}x{size[1]} at {concurrency}: {_shown(load)}")
             if not campaign.meets(load):
                 break
@@ -196,7 +197,7 @@ def _prepare(campaign: Campaign, state: Path) -> None:
         )
 
 
-def _earlier(result: Path) -> Reading | None:
+def _earlier(result: Path) -> ImportedFile | None:
     """A load measured before; one that cannot be read is measured again."""
     if not result.is_file():
         return None
@@ -206,6 +207,6 @@ def _earlier(result: Path) -> Reading | None:
         return None
 
 
-def _shown(load: Load) -> str:
-    rate, tpot = load.requests_per_s, load.tpot.mean
+def _shown(row: ImportedRow) -> str:
+    rate, tpot = row.requests_per_s, row.ms("tpot")
     return f"{rate or 0:.3g} requests/s, TPOT {'unknown' if tpot is None else f'{tpot:.3g} ms'}"

@@ -10,13 +10,18 @@ KV cache                usable − weights − LoRA; a token takes ``kv_bytes_pe
 activations             part of the reserve, shown for comparison; see :func:`activation_bytes`
 ======================  ===========================================================================
 
-A sliding window is not credited: every layer is charged for the full context, so the figure is a floor.
+A layer that slides keeps its window alone where the engine frees the rest (:class:`Window`); elsewhere it is
+charged for the full context, and the figure is a floor.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from advisor.domain import PLAIN_TRAFFIC
 from advisor.errors import UnknownName
@@ -24,7 +29,11 @@ from advisor.profiles.queueing import STEP_TOKENS
 from advisor.units import BYTES_PER_GIB
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from advisor.domain import Accelerator, Model, Traffic
+
+    Quantity = float | NDArray[np.float64]
 
 UTILISATION: Final = 0.92
 """Share of memory an engine claims: 0.923 when fitted on saturated NVIDIA runs of dense models;
@@ -38,6 +47,7 @@ REPORTED_PER_NOMINAL: Final = 0.97
 reports of 22.35 GiB for 24 GB (0.93) and 80 GiB for 80 GB (1.00)."""
 
 _SIXTEEN_BIT: Final = 2.0
+_SLIDING: Final = re.compile(r"every (?P<nth>\d+)(?:st|nd|rd|th) layer|(?P<some>\d+) of (?P<all>\d+) layers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +74,7 @@ PRECISIONS: Final[dict[str, Precision]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
-    """Memory of one replica, all its accelerators together."""
-
-    fits: bool  #: weights leave room for at least one token
-    weights_gib: float
-    usable_gib: float
-    kv_gib: float  #: left for the KV cache; 0 where the weights do not fit
-    max_tokens: int  #: of context, over all requests in flight
-    detail: str  #: the arithmetic in one sentence
-    lora_gib: float = 0.0  #: adapters, copies over accelerators included
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
+class MemoryAccount:
     """Where the memory of one replica goes, all its accelerators together; the parts sum to the memory."""
 
     memory_gib: float  #: as software sees it
@@ -85,16 +82,85 @@ class Account:
     reserve_gib: float  #: activations, CUDA graphs, communication buffers
     activations_gib: float  #: of the reserve, by :func:`activation_bytes`
     weights_gib: float
-    lora_gib: float
-    kv_gib: float  #: what remains
+    lora_gib: float  #: adapters, copies over accelerators included
+    kv_gib: float  #: what remains; 0 where the weights do not fit
     short_gib: float  #: what is missing where nothing remains
     kv_bytes_per_token: float  #: copies over accelerators included
-    max_tokens: int  #: of context, over all requests in flight
-    longest_context: int  #: of one request: what remains, at most the model's own
+    max_tokens: int  #: of context, over all requests in flight, each charged in every layer
+    max_context: int  #: of one request, the model's own
+    accelerators: int
+    adapters: str  #: in words; blank for none
+    window: Window  #: what layers that slide keep
+
+    @property
+    def fits(self) -> bool:
+        """Whether weights leave room for at least one token."""
+        return self.max_tokens > 0
+
+    @property
+    def usable_gib(self) -> float:
+        """Of weights, adapters and KV cache."""
+        return max(self.memory_gib - self.unclaimed_gib - self.reserve_gib, 0.0)
+
+    @property
+    def longest_context(self) -> int:
+        """Of one request: what remains, at most the model's own."""
+        return int(min(self.window.longest(self.max_tokens), self.max_context))
 
     def largest_batch(self, tokens: float) -> int:
         """Requests in flight, each at its full length of so many tokens."""
-        return int(self.max_tokens // tokens)
+        return int(self.max_tokens // self.window.kept(tokens))
+
+    @property
+    def detail(self) -> str:
+        """The arithmetic in one sentence."""
+        adapters = f" + {self.adapters} {self.lora_gib:.1f} GiB" if self.adapters else ""
+        outcome = (
+            f"room for {self.max_tokens:,} tokens" if self.fits else f"{_short(self.short_gib)} GiB short"
+        )
+        return (
+            f"weights {self.weights_gib:.1f} GiB{adapters} on {self.accelerators} × "
+            f"{self.usable_gib / self.accelerators:.1f} GiB usable "
+            f"(memory × {UTILISATION} − {RESERVE_GIB} GiB reserve): {outcome}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Layers that attend to the last so many tokens alone."""
+
+    share: float = 0.0  #: of the layers that attend
+    tokens: float = 0.0
+
+    def kept(self, context: Quantity) -> Quantity:
+        """Tokens that count in every layer instead of so many of context."""
+        return context - self.share * np.maximum(context - self.tokens, 0.0)
+
+    def longest(self, tokens: float) -> float:
+        """The context of which so many count."""
+        if self.share <= 0.0 or tokens <= self.tokens:
+            return tokens
+        return inf if self.share >= 1.0 else (tokens - self.share * self.tokens) / (1.0 - self.share)
+
+
+EVERY_TOKEN: Final = Window()
+"""No layer slides."""
+
+
+def window_of(model: Model) -> Window:
+    """Of a model's layers: ``every 2nd layer``, ``5 of 6 layers``, or all where nobody says which.
+
+    Raises:
+        ValueError: which layers slide is said in other words.
+    """
+    if model.sliding_window is None:
+        return EVERY_TOKEN
+    words = model.sliding_window_layers or "1 of 1 layers"
+    found = _SLIDING.fullmatch(words)
+    if found is None:
+        raise ValueError(f"{model.id}: sliding_window_layers {words!r} is not understood")
+    share = 1 / int(found["nth"]) if found["nth"] else int(found["some"]) / int(found["all"])
+    return Window(share, float(model.sliding_window))
 
 
 def precision_of(name: str) -> Precision:
@@ -238,8 +304,12 @@ def account(
     tensor_parallel: int,
     kv_precision: str = "fp16",
     traffic: Traffic = PLAIN_TRAFFIC,
-) -> Account:
+    *,
+    windowed: bool = False,
+) -> MemoryAccount:
     """Where the memory of one replica goes.
+
+    ``windowed``: layers that slide keep their window alone; else they are charged for the whole context.
 
     Raises:
         UnknownName: a precision that is not known.
@@ -250,8 +320,8 @@ def account(
     usable = max(each * UTILISATION - RESERVE_GIB, 0.0) * tensor_parallel
     kv = max(usable - weights - lora, 0.0)
     per_token = kv_bytes_per_token(model, tensor_parallel, kv_precision) * tensor_parallel
-    tokens = int(kv * BYTES_PER_GIB / per_token)
-    return Account(
+    adapters = f"{traffic.lora_adapters} LoRA adapters of rank {traffic.lora_rank}" if lora else ""
+    return MemoryAccount(
         memory_gib=each * tensor_parallel,
         unclaimed_gib=each * (1.0 - UTILISATION) * tensor_parallel,
         reserve_gib=RESERVE_GIB * tensor_parallel,
@@ -261,45 +331,11 @@ def account(
         kv_gib=kv,
         short_gib=max(weights + lora - usable, 0.0),
         kv_bytes_per_token=per_token,
-        max_tokens=tokens,
-        longest_context=min(tokens, model.max_context),
-    )
-
-
-def fit(
-    model: Model,
-    precision: str,
-    accelerator: Accelerator,
-    tensor_parallel: int,
-    kv_precision: str = "fp16",
-    traffic: Traffic = PLAIN_TRAFFIC,
-) -> Fit:
-    """Memory of one replica on ``tensor_parallel`` accelerators, with the adapters of its traffic.
-
-    Raises:
-        UnknownName: a precision that is not known.
-    """
-    found = account(model, precision, accelerator, tensor_parallel, kv_precision, traffic)
-    each = max(memory_gib(accelerator) * UTILISATION - RESERVE_GIB, 0.0)
-    adapters = (
-        f" + {traffic.lora_adapters} LoRA adapters of rank {traffic.lora_rank} {found.lora_gib:.1f} GiB"
-        if found.lora_gib
-        else ""
-    )
-    arithmetic = (
-        f"weights {found.weights_gib:.1f} GiB{adapters} on {tensor_parallel} × {each:.1f} GiB usable "
-        f"(memory × {UTILISATION} − {RESERVE_GIB} GiB reserve)"
-    )
-    room = f"room for {found.max_tokens:,} tokens"
-    outcome = room if found.max_tokens else f"{_short(found.short_gib)} GiB short"
-    return Fit(
-        fits=found.max_tokens > 0,
-        weights_gib=found.weights_gib,
-        usable_gib=each * tensor_parallel,
-        kv_gib=found.kv_gib,
-        max_tokens=found.max_tokens,
-        detail=f"{arithmetic}: {outcome}",
-        lora_gib=found.lora_gib,
+        max_tokens=int(kv * BYTES_PER_GIB / per_token),
+        max_context=model.max_context,
+        accelerators=tensor_parallel,
+        adapters=adapters,
+        window=window_of(model) if windowed else EVERY_TOKEN,
     )
 
 

@@ -13,61 +13,36 @@ from typing import TYPE_CHECKING, Final
 
 from advisor import database
 from advisor.errors import UnknownName, UsageError
+from advisor.profiles.latency_metrics import COLUMNS, stated_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from advisor.profiles.imported_rows import Imported
+    from advisor.profiles.imported_rows import OwnProfile
 
 FOLDER: Final = "profiles"
 
-COLUMNS: Final = {
-    "profile_id": "VARCHAR",
-    "kind": "VARCHAR",
-    "source_id": "VARCHAR",
-    "licence": "VARCHAR",
-    "model": "VARCHAR",
-    "model_as_published": "VARCHAR",
-    "shape": "VARCHAR",
-    "precision": "VARCHAR",
-    "kv_precision": "VARCHAR",
-    "engine": "VARCHAR",
-    "engine_version": "VARCHAR",
-    "accelerator": "VARCHAR",
-    "accelerators": "INTEGER",
-    "tensor_parallel": "INTEGER",
-    "pipeline_parallel": "INTEGER",
-    "workload": "VARCHAR",
-    "input_tokens": "DOUBLE",
-    "output_tokens": "DOUBLE",
-    "load_mode": "VARCHAR",
-    "concurrency": "DOUBLE",
-    "request_rate_offered": "DOUBLE",
-    "ttft_mean_ms": "DOUBLE",
-    "ttft_p50_ms": "DOUBLE",
-    "ttft_p99_ms": "DOUBLE",
-    "tpot_mean_ms": "DOUBLE",
-    "tpot_p50_ms": "DOUBLE",
-    "tpot_p99_ms": "DOUBLE",
-    "requests_per_s": "DOUBLE",
-    "output_tokens_per_s": "DOUBLE",
-    "slo_ttft_ms": "DOUBLE",
-    "slo_tpot_ms": "DOUBLE",
-    "date": "VARCHAR",
-    "flags": "VARCHAR",
-    "not_evidence_because": "VARCHAR",
-    "ttft_p90_ms": "DOUBLE",
-    "tpot_p90_ms": "DOUBLE",
-    "e2e_mean_ms": "DOUBLE",
-    "e2e_p50_ms": "DOUBLE",
-    "e2e_p90_ms": "DOUBLE",
-    "e2e_p99_ms": "DOUBLE",
-    "error_pct": "DOUBLE",
-    "completed_requests": "DOUBLE",
-    "failed_requests": "DOUBLE",
-    "source": "VARCHAR",
-}
-"""The shipped columns in their order, then what only users' figures state."""
+_TEXTS: Final = (
+    *("profile_id", "kind", "source_id", "licence", "model", "model_as_published", "shape", "precision"),
+    *("kv_precision", "engine", "engine_version", "accelerator"),
+)
+_COUNTS: Final = ("accelerators", "tensor_parallel", "pipeline_parallel")
+_NUMBERS: Final = (
+    *("input_tokens", "output_tokens", "concurrency", "request_rate_offered", "requests_per_s"),
+    *("output_tokens_per_s", "slo_ttft_ms", "slo_tpot_ms", "error_pct", "completed_requests"),
+    "failed_requests",
+)
+_MORE_TEXTS: Final = ("workload", "load_mode", "date", "flags", "not_evidence_because", "source")
+
+
+def _columns(profile: OwnProfile) -> dict[str, str]:
+    """The columns of a file and their types: the shipped ones, and what only users' figures state."""
+    stated = sorted({name for row in profile.rows for name in row if stated_in(name)} - {*COLUMNS})
+    return (
+        dict.fromkeys((*_TEXTS, *_MORE_TEXTS), "VARCHAR")
+        | dict.fromkeys(_COUNTS, "INTEGER")
+        | dict.fromkeys((*_NUMBERS, *COLUMNS, *stated), "DOUBLE")
+    )
 
 
 def own_files(folder: Path | None) -> tuple[Path, ...]:
@@ -77,7 +52,7 @@ def own_files(folder: Path | None) -> tuple[Path, ...]:
     return tuple(sorted(path for path in folder.glob("*.parquet") if not path.name.startswith(".")))
 
 
-def save(profiles: Iterable[Imported], folder: Path) -> tuple[Path, ...]:
+def save(profiles: Iterable[OwnProfile], folder: Path) -> tuple[Path, ...]:
     """Write every profile or none.
 
     Raises:
@@ -121,18 +96,19 @@ def _temporary(folder: Path) -> Path:
     return Path(name)
 
 
-def _write(profile: Imported, path: Path) -> None:
+def _write(profile: OwnProfile, path: Path) -> None:
     import duckdb
 
-    columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
-    marks = ", ".join("?" for _ in COLUMNS)
+    of_file = _columns(profile)
+    columns = ", ".join(f'"{name}" {kind}' for name, kind in of_file.items())
+    marks = ", ".join("?" for _ in of_file)
     target = str(path).replace("'", "''")
     try:
         with database.connect() as connection:
             connection.execute(f"CREATE TEMPORARY TABLE rows ({columns})")
             connection.executemany(
                 f"INSERT INTO rows VALUES ({marks})",  # noqa: S608
-                [[row.get(name) for name in COLUMNS] for row in profile.rows],
+                [[row.get(name) for name in of_file] for row in profile.rows],
             )
             connection.execute(f"COPY rows TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
     except duckdb.IOException as error:

@@ -20,26 +20,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from advisor.profiles import memory, roofline
-from advisor.profiles.findings import TOLERANCE, Finding, refuse
+from advisor.profiles import memory
+from advisor.profiles.findings import TOLERANCE, RowFinding, flagged, refuse
 from advisor.profiles.importers.reading import CLOSED_LOOP, SLO_MAXIMUM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from advisor.domain import Accelerator, Model
-    from advisor.profiles.importers.reading import Load
-
-
-@dataclass(frozen=True, slots=True)
-class Replica:
-    """What was measured, as the catalog knows it."""
-
-    model: Model
-    accelerator: Accelerator
-    precision: str
-    tensor_parallel: int
-    draft_tokens: int = 0
+    from advisor.profiles.placing import PlacedRow
+    from advisor.profiles.replica import Replica
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,43 +45,48 @@ class Limits:
         return self.other_s + self.experts_s * float(1.0 - self.idle_share**in_flight)
 
 
-def against_physics(load: Load, replica: Replica) -> Iterator[Finding]:
+def against_physics(placed: PlacedRow) -> Iterator[RowFinding]:
     """What the chip could not have done. Says nothing where bandwidth or arithmetic are not on record."""
-    chip = replica.accelerator
+    row, chip = placed.row, placed.replica.accelerator
     if chip.memory_bandwidth_gb_per_s is None or chip.bf16_dense_tflops is None:
         return
-    rate, tokens_in, tokens_out = load.requests_per_s, load.input_tokens, load.output_tokens
+    rate, tokens_in, tokens_out = row.requests_per_s, row.input_tokens, row.output_tokens
     if not rate or not tokens_in or not tokens_out:
         return
-    limits = limits_of(replica)
-    per_pass = 1 + replica.draft_tokens
+    limits = limits_of(placed.replica)
     decode = limits.tokens_per_s / tokens_out
     if rate > decode * TOLERANCE:
-        yield refuse(load, "requests_per_s", rate, _beyond("arithmetic", decode, "requests/s", replica))
+        yield refuse(row, "requests_per_s", rate, _beyond("arithmetic", decode, placed))
         return
     reading = limits.tokens_per_s / (tokens_in + tokens_out)
     if rate > reading * TOLERANCE:
         reason = f"more than {reading:.4g} requests/s: prompts were not all computed (cached prefixes?)"
-        yield Finding(load.place, False, "requests_per_s", rate, reason, "faster-than-prefill", reason)
+        yield flagged(row, "requests_per_s", rate, reason, "faster-than-prefill", unfit=True)
+    yield from _against_bandwidth(placed, limits, rate, tokens_out)
+
+
+def _against_bandwidth(
+    placed: PlacedRow, limits: Limits, rate: float, tokens_out: float
+) -> Iterator[RowFinding]:
+    """One token needs one pass over the weights, those in flight share one; drafts multiply its yield."""
+    row, per_pass = placed.row, 1 + placed.draft_tokens
     least_ms = limits.pass_s(1.0) * 1e3 / per_pass
-    for name in ("mean", "p50"):
-        value = getattr(load.tpot, name)
-        if value is not None and value * TOLERANCE < least_ms and load.load_mode != SLO_MAXIMUM:
-            text = f"a TPOT of at least {least_ms:.4g} ms is: {_pass(replica)}"
-            yield refuse(load, f"tpot_{name}_ms", value, text)
+    for statistic in ("mean", "p50"):
+        value = row.ms("tpot", statistic)
+        if value is not None and value * TOLERANCE < least_ms and row.load_mode != SLO_MAXIMUM:
+            text = f"a TPOT of at least {least_ms:.4g} ms is: {_pass(placed)}"
+            yield refuse(row, f"tpot_{statistic}_ms", value, text)
             return
-    if load.load_mode == CLOSED_LOOP and load.concurrency:
-        most = load.concurrency * per_pass / (tokens_out * limits.pass_s(load.concurrency))
+    if row.load_mode == CLOSED_LOOP and row.concurrency:
+        most = row.concurrency * per_pass / (tokens_out * limits.pass_s(row.concurrency))
         if rate > most * TOLERANCE:
-            yield refuse(
-                load, "requests_per_s", rate, _beyond("memory bandwidth", most, "requests/s", replica)
-            )
+            yield refuse(row, "requests_per_s", rate, _beyond("memory bandwidth", most, placed))
 
 
 def limits_of(replica: Replica) -> Limits:
     """Peak figures, nothing taken off."""
     model, chip, t = replica.model, replica.accelerator, float(replica.tensor_parallel)
-    work = roofline.work_of(model, replica.precision, chip, replica.tensor_parallel)
+    work = replica.work()
     embedding = float(model.hidden) * model.vocab
     narrow = (
         []
@@ -120,20 +114,18 @@ def too_large(replica: Replica) -> str | None:
     )
 
 
-def _beyond(bound: str, most: float, unit: str, replica: Replica) -> str:
-    return (
-        f"at most {most:.4g} {unit} is: the {bound} of {replica.tensor_parallel} × {replica.accelerator.id}"
-        " with "
-        f"{replica.model.id} in {replica.precision}; another of these{_drafts(replica)}?"
-    )
+def _beyond(bound: str, most: float, placed: PlacedRow) -> str:
+    replica, drafts = placed.replica, _drafts(placed)
+    chips = f"{replica.tensor_parallel} × {replica.accelerator.id}"
+    what = f"{replica.model.id} in {replica.precision}"
+    return f"at most {most:.4g} requests/s is: the {bound} of {chips} with {what}; another of these{drafts}?"
 
 
-def _pass(replica: Replica) -> str:
-    return (
-        f"{replica.tensor_parallel} × {replica.accelerator.id} reads {replica.model.id} in"
-        f" {replica.precision} no faster; another of these{_drafts(replica)}?"
-    )
+def _pass(placed: PlacedRow) -> str:
+    replica, drafts = placed.replica, _drafts(placed)
+    chips = f"{replica.tensor_parallel} × {replica.accelerator.id}"
+    return f"{chips} reads {replica.model.id} in {replica.precision} no faster; another of these{drafts}?"
 
 
-def _drafts(replica: Replica) -> str:
-    return "" if replica.draft_tokens else ", or speculative decoding (--draft-tokens)"
+def _drafts(placed: PlacedRow) -> str:
+    return "" if placed.draft_tokens else ", or speculative decoding (--draft-tokens)"

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Final
 
 from advisor.errors import InputFileError, UnknownName, UsageError
 from advisor.profiles import memory
-from advisor.profiles.alike import shape_key
+from advisor.profiles.engines import Engine
+from advisor.profiles.equivalence import shape_key
 from advisor.profiles.importers import melange
-from advisor.profiles.importers.reading import CLOSED_LOOP, SLO_MAXIMUM, Stats
-from advisor.profiles.physics import Replica
+from advisor.profiles.importers.reading import CLOSED_LOOP, SLO_MAXIMUM
+from advisor.profiles.latency_metrics import MEAN, column
+from advisor.profiles.replica import Replica, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from advisor.domain import Accelerator, Model
-    from advisor.profiles.importers.reading import Load, Reading, Stated
+    from advisor.profiles.importers.reading import ImportedFile, ImportedRow
 
 OPTIONS: Final = {
     "model": "--model",
@@ -30,12 +32,7 @@ OPTIONS: Final = {
 }
 """What a profile cannot be without, and the option that says it."""
 
-_ENGINES: Final = {
-    "vllm": "vLLM",
-    "sglang": "SGLang",
-    "tensorrt-llm": "TensorRT-LLM",
-    "trtllm": "TensorRT-LLM",
-}
+_AGREE: Final = ("tensor_parallel", "precision", "engine", "engine_version", "date", "licence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +50,7 @@ class Given:
     date: str | None = None
     concurrency: float | None = None  #: of files that do not state their load
     tpot_ms: float | None = None  #: limit that a matrix of rates keeps
-    slo_statistic: str = "mean"  #: which statistic of it
+    slo_statistic: str = MEAN  #: which statistic of it
     input_tokens: tuple[float, ...] = ()  #: sizes a matrix' rows stand for
     output_tokens: tuple[float, ...] = ()
     draft_tokens: int = 0  #: speculative tokens per pass
@@ -68,144 +65,125 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """A row with what it is about."""
+class PlacedRow:
+    """A row, complete, with the replica it is about."""
 
-    file: str
-    load: Load
+    row: ImportedRow
     replica: Replica
-    stated: Stated
-    source: str
+    draft_tokens: int = 0  #: speculative tokens per pass
 
     @property
-    def key(self) -> tuple[str, ...]:
+    def key(self) -> tuple[object, ...]:
         """Rows of one profile share it; closed loops and open arrivals are different curves."""
-        s = self.stated
-        parts = (
-            s.evidence.value,
-            self.replica.model.id,
-            self.replica.precision,
-            s.kv_precision,
-            s.engine,
-            s.engine_version,
-            self.replica.accelerator.id,
-            s.accelerators,
-            self.replica.tensor_parallel,
-            s.pipeline_parallel,
-            s.date,
-            s.licence,
-            s.error_pct,
-            self.load.load_mode,
-        )
-        return tuple("" if part is None else str(part) for part in parts)
+        row, replica = self.row, self.replica
+        run = (row.evidence, row.kv_precision, row.engine, row.engine_version, row.accelerators)
+        whose = (row.pipeline_parallel, row.date, row.licence, row.error_pct, row.load_mode)
+        return replica.model.id, replica.precision, replica.accelerator.id, replica.shape, *run, *whose
 
 
-def place(reading: Reading, load: Load, given: Given, names: Names, notes: list[str]) -> Placed:
-    load = _loaded(reading.file, load, given)
-    stated = _stated(reading, load.stated, given)
-    model = _model(reading.file, stated, given, names, notes)
-    chip = _accelerator(reading.file, load.stated, given, names)
-    precision = (stated.precision or "").strip().casefold()
+def place(file: ImportedFile, row: ImportedRow, given: Given, names: Names, notes: list[str]) -> PlacedRow:
+    """A row with what the options add to it.
+
+    Raises:
+        UsageError: something neither says.
+        InputFileError: they contradict each other.
+    """
+    row = _completed(file, _loaded(file.name, row, given), given)
+    model = _model(file.name, row, given, names, notes)
+    chip = _accelerator(file.name, row, given, names)
+    precision = (row.precision or "").strip().casefold()
     if precision not in memory.PRECISIONS:
-        raise UnknownName("precision", stated.precision or "", memory.PRECISIONS)
-    degree = stated.tensor_parallel or 1
-    pipeline = stated.pipeline_parallel or 1
-    stated = replace(
-        stated,
-        accelerators=stated.accelerators or degree * pipeline,
+        raise UnknownName("precision", row.precision or "", memory.PRECISIONS)
+    degree, pipeline, engine = row.tensor_parallel or 1, row.pipeline_parallel or 1, Engine.named(row.engine)
+    tool = " ".join(word for word in (file.tool, file.tool_version) if word)
+    row = replace(
+        row,
+        file=file.name,
+        accelerators=row.accelerators or degree * pipeline,
         pipeline_parallel=pipeline,
-        engine=_ENGINES.get((stated.engine or "").casefold(), stated.engine),
+        engine=engine.name or row.engine,
+        source=given.source or row.source or f"{tool}, {file.name}",
     )
-    tool = " ".join(word for word in (reading.tool, reading.tool_version) if word)
-    source = given.source or stated.source or f"{tool}, {reading.file}"
-    return Placed(
-        reading.file, load, Replica(model, chip, precision, degree, given.draft_tokens), stated, source
-    )
+    replica = Replica(model, precision, chip, Shape(degree), engine, row.kv_precision)
+    return PlacedRow(row, replica, given.draft_tokens)
 
 
-def _stated(reading: Reading, stated: Stated, given: Given) -> Stated:
+def _completed(file: ImportedFile, row: ImportedRow, given: Given) -> ImportedRow:
     """The file's word, completed by the options; contradictions are refused."""
-    for field in ("tensor_parallel", "precision", "engine", "engine_version", "date", "licence"):
-        said, added = getattr(stated, field), getattr(given, field)
+    for field in _AGREE:
+        said, added = getattr(row, field), getattr(given, field)
         if said is not None and added is not None and str(said).casefold() != str(added).casefold():
-            raise InputFileError(reading.file, field, said, f"{added} was given: the file says otherwise")
+            raise InputFileError(file.name, field, said, f"{added} was given: the file says otherwise")
         if said is None:
-            stated = replace(stated, **{field: added})
+            row = replace(row, **{field: added})
     missing = [
         option
         for field, option in OPTIONS.items()
-        if (getattr(stated, field) if field != "accelerator" else stated.accelerator or given.accelerator)
-        is None
-        and getattr(given, field) is None
+        if getattr(row, field) is None and getattr(given, field) is None
     ]
     if missing:
-        raise UsageError(
-            f"{reading.file} ({reading.tool}) does not say what was run: give {', '.join(missing)}"
-        )
-    return stated
+        raise UsageError(f"{file.name} ({file.tool}) does not say what was run: give {', '.join(missing)}")
+    return row
 
 
-def _model(file: str, stated: Stated, given: Given, names: Names, notes: list[str]) -> Model:
+def _model(file: str, row: ImportedRow, given: Given, names: Names, notes: list[str]) -> Model:
     if given.model is None:
         try:
-            return names.model(stated.model or "")
+            return names.model(row.model or "")
         except UnknownName as error:
             raise UsageError(f"{file}: {error}; --model says which model it is") from None
     model = names.model(given.model)
-    if stated.model is None:
+    if row.model is None:
         return model
     try:
-        said = names.model(stated.model)
+        said = names.model(row.model)
     except UnknownName:
-        notes.append(f"the file calls the model {stated.model!r}; taken as {model.id}, as --model says")
+        notes.append(f"the file calls the model {row.model!r}; taken as {model.id}, as --model says")
         return model
     if said.id != model.id and shape_key(said) != shape_key(model):
         raise InputFileError(
-            file, "model", stated.model, f"--model {given.model} was given: the file is of another"
+            file, "model", row.model, f"--model {given.model} was given: the file is of another"
         )
     return model
 
 
-def _accelerator(file: str, stated: Stated, given: Given, names: Names) -> Accelerator:
+def _accelerator(file: str, row: ImportedRow, given: Given, names: Names) -> Accelerator:
     """The option narrows what the file leaves open: ``A100`` to ``a100-sxm-80gb``."""
     if given.accelerator is None:
         try:
-            return names.accelerator(stated.accelerator or "")
+            return names.accelerator(row.accelerator or "")
         except UsageError as error:
             raise UsageError(f"{file}: {error}; --accelerator says which it is") from None
     chip = names.accelerator(given.accelerator)
     try:
-        said = names.accelerator(stated.accelerator) if stated.accelerator else chip
+        said = names.accelerator(row.accelerator) if row.accelerator else chip
     except UsageError:
         return chip
     if said.id != chip.id:
         allowed = f"--accelerator {given.accelerator} was given: the file is of another"
-        raise InputFileError(file, "accelerator", stated.accelerator, allowed)
+        raise InputFileError(file, "accelerator", row.accelerator, allowed)
     return chip
 
 
-def _loaded(file: str, load: Load, given: Given) -> Load:
+def _loaded(file: str, row: ImportedRow, given: Given) -> ImportedRow:
     """A row with the load, the sizes and the limit that only the options know."""
-    if load.load_mode is None:
+    if row.load_mode is None:
         if given.concurrency is None:
-            raise UsageError(f"{_at(file, load.place)} does not say its load: give --concurrency")
-        load = replace(load, load_mode=CLOSED_LOOP, concurrency=given.concurrency)
-    if load.load_mode != SLO_MAXIMUM:
-        return load
-    if load.input_tokens is None and melange.cell_of(load.place):
+            where = f"{file}: {row.place}" if row.place else file
+            raise UsageError(f"{where} does not say its load: give --concurrency")
+        row = replace(row, load_mode=CLOSED_LOOP, concurrency=given.concurrency)
+    if row.load_mode != SLO_MAXIMUM:
+        return row
+    if row.input_tokens is None and melange.cell_of(row.place):
         if not given.input_tokens or not given.output_tokens:
             raise UsageError(
                 f"{file} does not say the sizes of its rows and columns: give --input-tokens and"
                 " --output-tokens"
             )
-        load = melange.sized(load, given.input_tokens, given.output_tokens, file)
-    if load.slo_tpot_ms is None and load.unfit is None:
+        row = melange.sized(row, given.input_tokens, given.output_tokens, file)
+    if row.slo_tpot_ms is None and row.unfit is None:
         if given.tpot_ms is None:
             raise UsageError(f"{file} does not say which limit its rates keep: give --tpot-ms")
-        limit = Stats(**{given.slo_statistic: given.tpot_ms})
-        load = replace(load, slo_tpot_ms=given.tpot_ms, tpot=limit)
-    return load
-
-
-def _at(file: str, place: str) -> str:
-    return f"{file}: {place}" if place else file
+        limit = {column("tpot", given.slo_statistic): given.tpot_ms}
+        row = replace(row, slo_tpot_ms=given.tpot_ms, latencies_ms=limit)
+    return row

@@ -16,13 +16,14 @@ import math
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from advisor.profiles.findings import TOLERANCE, Finding, flagged, refuse
+from advisor.profiles.findings import TOLERANCE, RowFinding, flagged, refuse
 from advisor.profiles.importers.reading import CLOSED_LOOP, OPEN_LOOP
+from advisor.profiles.latency_metrics import METRICS, STATISTICS, column
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from advisor.profiles.importers.reading import Load, Stats
+    from advisor.profiles.importers.reading import ImportedRow
 
 
 FELL, ABSURD_FALL = 0.95, 0.5
@@ -50,143 +51,129 @@ TOO_MANY_FAILURES: Final = 0.05
 SAMPLES_FOR_P99: Final = 100
 
 
-def of_row(load: Load) -> Iterator[Finding]:
+def of_row(row: ImportedRow) -> Iterator[RowFinding]:
     """What a row says against itself."""
-    if load.completed is not None and load.completed <= 0:
-        yield refuse(load, "completed", load.completed, "a run with completed requests is needed")
-    elif load.requests_per_s is None or load.requests_per_s <= 0:
-        yield refuse(
-            load, "requests_per_s", load.requests_per_s, "a rate above 0 requests per second is needed"
-        )
-    for name, value in (("input_tokens", load.input_tokens), ("output_tokens", load.output_tokens)):
+    if row.completed is not None and row.completed <= 0:
+        yield refuse(row, "completed", row.completed, "a run with completed requests is needed")
+    elif row.requests_per_s is None or row.requests_per_s <= 0:
+        reason = "a rate above 0 requests per second is needed"
+        yield refuse(row, "requests_per_s", row.requests_per_s, reason)
+    for name, value in (("input_tokens", row.input_tokens), ("output_tokens", row.output_tokens)):
         if value is None or value < 1:
-            yield refuse(load, name, value, "tokens per request, at least 1")
-    for name, stats in (("ttft", load.ttft), ("tpot", load.tpot), ("e2e", load.e2e)):
-        yield from _percentiles(load, name, stats)
-    yield from _failures(load)
-    yield from _little(load)
-    yield from _parts(load)
-    if (
-        load.load_mode == OPEN_LOOP
-        and load.request_rate_offered is not None
-        and math.isinf(load.request_rate_offered)
-    ):
-        reason = "all requests sent at once"
-        yield Finding(load.place, False, "request_rate", "inf", reason, "all-at-once", reason)
-    yield from _arrivals(load)
-    if (load.completed or math.inf) < SAMPLES_FOR_P99 and (load.tpot.p99 or load.ttft.p99):
-        yield flagged(
-            load,
-            "completed",
-            load.completed,
-            f"a 99th percentile of {load.completed:g} requests",
-            f"p99-of-{load.completed:g}-requests",
-        )
+            yield refuse(row, name, value, "tokens per request, at least 1")
+    for metric in METRICS:
+        yield from _percentiles(row, metric)
+    for look in (_failures, _little, _parts, _arrivals, _few):
+        yield from look(row)
 
 
-def across_loads(loads: Sequence[Load]) -> Iterator[Finding]:
-    """Latency that falls while load rises, and loads stated twice; ``loads``: of one size, rising."""
-    for metric in ("tpot", "e2e"):
-        for statistic in ("mean", "p50", "p90", "p99"):
-            yield from _falling(loads, metric, statistic)
-    for first, second in pairwise(loads):
+def across_loads(rows: Sequence[ImportedRow]) -> Iterator[RowFinding]:
+    """Latency that falls while load rises, and loads stated twice; ``rows``: of one size, rising."""
+    for metric in METRICS:
+        for statistic in STATISTICS if metric != "ttft" else ():
+            yield from _falling(rows, metric, statistic)
+    for first, second in pairwise(rows):
         if load_of(first) == load_of(second):
-            yield flagged(
-                second, "load", load_of(second), "the same load twice; both are kept", "repeated-load"
-            )
+            reason = "the same load twice; both are kept"
+            yield flagged(second, "load", load_of(second), reason, "repeated-load")
 
 
-def _falling(loads: Sequence[Load], metric: str, statistic: str) -> Iterator[Finding]:
-    stated = ((load, getattr(getattr(load, metric), statistic)) for load in loads)
-    taken = [(load, value) for load, value in stated if value is not None]
-    name = f"{metric}_{statistic}_ms"
-    for (_, before), (load, value) in pairwise(taken):
+def _falling(rows: Sequence[ImportedRow], metric: str, statistic: str) -> Iterator[RowFinding]:
+    taken = [(row, value) for row in rows if (value := row.ms(metric, statistic)) is not None]
+    name = column(metric, statistic)
+    for (_, before), (row, value) in pairwise(taken):
         if value >= FELL * before:
             continue
         reason = f"{metric.upper()} {statistic} fell from {before:.4g} to {value:.4g} ms while load rose"
         if value < ABSURD_FALL * before:
-            yield refuse(load, name, value, f"{reason}: loads of one deployment are needed")
+            yield refuse(row, name, value, f"{reason}: loads of one deployment are needed")
         else:
-            yield flagged(load, name, value, reason, f"{metric}-falls-with-load")
+            yield flagged(row, name, value, reason, f"{metric}-falls-with-load")
 
 
-def load_of(load: Load) -> float:
+def load_of(row: ImportedRow) -> float:
     """How heavy a load is, within its mode."""
-    value = load.concurrency if load.load_mode == CLOSED_LOOP else load.request_rate_offered
+    value = row.concurrency if row.load_mode == CLOSED_LOOP else row.request_rate_offered
     return 0.0 if value is None else value
 
 
-def _percentiles(load: Load, name: str, stats: Stats) -> Iterator[Finding]:
-    taken = [(key, getattr(stats, key)) for key in ("p50", "p90", "p99") if getattr(stats, key) is not None]
+def _percentiles(row: ImportedRow, metric: str) -> Iterator[RowFinding]:
+    taken = [(name, ms) for name in STATISTICS[1:] if (ms := row.ms(metric, name)) is not None]
     for (low, below), (high, above) in pairwise(taken):
         if above < below * (1 - 1e-6):
-            yield refuse(load, f"{name}_{high}_ms", above, f"at least the {low} of {below:.6g} ms")
+            yield refuse(row, column(metric, high), above, f"at least the {low} of {below:.6g} ms")
 
 
-def _failures(load: Load) -> Iterator[Finding]:
-    if not load.failed or not load.completed:
+def _few(row: ImportedRow) -> Iterator[RowFinding]:
+    if (row.completed or math.inf) < SAMPLES_FOR_P99 and (row.ms("tpot", "p99") or row.ms("ttft", "p99")):
+        count = f"{row.completed:g}-requests"
+        reason = f"a 99th percentile of {row.completed:g} requests"
+        yield flagged(row, "completed", row.completed, reason, f"p99-of-{count}")
+
+
+def _failures(row: ImportedRow) -> Iterator[RowFinding]:
+    if not row.failed or not row.completed:
         return
-    share = load.failed / (load.failed + load.completed)
-    reason = f"{100 * share:.2g} % of its requests failed"
-    yield Finding(
-        load.place,
-        False,
-        "failed",
-        load.failed,
-        reason,
-        f"failed-{100 * share:.2g}-percent",
-        reason if share > TOO_MANY_FAILURES else None,
-    )
+    share = row.failed / (row.failed + row.completed)
+    percent = f"{100 * share:.2g}"
+    yield flagged(
+        row, "failed", row.failed, f"{percent} % of its requests failed", f"failed-{percent}-percent",
+        unfit=share > TOO_MANY_FAILURES,
+    )  # fmt: skip
 
 
-def _arrivals(load: Load) -> Iterator[Finding]:
+def _arrivals(row: ImportedRow) -> Iterator[RowFinding]:
     """Open arrivals the replica fell behind, or a rate that only a burst can have had."""
-    offered, rate = load.request_rate_offered, load.requests_per_s
-    if load.load_mode != OPEN_LOOP or not offered or not rate or math.isinf(offered):
+    offered, rate = row.request_rate_offered, row.requests_per_s
+    if row.load_mode != OPEN_LOOP or not offered:
         return
-    said = f"{rate:.4g} requests/s were served, {offered:g} were offered"
-    if rate < KEPT_UP * offered:
+    if math.isinf(offered):
+        reason = "all requests sent at once"
+        yield flagged(row, "request_rate", "inf", reason, "all-at-once", unfit=True)
+        return
+    said = f"{rate or 0:.4g} requests/s were served, {offered:g} were offered"
+    if rate and rate < KEPT_UP * offered:
         text = f"{said}: its waiting times are of no steady load"
-        yield flagged(load, "requests_per_s", rate, text, "below-offered-rate")
-    elif rate > BURST * offered:
+        yield flagged(row, "requests_per_s", rate, text, "below-offered-rate")
+    elif rate and rate > BURST * offered:
         text = f"{said}: the rate of a burst"
-        yield Finding(load.place, False, "requests_per_s", rate, text, "above-offered-rate", text)
+        yield flagged(row, "requests_per_s", rate, text, "above-offered-rate", unfit=True)
 
 
-def _little(load: Load) -> Iterator[Finding]:
-    if load.load_mode != CLOSED_LOOP or not load.concurrency or not load.requests_per_s:
+def _sum_of_parts(row: ImportedRow) -> float | None:
+    """TTFT + TPOT × (output − 1), means; None where one is not stated."""
+    ttft, tpot = row.ms("ttft"), row.ms("tpot")
+    if ttft is None or tpot is None or not row.output_tokens:
+        return None
+    return ttft + tpot * max(row.output_tokens - 1, 0.0)
+
+
+def _little(row: ImportedRow) -> Iterator[RowFinding]:
+    latency_ms = row.ms("e2e") or _sum_of_parts(row)
+    if row.load_mode != CLOSED_LOOP or not row.concurrency or not row.requests_per_s or latency_ms is None:
         return
-    latency_ms = load.e2e.mean
-    if latency_ms is None and None not in (load.ttft.mean, load.tpot.mean) and load.output_tokens:
-        latency_ms = (load.ttft.mean or 0.0) + (load.tpot.mean or 0.0) * (load.output_tokens - 1)
-    if latency_ms is None:
-        return
-    ratio = load.requests_per_s * latency_ms / 1e3 / load.concurrency
-    found = ratio * load.concurrency
-    said = f"rate × latency is {found:.4g} requests in flight, {load.concurrency:g} are stated"
+    ratio = row.requests_per_s * latency_ms / 1e3 / row.concurrency
+    found = ratio * row.concurrency
+    said = f"rate × latency is {found:.4g} requests in flight, {row.concurrency:g} are stated"
     if ratio > IMPOSSIBLY_CROWDED or ratio < IMPOSSIBLY_IDLE:
-        yield refuse(load, "concurrency", load.concurrency, f"{said}: check units (s or ms) and load")
+        yield refuse(row, "concurrency", row.concurrency, f"{said}: check units (s or ms) and load")
     elif ratio > CROWDED or ratio < IDLE:
-        yield flagged(load, "concurrency", load.concurrency, said, "littles-law-mismatch")
+        yield flagged(row, "concurrency", row.concurrency, said, "littles-law-mismatch")
 
 
-def _parts(load: Load) -> Iterator[Finding]:
+def _parts(row: ImportedRow) -> Iterator[RowFinding]:
     """A whole request against its first token, and its mean against the sum of its parts."""
-    for statistic in ("mean", "p50", "p90", "p99"):
-        whole, first = getattr(load.e2e, statistic), getattr(load.ttft, statistic)
+    for statistic in STATISTICS:
+        whole, first = row.ms("e2e", statistic), row.ms("ttft", statistic)
         if whole is not None and first is not None and whole * TOLERANCE < first:
-            yield refuse(
-                load, f"e2e_{statistic}_ms", whole, f"at least the TTFT {statistic} of {first:.6g} ms"
-            )
+            reason = f"at least the TTFT {statistic} of {first:.6g} ms"
+            yield refuse(row, column("e2e", statistic), whole, reason)
             return
-    if None in (load.e2e.mean, load.ttft.mean, load.tpot.mean) or not load.output_tokens:
+    whole, parts = row.ms("e2e"), _sum_of_parts(row)
+    if not whole or not parts:
         return
-    parts = (load.ttft.mean or 0.0) + (load.tpot.mean or 0.0) * max(load.output_tokens - 1, 0.0)
-    if not parts or not load.e2e.mean:
-        return
-    apart = max(load.e2e.mean / parts, parts / load.e2e.mean)
-    said = f"TTFT + TPOT × (output - 1) is {parts:.4g} ms"
+    apart, said = max(whole / parts, parts / whole), f"TTFT + TPOT × (output - 1) is {parts:.4g} ms"
     if apart > IMPOSSIBLY_APART:
-        yield refuse(load, "e2e_mean_ms", load.e2e.mean, f"{said}: check units (s or ms)")
+        yield refuse(row, "e2e_mean_ms", whole, f"{said}: check units (s or ms)")
     elif apart > APART:
-        yield flagged(load, "e2e_mean_ms", load.e2e.mean, said, "e2e-apart-from-its-parts")
+        yield flagged(row, "e2e_mean_ms", whole, said, "e2e-apart-from-its-parts")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
 from advisor.domain import EvidenceKind
+from advisor.profiles.latency_metrics import COLUMNS, MEAN, METRICS, STATISTICS, column
+
+if TYPE_CHECKING:
+    from advisor.profiles.latency_metrics import LatencyMetric
 
 SCHEMA_VERSION: Final = 1
 
@@ -15,11 +19,11 @@ _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
 
 
-class _Record(BaseModel):
+class _ProfileRecord(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ProfilePoint(_Record):
+class _Point(_ProfileRecord):
     """What one replica did at one request size and one load; a figure that was not taken is left out."""
 
     input_tokens: _Positive = Field(description="per request; the mean where requests differ")
@@ -31,28 +35,45 @@ class ProfilePoint(_Record):
         default=None, description="arrival rate, kept constant (open loop)"
     )
     requests_per_s: _Positive = Field(description="requests one replica completed per second")
-    tpot_mean_ms: _Positive | None = Field(default=None, description="time per output token after the first")
-    tpot_p50_ms: _Positive | None = Field(default=None, description="median of the same")
-    tpot_p90_ms: _Positive | None = Field(default=None, description="90th percentile of the same")
-    tpot_p99_ms: _Positive | None = Field(default=None, description="99th percentile of the same")
-    ttft_mean_ms: _Positive | None = Field(
-        default=None, description="time to the first token, queueing included"
-    )
-    ttft_p50_ms: _Positive | None = Field(default=None, description="median of the same")
-    ttft_p90_ms: _Positive | None = Field(default=None, description="90th percentile of the same")
-    ttft_p99_ms: _Positive | None = Field(default=None, description="99th percentile of the same")
 
     @model_validator(mode="after")
-    def _has_a_latency(self) -> ProfilePoint:
-        latencies = [value for name, value in self if name.startswith(("tpot_", "ttft_"))]
-        if all(value is None for value in latencies):
+    def _has_a_latency(self) -> _Point:
+        if not self.latencies_ms:
             raise ValueError(
                 "a point needs at least one tpot_… or ttft_… figure, else no SLO can be judged by it"
             )
         return self
 
+    @property
+    def latencies_ms(self) -> dict[str, float]:
+        """What is stated, by column."""
+        return {name: ms for name, ms in self if name in COLUMNS and ms is not None}
 
-class ProfileFile(_Record):
+
+def _described(metric: LatencyMetric, statistic: str) -> str:
+    words = {MEAN: "mean", "p50": "median"}.get(statistic, f"{statistic.removeprefix('p')}th percentile")
+    return f"{metric.label}, {words}: {metric.definition}"
+
+
+if TYPE_CHECKING:
+    ProfilePoint = _Point
+else:
+    ProfilePoint = create_model(
+        "ProfilePoint",
+        __base__=_Point,
+        __doc__=_Point.__doc__,
+        **{
+            column(metric.name, statistic): (
+                _Positive | None,
+                Field(default=None, description=_described(metric, statistic)),
+            )
+            for metric in METRICS.values()
+            for statistic in STATISTICS
+        },
+    )
+
+
+class ProfileFile(_ProfileRecord):
     """Throughput of one model on one kind of accelerator under one engine, as measured or simulated."""
 
     schema_version: Literal[1] = Field(default=SCHEMA_VERSION, description="version of this format")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from advisor import database
-from advisor.domain import PLAIN_TRAFFIC, EvidenceKind
+from advisor.domain import EvidenceKind
 from advisor.errors import CorruptSnapshot, ProfileMissing, UnknownName
 from advisor.profiles import calibration
 from advisor.profiles.own_store import own_files
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from advisor.domain import Accelerator, Model, NoThroughput, Slo, Throughput, Traffic
-    from advisor.profiles.answers import Grids
+    from advisor.domain import Model, NoThroughput, Slo, Throughput
     from advisor.profiles.calibration import Calibration
+    from advisor.profiles.evaluate import Grids
     from advisor.profiles.evidence import Profile
+    from advisor.profiles.replica import Replica
 
 FILES: Final = ("measured.parquet", "simulated.parquet")
 ERRORS: Final = "errors.toml"
@@ -87,27 +88,21 @@ class ProfileStore:
 
     def throughputs(
         self,
-        model: Model,
-        precision: str,
-        engine: str,
-        accelerator: Accelerator,
-        tensor_parallel: int,
+        replica: Replica,
         sizes: Sequence[tuple[float, float]],
         slo: Slo,
         weakest: EvidenceKind = EvidenceKind.ESTIMATED,
-        traffic: Traffic = PLAIN_TRAFFIC,
     ) -> tuple[Throughput | NoThroughput, ...]:
         """Requests per second one replica sustains, or why none, for each (input, output) size in tokens.
 
         The strongest evidence that reaches a size answers for it: measured, then simulated, then estimated,
-        none weaker than ``weakest``. Engine ``any`` takes every engine's figures. Sizes are of what is
-        visible; ``traffic`` adds its hidden tokens and its other effects (:mod:`advisor.profiles.traffic`).
+        none weaker than ``weakest``. An engine left open takes every engine's figures. Sizes are of what is
+        visible; the replica's traffic adds its hidden tokens and its other effects.
         """
-        from advisor.profiles.answers import Question, answer
+        from advisor.profiles.evaluate import Evaluation, evaluate
 
-        question = Question(model, precision, engine, accelerator, tensor_parallel, slo, weakest, traffic)
-        ours = self._of_replica(model, accelerator.id, tensor_parallel)
-        return answer(question, sizes, ours, self.calibration, self._grids)
+        ours = self._of_replica(replica)
+        return evaluate(Evaluation(replica, slo, weakest, ours, self.calibration, self._grids), sizes)
 
     def profiles(self, model: Model, slo: Slo | None = None) -> tuple[Profile, ...]:
         """What there is for a model or one of its shape, strongest and newest first.
@@ -118,7 +113,7 @@ class ProfileStore:
         return found if slo is None else tuple(profile for profile in found if profile.judges(slo))
 
     def _read(self, model: Model) -> tuple[Profile, ...]:
-        from advisor.profiles.alike import shape_key
+        from advisor.profiles.equivalence import shape_key
         from advisor.profiles.read import read_profiles
 
         key = (model.id, shape_key(model))
@@ -131,11 +126,12 @@ class ProfileStore:
             self._replicas[key] = by_replica
         return self._profiles[key]
 
-    def _of_replica(self, model: Model, accelerator: str, tensor_parallel: int) -> Sequence[Profile]:
-        from advisor.profiles.alike import shape_key
+    def _of_replica(self, replica: Replica) -> Sequence[Profile]:
+        from advisor.profiles.equivalence import shape_key
 
+        model, key = replica.model, (replica.accelerator.id, replica.tensor_parallel)
         self._read(model)
-        return self._replicas[model.id, shape_key(model)].get((accelerator, tensor_parallel), ())
+        return self._replicas[model.id, shape_key(model)].get(key, ())
 
     def error_pct(self, kind: EvidenceKind, accelerator: str) -> float | None:
         """Median absolute error in percent of that kind of figure, the accelerator's own if known."""

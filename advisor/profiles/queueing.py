@@ -43,8 +43,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from advisor.domain import SloStatistic
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -55,15 +53,29 @@ STEP_TOKENS: Final = 2048
 """Prompt tokens one step takes: the smaller of vLLM's defaults of ``max_num_batched_tokens`` for servers
 (2,048; 8,192 on accelerators of 70 GiB and more). Source: vllm/engine/arg_utils.py, v0.9 and later."""
 
+_MEDIAN: Final = 0.5
+
 LENGTH_CV: Final = 1.0
 """Coefficient of variation of others' prompts and of the time a slot is held: as if exponential. Prompts of
 the shipped traces have 0.37 to 1.20, outputs 0.38 to 2.15, medians 0.77 and 0.78."""
 
-QUANTILES: Final = {SloStatistic.P50: 0.5, SloStatistic.P90: 0.9, SloStatistic.P99: 0.99}
+
+def quantile_of(statistic: str) -> float | None:
+    """``p99.9`` as 0.999; None for the mean.
+
+    Raises:
+        ValueError: neither the mean nor a percentile.
+    """
+    if statistic == "mean":
+        return None
+    quantile = float(statistic.removeprefix("p")) / 100.0 if statistic.startswith("p") else 0.0
+    if not 0.0 < quantile < 1.0:
+        raise ValueError(f"{statistic!r} is no statistic; mean or a percentile such as p95 is")
+    return quantile
 
 
 def ttft_s(
-    statistic: SloStatistic,
+    statistic: str,
     rate_per_s: Quantity,
     step_s: Quantity,
     prefill_s: Quantity,
@@ -141,18 +153,66 @@ def slot_wait(
     return np.asarray(chance), np.asarray(mean)
 
 
-def wait_quantile_s(statistic: SloStatistic, chance: Floats, mean_s: Floats) -> Floats:
+def wait_quantile_s(statistic: str, chance: Floats, mean_s: Floats) -> Floats:
     """A statistic of a wait that happens with a chance and is exponential if it does."""
-    average = chance * mean_s
-    if statistic is SloStatistic.MEAN:
+    average, quantile = chance * mean_s, quantile_of(statistic)
+    if quantile is None:
         return average
-    beyond = 1.0 - QUANTILES[statistic]
+    beyond = 1.0 - quantile
     with np.errstate(divide="ignore", invalid="ignore"):
         found = np.where(chance > beyond, mean_s * np.log(chance / beyond), 0.0)
-    return np.maximum(found, average) if statistic is SloStatistic.P50 else found
+    return np.maximum(found, average) if quantile <= _MEDIAN else found
 
 
-def tail_factor(statistic: SloStatistic) -> float:
+def tail_factor(statistic: str) -> float:
     """A statistic of an exponential time over its mean, at least 1: not every wait is exponential."""
-    quantile = QUANTILES.get(statistic, 0.0)
-    return max(1.0, float(np.log(1.0 / (1.0 - quantile))))
+    return max(1.0, float(np.log(1.0 / (1.0 - (quantile_of(statistic) or 0.0)))))
+
+
+def gap_s(
+    statistic: str,
+    rate_per_s: Quantity,
+    step_s: Quantity,
+    prefill_s: Quantity,
+    input_tokens: Quantity,
+    output_tokens: Quantity,
+    *,
+    length_cv: float = LENGTH_CV,
+) -> Floats:
+    """Seconds between two tokens of a request: a step and the prompts that are read in it.
+
+    ::
+
+        prompts per gap   g = (r d + L / (O - 1)) / (1 - u),   L = u + u^2 (1 + cp^2) / (2 (1 - u))
+
+    While a request of O tokens decodes, the prompts that come are read, r d / (1 - u) in each gap; and those
+    L that stood behind its own when that was read (M/G/1: what a departure leaves), with all that come
+    meanwhile. A step fits so many prompts in its budget of tokens, and the chance of none is a binomial's;
+    where there are some, their lengths vary as if exponential. How much the batch itself varies is left out.
+    """
+    rate, step = np.asarray(rate_per_s, dtype=np.float64), np.asarray(step_s, dtype=np.float64)
+    share_of_step = np.maximum(np.asarray(input_tokens, dtype=np.float64), 1.0) / STEP_TOKENS
+    most, full_step = np.maximum(1.0 / share_of_step, 1.0), np.asarray(prefill_s) / share_of_step
+    busy = np.minimum(rate * prefill_s, 1.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        behind = busy + busy**2 * (1.0 + length_cv**2) / (2.0 * (1.0 - busy))
+        gaps = np.maximum(np.asarray(output_tokens) - 1.0, 1.0)
+        met = (rate * step + behind / gaps) / (1.0 - busy)
+        steps_read = np.where(busy < 1.0, met * np.maximum(share_of_step, 1.0), 0.0)
+        chance = 1.0 - (1.0 - np.minimum(steps_read / most, 1.0)) ** most
+        read = _prompts_read_s(
+            statistic, chance, met * prefill_s, np.minimum(prefill_s, full_step), full_step
+        )
+        found = step + read
+        return np.asarray(np.where(busy < 1.0, found, np.inf))
+
+
+def _prompts_read_s(statistic: str, chance: Floats, mean_s: Floats, own_s: Floats, most_s: Floats) -> Floats:
+    """A statistic of what a step reads: nothing but for a chance, then exponential from a prompt of one's own
+    length upwards, as far as a step goes."""
+    quantile = quantile_of(statistic)
+    if quantile is None:
+        return mean_s
+    beyond = 1.0 - quantile
+    tail = mean_s / chance * np.log(chance / beyond)
+    return np.where(chance > beyond, np.minimum(np.maximum(tail, own_s), most_s), 0.0)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from advisor.domain import LATENCIES, EvidenceKind, SloStatistic
+from advisor.domain import EvidenceKind
 from advisor.profiles.evidence import Profile, SizePoints
+from advisor.profiles.latency_metrics import MEAN, stated_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -18,13 +19,8 @@ if TYPE_CHECKING:
     Columns = dict[str, Any]
 
 TTFT_STATISTIC_NOTE: Final = "the source does not say which statistic its TTFT and TPOT are; taken as means"
-_LATENCIES: Final = {
-    f"{metric}_{statistic.value}_ms": (metric, statistic)
-    for metric in LATENCIES
-    for statistic in SloStatistic
-}
-_NUMBERS: Final = ("input_tokens", "output_tokens", "requests_per_s", "concurrency", *_LATENCIES)
-_MEANS: Final = (("tpot", SloStatistic.MEAN), ("ttft", SloStatistic.MEAN))
+_NUMBERS: Final = ("input_tokens", "output_tokens", "requests_per_s", "concurrency")
+_MEANS: Final = (None, ("tpot", MEAN), ("ttft", MEAN))
 _OPEN_ARRIVALS: Final = "rate"
 LITTLE_NOTE: Final = "rate = concurrency / latency (Little's law)"
 SAME_SHAPE_NOTE: Final = "run with {model}, same shape"
@@ -81,27 +77,25 @@ def read_profiles(
     bites. A measured TPOT counts as at least that of every lighter load of its run: a run that seems faster
     under more load was not the same deployment.
     """
-    query = _query(connection, files)
+    query = _query(_latencies(connection, files))
     rows = connection.execute(query, {"files": list(files), "model": model, "shape": shape}).fetchnumpy()
     return tuple(_profile(rows, start, stop, model, error_pct) for start, stop in _runs(rows["profile_id"]))
 
 
-def _query(connection: duckdb.DuckDBPyConnection, files: Sequence[str]) -> str:
-    """The query in the columns the files have: only some files state 90th percentiles, E2E or an error."""
+def _latencies(connection: duckdb.DuckDBPyConnection, files: Sequence[str]) -> list[str]:
+    """Columns of latencies the files have: only some state 90th percentiles, ITL or E2E."""
     relation = connection.execute("FROM read_parquet(?, union_by_name = true) LIMIT 0", [list(files)])
-    there = {column[0] for column in relation.description or ()}
-    latencies = [
-        f"NULL::DOUBLE AS {name}"
-        if name not in there
-        else _NEVER_FASTER.format(name=name)
-        if name.startswith("tpot")
-        else name
-        for name in _LATENCIES
-    ]
+    return [name for name, *_ in relation.description or () if stated_in(name) or name == "error_pct"]
+
+
+def _query(columns: Sequence[str]) -> str:
+    latencies = [f'"{name}"' for name in columns if name != "error_pct"]
     return _LOADS.format(
-        latencies=", ".join(latencies),
-        stated=" OR ".join(f"{name} IS NOT NULL" for name in _LATENCIES if name in there),
-        error="error_pct" if "error_pct" in there else "NULL::DOUBLE",
+        latencies=", ".join(
+            _NEVER_FASTER.format(name=name) if name.startswith('"tpot') else name for name in latencies
+        ),
+        stated=" OR ".join(f"{name} IS NOT NULL" for name in latencies),
+        error="error_pct" if "error_pct" in columns else "NULL::DOUBLE",
     )
 
 
@@ -123,7 +117,7 @@ def _profile(
         return None if value is None or value is np.ma.masked else value
 
     kind = EvidenceKind(first("kind"))
-    part = {name: _floats(rows[name][start:stop]) for name in _NUMBERS}
+    part = {name: _floats(rows[name][start:stop]) for name in rows if name in _NUMBERS or stated_in(name)}
     part["load_mode"] = np.asarray(rows["load_mode"][start:stop])
     return Profile(
         id=first("profile_id"),
@@ -154,8 +148,8 @@ def _size(part: dict[str, Any], start: int, stop: int) -> SizePoints:
     rows = slice(start, stop)
     further = {
         key: values
-        for name, key in _LATENCIES.items()
-        if key not in _MEANS and np.isfinite(values := part[name][rows]).any()
+        for name in part
+        if (key := stated_in(name)) not in _MEANS and np.isfinite(values := part[name][rows]).any()
     }
     return SizePoints(
         input_tokens=float(part["input_tokens"][start]),

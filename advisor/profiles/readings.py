@@ -8,7 +8,7 @@ import numpy as np
 
 from advisor.domain import EvidenceKind
 from advisor.profiles.interpolate import RateGrid
-from advisor.profiles.waiting import rate_of
+from advisor.profiles.ttft_limits import rate_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

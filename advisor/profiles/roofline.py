@@ -27,16 +27,15 @@
     tpot(B)     = decode(B) + (1 - w) (B - 1) prefill / (O - 1)                     s
     rate(B)     = B / (ttft + (O - 1) tpot) = B / (O decode(B) + B prefill)         requests/s
 
-    answer      = rate at the largest B with tpot(B) <= limit, B (I + O/2) <= KV tokens, B <= max_sequences
+    Where a share s of the layers attends to the last v tokens alone, n tokens of context count as
+    n - s max(n - v, 0) in decode, with n = I + O/2, and I^2 as I^2 - s max(I - v, 0)^2 in prefill.
 
 Of the prefills of the B - 1 others, a request waits for the share w before its own first token and is
 interrupted by the rest between its tokens. Reading weights and computing add up rather than overlap, which
 fits the measured rows a little better than their maximum. ``decode(B)/B`` falls with B, so ``rate`` rises
-with B and the largest B is the best. B is a mean over time and so not rounded, which also makes the answer
-never rise with a larger request and never fall with a looser limit.
-
-Which engine, of which year, and what is known of the model or the chip itself scales the constants before
-they get here: ``calibration.Calibration.constants``.
+with B and the largest B is the best (:mod:`advisor.profiles.curve`). B is a mean over time and so not
+rounded. Which engine, of which year, and what is known of the model or the chip itself scales the constants
+before they get here: ``calibration.Calibration.constants``.
 
 Source: Williams, Waterman, Patterson, "Roofline", CACM 52(4), 2009; Pope et al., "Efficiently Scaling
 Transformer Inference", arXiv:2211.05102 (weights, KV cache, all-reduce). Constants: estimator.toml.
@@ -44,7 +43,7 @@ Transformer Inference", arXiv:2211.05102 (weights, KV cache, all-reduce). Consta
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -54,7 +53,6 @@ from advisor.profiles import memory
 
 if TYPE_CHECKING:
     from advisor.domain import Accelerator, Model
-    from advisor.profiles.calibration import Calibration, Constants
 
 Floats = npt.NDArray[np.float64]
 Quantity = float | Floats
@@ -63,12 +61,62 @@ Quantity = float | Floats
 MLA_PREFILL_WIDTH: Final = 160.0
 """Mean of query-key (128 + 64) and value (128) head width. Source: DeepSeek-V3 report, arXiv:2412.19437."""
 
-FAST_LINK_GB_PER_S: Final = 100.0
-"""One-way link bandwidth from which an all-reduce counts as NVLink class; PCIe 5 x16 has 64."""
+_PCIE: Final = "PCIe"
+"""How interconnects that go through the host begin: starting an all-reduce there takes longer."""
 
-_NEWTON_STEPS: Final = 40
-_SETTLED: Final = 1e-13  # relative
-_LEAST_IDLE: Final = 1e-300  # so that a model that uses every expert has a logarithm
+_BRIDGE: Final = "bridge"
+"""A bridge joins two cards; wider replicas reduce through the host."""
+
+_BESIDE_BRIDGES: Final = 64e9
+"""Byte/s one way of the PCIe 5 x16 beside every bridged card on record. Source: the cards' datasheets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constants:
+    """Efficiencies and overheads of one family of models on one vendor's chips; see the module."""
+
+    mfu_16: float  #: share of peak dense 16-bit arithmetic
+    mfu_8: float
+    mfu_4: float
+    mbu: float  #: share of peak memory bandwidth
+    step_ms: float  #: c0, per engine step
+    layer_us: float  #: cL, per layer per step
+    sequence_us: float  #: c1, per sequence per step
+    link_share: float  #: le, share of one-way link bandwidth
+    allreduce_us_fast: float  #: a, NVLink class
+    allreduce_us_slow: float  #: a, PCIe class
+    expert_tokens: float  #: T, tokens a touched expert computes beyond its own; 0 for dense
+    wait_share: float  #: w, share of others' prefills before the first token rather than between tokens
+    saturated_sequences: float  #: batch of an engine handed everything at once, as far as memory allows
+    max_sequences: float  #: largest batch the constants are used for
+
+    def scaled(self, effect: Effect) -> Constants:
+        """The same, where all takes ``effect.time`` as long and overheads ``effect.overhead`` besides."""
+        slower, fixed = effect.time, effect.time * effect.overhead
+        return replace(
+            self,
+            mfu_16=self.mfu_16 / slower,
+            mfu_8=self.mfu_8 / slower,
+            mfu_4=self.mfu_4 / slower,
+            mbu=self.mbu / slower,
+            link_share=self.link_share / slower,
+            allreduce_us_fast=self.allreduce_us_fast * slower,
+            allreduce_us_slow=self.allreduce_us_slow * slower,
+            step_ms=self.step_ms * fixed,
+            layer_us=self.layer_us * fixed,
+            sequence_us=self.sequence_us * fixed,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """How much longer than the base constants say, shrunk towards 1 by how few rows say so."""
+
+    time: float = 1.0  #: of everything
+    overhead: float = 1.0  #: of c0, cL and c1, besides
+
+    def __mul__(self, other: Effect) -> Effect:
+        return Effect(self.time * other.time, self.overhead * other.overhead)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +139,9 @@ class Work:
     flop16_per_s: Quantity
     bytes_per_s: Quantity  #: W
     link_bytes_per_s: Quantity
-
-
-@dataclass(frozen=True, slots=True)
-class RooflineRates:
-    """One element per request size."""
-
-    requests_per_s: Floats  #: 0 where the size cannot be served within the limit
-    limited_by: tuple[str, ...]  #: ``tpot``, ``memory`` or ``load`` (the largest batch behind the constants)
-    tpot_at_one_ms: Floats  #: of a request alone on the replica: the tightest reachable limit
-    batch: Floats  #: requests in flight at that rate
+    through_host: Quantity  #: whether all-reduces go through the host (PCIe) rather than a fabric
+    window_share: Quantity  #: of the layers, those that slide
+    window_tokens: Quantity
 
 
 def work_of(
@@ -117,6 +158,8 @@ def work_of(
     bits, flops = arithmetic(precision, accelerator)
     other, experts = memory.weight_bytes(model, precision)
     width = MLA_PREFILL_WIDTH if model.attention == "mla" else float(model.head_dim)
+    through_host, link = _interconnect(accelerator, tensor_parallel)
+    window = memory.window_of(model)
     touched = (model.experts_per_token or 0) / model.experts if model.experts else 1.0
     return Work(
         tensor_parallel=float(tensor_parallel),
@@ -134,8 +177,19 @@ def work_of(
         flop_per_s=flops * 1e12,
         flop16_per_s=flops16 * 1e12,
         bytes_per_s=bandwidth * 1e9,
-        link_bytes_per_s=(accelerator.interconnect_gb_per_s_one_way or 0.0) * 1e9,
+        link_bytes_per_s=link,
+        through_host=through_host,
+        window_share=window.share,
+        window_tokens=window.tokens,
     )
+
+
+def _interconnect(accelerator: Accelerator, tensor_parallel: int) -> tuple[bool, float]:
+    """Whether all-reduces go through the host, and the link's byte/s one way; unknown counts as the host."""
+    name, link = accelerator.interconnect or _PCIE, (accelerator.interconnect_gb_per_s_one_way or 0.0) * 1e9
+    if _BRIDGE in name and tensor_parallel > 2:
+        return True, _BESIDE_BRIDGES
+    return name.startswith(_PCIE), link
 
 
 def arithmetic(precision: str, accelerator: Accelerator) -> tuple[int, float]:
@@ -155,8 +209,7 @@ def arithmetic(precision: str, accelerator: Accelerator) -> tuple[int, float]:
 def comm_s(work: Work, constants: Constants, tokens: Quantity) -> Quantity:
     """Seconds of all-reduces for one pass of ``tokens`` tokens: two per layer."""
     t = work.tensor_parallel
-    slow = np.asarray(work.link_bytes_per_s) < FAST_LINK_GB_PER_S * 1e9
-    start = np.where(slow, constants.allreduce_us_slow, constants.allreduce_us_fast) * 1e-6
+    start = np.where(work.through_host, constants.allreduce_us_slow, constants.allreduce_us_fast) * 1e-6
     link = np.maximum(work.link_bytes_per_s, 1.0) * constants.link_share
     moved = 2.0 * tokens * work.hidden * 2.0 * (t - 1.0) / t / link
     result: Floats = np.where(np.asarray(t) > 1.0, 2.0 * work.layers * (start + moved), 0.0)
@@ -174,98 +227,16 @@ def mfu(work: Work, constants: Constants) -> Quantity:
 
 def prefill_s(work: Work, constants: Constants, input_tokens: Quantity) -> Quantity:
     """Seconds to read one prompt, alone."""
-    flop = work.flop_per_token * input_tokens + work.prefill_flop_per_token2 * input_tokens * input_tokens
+    pairs = input_tokens * input_tokens - work.window_share * _beyond_window(work, input_tokens) ** 2
+    flop = work.flop_per_token * input_tokens + work.prefill_flop_per_token2 * pairs
     speed = work.tensor_parallel * work.flop_per_s * mfu(work, constants)
     return flop / speed + comm_s(work, constants, input_tokens)
 
 
-def decode_s(work: Work, constants: Constants, batch: Quantity, context_tokens: Quantity) -> Quantity:
-    """Seconds of one step of ``batch`` sequences with ``context_tokens`` each."""
-    return weights_s(work, constants, batch) + _affine_s(work, constants, batch, context_tokens)
-
-
-def step_line(work: Work, constants: Constants, context_tokens: Floats) -> tuple[Floats, Floats]:
-    """(a, b) of :func:`decode_s`: a step of ``batch`` takes ``weights_s(batch) + a + b * batch``."""
-    none = np.asarray(_affine_s(work, constants, 0.0, context_tokens))
-    return none, np.asarray(_affine_s(work, constants, 1.0, context_tokens)) - none
-
-
-def tpot_s(
-    work: Work, constants: Constants, batch: Quantity, input_tokens: Quantity, output_tokens: Quantity
-) -> Quantity:
-    """Seconds per output token with ``batch`` requests in flight."""
-    step = decode_s(work, constants, batch, input_tokens + output_tokens / 2.0)
-    return step + interruption_s(constants, batch, prefill_s(work, constants, input_tokens), output_tokens)
-
-
-def interruption_s(
-    constants: Constants, batch: Quantity, prefill: Quantity, output_tokens: Quantity
-) -> Quantity:
-    """What others' prompts, each of so many seconds, add to TPOT beyond the step."""
-    return (1.0 - constants.wait_share) * (batch - 1.0) * prefill / np.maximum(output_tokens - 1.0, 1.0)
-
-
-def ttft_s(
-    work: Work, constants: Constants, batch: Quantity, input_tokens: Quantity, output_tokens: Quantity
-) -> Quantity:
-    """Seconds to the first token with ``batch`` requests in flight, each sent when another is done.
-
-    A closed loop only: an open stream queues, which :mod:`advisor.profiles.queueing` adds.
-    """
-    step = decode_s(work, constants, batch, input_tokens + output_tokens / 2.0)
-    waited = 1.0 + constants.wait_share * (batch - 1.0)
-    return step + waited * prefill_s(work, constants, input_tokens)
-
-
-def rate_per_s(
-    work: Work, constants: Constants, batch: Quantity, input_tokens: Quantity, output_tokens: Quantity
-) -> Quantity:
-    """Requests per second with ``batch`` requests in flight."""
-    step = decode_s(work, constants, batch, input_tokens + output_tokens / 2.0)
-    return batch / (output_tokens * step + batch * prefill_s(work, constants, input_tokens))
-
-
-def max_rates(
-    model: Model,
-    precision: str,
-    accelerator: Accelerator,
-    tensor_parallel: int,
-    sizes: Floats,
-    tpot_ms: float | None,
-    calibration: Calibration,
-    kv_precision: str = "fp16",
-) -> RooflineRates:
-    """Largest request rate of one replica for each (input, output) size within a mean TPOT limit.
-
-    ``sizes`` has shape (n, 2). No limit: as fast as memory and the largest batch allow.
-
-    Raises:
-        ValueError: ``Calibration.supports`` would have refused.
-    """
-    constants = calibration.constants(model, accelerator)
-    work = work_of(model, precision, accelerator, tensor_parallel, kv_precision)
-    room = memory.fit(model, precision, accelerator, tensor_parallel, kv_precision).max_tokens
-    return rates_within(work, constants, room, np.asarray(sizes, dtype=np.float64).reshape(-1, 2), tpot_ms)
-
-
-def rates_within(
-    work: Work, constants: Constants, room_tokens: int, sizes: Floats, tpot_ms: Quantity | None
-) -> RooflineRates:
-    """:func:`max_rates` for work and constants at hand, in ``room_tokens`` of KV cache.
-
-    ``tpot_ms``: one limit for all sizes or one for each.
-    """
-    tokens_in, tokens_out = np.maximum(sizes, 1.0).T
-    fits = tokens_in + tokens_out <= room_tokens
-    in_memory = room_tokens / (tokens_in + tokens_out / 2.0)
-    ceiling = np.minimum(in_memory, constants.max_sequences)
-    batch = _largest_batch(work, constants, tokens_in, tokens_out, tpot_ms, ceiling)
-    rates = rate_per_s(work, constants, np.maximum(batch, 1.0), tokens_in, tokens_out)
-    by_ceiling = np.where(in_memory < constants.max_sequences, "memory", "load")
-    limits = np.where(~fits, "memory", np.where(batch < ceiling, "tpot", by_ceiling))
-    at_one = np.asarray(tpot_s(work, constants, 1.0, tokens_in, tokens_out))
-    served = np.where(fits & (batch >= 1.0), rates, 0.0)
-    return RooflineRates(served, tuple(limits.tolist()), at_one * 1e3, np.maximum(batch, 1.0))
+def step_line(work: Work, constants: Constants, context_tokens: Quantity) -> tuple[Quantity, Quantity]:
+    """(a, b): a step of ``batch`` sequences takes ``weights_s(batch) + a + b * batch`` seconds."""
+    none = _affine_s(work, constants, 0.0, context_tokens)
+    return none, _affine_s(work, constants, 1.0, context_tokens) - none
 
 
 def _decode_width(model: Model) -> float:
@@ -289,55 +260,12 @@ def _affine_s(work: Work, constants: Constants, batch: Quantity, context_tokens:
     matrices = batch * work.flop_per_token / (work.tensor_parallel * work.flop_per_s * mfu(work, constants))
     read = work.kv_bytes / (work.bytes_per_s * constants.mbu)
     compute = work.attend_flop / (work.tensor_parallel * work.flop16_per_s * constants.mfu_16)
-    attend = batch * context_tokens * np.maximum(read, compute)
+    attended = context_tokens - work.window_share * _beyond_window(work, context_tokens)
+    attend = batch * attended * np.maximum(read, compute)
     fixed = constants.step_ms * 1e-3 + work.layers * constants.layer_us * 1e-6
     overhead = fixed + batch * constants.sequence_us * 1e-6
     return matrices + attend + comm_s(work, constants, batch) + overhead
 
 
-def _largest_batch(
-    work: Work,
-    constants: Constants,
-    tokens_in: Floats,
-    tokens_out: Floats,
-    tpot_ms: Quantity | None,
-    ceiling: Floats,
-) -> Floats:
-    """Largest mean batch up to the ceiling within the limit; below 1 where one request alone breaks it.
-
-    Exact for a dense model, whose TPOT is affine in the batch; iterated where experts are touched by chance.
-    """
-    if tpot_ms is None:
-        return ceiling
-    context = tokens_in + tokens_out / 2.0
-    prefill = np.asarray(prefill_s(work, constants, tokens_in))
-    others = (1.0 - constants.wait_share) * prefill / np.maximum(tokens_out - 1.0, 1.0)
-    fixed = np.asarray(_affine_s(work, constants, 0.0, context)) - others
-    slope = np.asarray(_affine_s(work, constants, 1.0, context)) - fixed
-    budget = tpot_ms * 1e-3 - fixed
-    if float(work.expert_bytes) <= 0.0:
-        return np.minimum((budget - weights_s(work, constants, 1.0)) / slope, ceiling)
-    return _where_experts_fill(work, constants, budget, slope, ceiling)
-
-
-def _where_experts_fill(
-    work: Work, constants: Constants, budget: Floats, slope: Floats, ceiling: Floats
-) -> Floats:
-    """Largest batch up to the ceiling whose weights and affine rest stay within budget; 0 if not even 1.
-
-    By Newton's method from the left: touched experts rise ever more slowly with the batch, so a tangent never
-    passes the answer. It starts where all experts would be touched, which is never too far either.
-    """
-    always = weights_s(work, constants, 0.0)
-    experts = weights_s(work, constants, np.inf) - always
-    spare = budget - always
-    decay = -np.log(np.maximum(work.idle_share, _LEAST_IDLE))
-    batch = np.maximum((spare - experts) / slope, 1.0)
-    for _ in range(_NEWTON_STEPS):
-        idle = np.exp(-decay * batch)
-        ahead = (spare - experts * (1.0 - idle) - slope * batch) / (experts * decay * idle + slope)
-        batch = batch + ahead
-        if (np.abs(ahead) <= _SETTLED * np.abs(batch)).all():
-            break
-    not_even_one = experts * (1.0 - np.exp(-decay)) + slope > spare
-    return np.where(not_even_one, 0.0, np.minimum(batch, np.maximum(ceiling, 1.0)))
+def _beyond_window(work: Work, tokens: Quantity) -> Quantity:
+    return np.maximum(tokens - work.window_tokens, 0.0)

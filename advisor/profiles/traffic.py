@@ -20,19 +20,21 @@ workload states it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from advisor.domain import NoThroughput, Throughput
-from advisor.profiles import memory, roofline
+from advisor.profiles import roofline
+from advisor.profiles.curve import Curve
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from advisor.domain import Accelerator, Model, Traffic
+    from advisor.domain import LatencyLimit, Traffic
     from advisor.profiles.calibration import Calibration
+    from advisor.profiles.replica import Replica
 
     Floats = NDArray[np.float64]
 
@@ -67,12 +69,10 @@ class Effects:
 def scaled(answer: Throughput, share: float, source: str, limited_by: str) -> Throughput:
     """The same figure at a share of its rate, its interval in proportion."""
     low, high = answer.low_requests_per_s, answer.high_requests_per_s
-    return Throughput(
+    return replace(
+        answer,
         requests_per_s=answer.requests_per_s * share,
-        kind=answer.kind,
         source=source,
-        profile_id=answer.profile_id,
-        error_pct=answer.error_pct,
         limited_by=limited_by,
         low_requests_per_s=None if low is None else low * share,
         high_requests_per_s=None if high is None else high * share,
@@ -85,70 +85,41 @@ def lengthened(sizes: Floats, traffic: Traffic) -> Floats:
     return longer
 
 
-def effects(
-    model: Model,
-    precision: str,
-    accelerator: Accelerator,
-    tensor_parallel: int,
-    sizes: Floats,
-    tpot_ms: float | None,
-    traffic: Traffic,
-    calibration: Calibration,
-) -> Effects:
-    """Factors on rates; ``sizes`` are lengthened already, ``tpot_ms`` is the mean limit there is."""
-    faster, words = np.ones(len(sizes)), []
-    if traffic.prefix_cache_hit_rate > 0:
-        hits = f"{traffic.prefix_cache_hit_rate:.0%} of input tokens from the prefix cache"
-        if calibration.supports(model, precision, accelerator) is None:
-            faster = prefix_speedup(
-                model, precision, accelerator, tensor_parallel, sizes, tpot_ms,
-                traffic.prefix_cache_hit_rate, calibration,
-            )  # fmt: skip
+def effects(replica: Replica, sizes: Floats, pace: LatencyLimit | None, calibration: Calibration) -> Effects:
+    """Factors on rates; ``sizes`` are lengthened already, ``pace`` is the limit on mean TPOT there is."""
+    faster, words, stated = np.ones(len(sizes)), [], replica.traffic
+    if stated.prefix_cache_hit_rate > 0:
+        hits = f"{stated.prefix_cache_hit_rate:.0%} of input tokens from the prefix cache"
+        if calibration.supports(replica) is None:
+            faster = prefix_speedup(Curve.of(replica, sizes, calibration), pace, stated.prefix_cache_hit_rate)
             words.append(f"{hits} credited as far as prompts fill the estimator's time")
         else:
-            words.append(f"{hits} not credited: no constants for {accelerator.name}")
+            words.append(f"{hits} not credited: no constants for {replica.accelerator.name}")
     slower = 1.0
-    if traffic.lora_adapters > 0:
-        slower = lora_slowdown(model, precision, accelerator, tensor_parallel, traffic)
-        words.append(f"{traffic.lora_adapters} LoRA adapters of rank {traffic.lora_rank}")
-    if traffic.reasoning_tokens > 0:
-        words.append(f"{traffic.reasoning_tokens:g} reasoning tokens added to the output")
-    if traffic.arrival_cv != 1.0:
-        words.append(f"arrivals with a coefficient of variation of {traffic.arrival_cv:g}")
+    if stated.lora_adapters > 0:
+        slower = lora_slowdown(replica)
+        words.append(f"{stated.lora_adapters} LoRA adapters of rank {stated.lora_rank}")
+    if stated.reasoning_tokens > 0:
+        words.append(f"{stated.reasoning_tokens:g} reasoning tokens added to the output")
+    if stated.arrival_cv != 1.0:
+        words.append(f"arrivals with a coefficient of variation of {stated.arrival_cv:g}")
     return Effects(faster, slower, "; ".join(words))
 
 
-def prefix_speedup(
-    model: Model,
-    precision: str,
-    accelerator: Accelerator,
-    tensor_parallel: int,
-    sizes: Floats,
-    tpot_ms: float | None,
-    hit_rate: float,
-    calibration: Calibration,
-) -> Floats:
+def prefix_speedup(curve: Curve, pace: LatencyLimit | None, hit_rate: float) -> Floats:
     """Rate with prefix hits over the rate without, per size: 1 / (1 - share of prompts x prefill saved)."""
-    work = roofline.work_of(model, precision, accelerator, tensor_parallel)
-    constants = calibration.constants(model, accelerator)
-    found = roofline.max_rates(model, precision, accelerator, tensor_parallel, sizes, tpot_ms, calibration)
-    tokens = np.maximum(sizes[:, 0], 1.0)
-    whole = np.asarray(roofline.prefill_s(work, constants, tokens))
-    share = np.clip(found.requests_per_s * whole, 0.0, 1.0)
-    started = np.asarray(roofline.comm_s(work, constants, 0.0))
-    left = whole - np.asarray(roofline.prefill_s(work, constants, hit_rate * tokens)) + started
-    saved = np.clip(1.0 - left / whole, 0.0, 1.0)
+    most = curve.within_tpot(None if pace is None else pace.ms).requests_per_s
+    share = np.clip(most * curve.prefill_s, 0.0, 1.0)
+    cached = roofline.prefill_s(curve.work, curve.constants, hit_rate * curve.tokens_in)
+    left = curve.prefill_s - cached + roofline.comm_s(curve.work, curve.constants, 0.0)
+    saved = np.clip(1.0 - left / curve.prefill_s, 0.0, 1.0)
     return np.asarray(1.0 / np.maximum(1.0 - share * saved, LEAST_PREFILL))
 
 
-def lora_slowdown(
-    model: Model, precision: str, accelerator: Accelerator, tensor_parallel: int, traffic: Traffic
-) -> float:
+def lora_slowdown(replica: Replica) -> float:
     """Rate with adapters over the rate without; 0 where they leave no room."""
-    without = memory.fit(model, precision, accelerator, tensor_parallel)
-    room = memory.fit(model, precision, accelerator, tensor_parallel, traffic=traffic)
-    adapters = memory.lora_bytes(model, tensor_parallel, traffic) * tensor_parallel
-    read = 1.0 + adapters / sum(memory.weight_bytes(model, precision))
-    if not without.max_tokens:  # the arithmetic is too careful: a profile says that the model does fit
+    room, without = replica.memory(), replica.with_plain_traffic().memory()
+    read = 1.0 + room.lora_gib / room.weights_gib
+    if not without.fits:  # the arithmetic is too careful: a profile says that the model does fit
         return 1.0 / read
     return room.max_tokens / without.max_tokens / read

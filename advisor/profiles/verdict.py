@@ -13,7 +13,7 @@ from advisor.profiles.interval import Interval
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from advisor.profiles.comparing import Cell, Condition, Figure
+    from advisor.profiles.compare import ComparedCell, ComparedFigure, Condition
 
 FASTEST: Final = "fastest"
 TIE: Final = "tie"
@@ -26,14 +26,14 @@ Ranks = dict[tuple[str, int, tuple[float, float]], str]
 """A word per replica (accelerator, tensor-parallel degree) and request size."""
 
 
-def ratio(figure: Figure, reference: Figure | None) -> float | None:
+def ratio(figure: ComparedFigure, reference: ComparedFigure | None) -> float | None:
     """Rate over the reference's rate; None where either is missing."""
     if figure.requests_per_s is None or reference is None or not reference.requests_per_s:
         return None
     return figure.requests_per_s / reference.requests_per_s
 
 
-def verdict(figure: Figure, reference: Figure | None, condition: Condition) -> str | None:
+def verdict(figure: ComparedFigure, reference: ComparedFigure | None, condition: Condition) -> str | None:
     """``tie`` where the intervals overlap, else ``faster`` or ``slower``; None where either says nothing.
 
     Under a limit, a reference whose heaviest load still kept it is a lower bound: what is not below it is
@@ -49,7 +49,7 @@ def verdict(figure: Figure, reference: Figure | None, condition: Condition) -> s
     return TIE if not apart else SLOWER if slower else FASTER
 
 
-def is_lower_bound(figure: Figure, condition: Condition) -> bool:
+def is_lower_bound(figure: ComparedFigure, condition: Condition) -> bool:
     """Whether the replica may sustain more: the heaviest load that was run still kept the limits."""
     return (
         condition.concurrency is None
@@ -58,12 +58,12 @@ def is_lower_bound(figure: Figure, condition: Condition) -> bool:
     )
 
 
-def against_fastest(cells: Sequence[Cell], condition: Condition) -> Ranks:
+def against_fastest(cells: Sequence[ComparedCell], condition: Condition) -> Ranks:
     """Per replica (accelerator, tensor-parallel degree) and size: ``fastest``, a ``tie`` with it, ``slower``.
 
     By the strongest evidence of each; empty where there is nothing to choose from.
     """
-    by_size: dict[tuple[float, float], list[tuple[Cell, Figure]]] = {}
+    by_size: dict[tuple[float, float], list[tuple[ComparedCell, ComparedFigure]]] = {}
     for cell in cells:
         if cell.strongest is not None:
             by_size.setdefault(cell.size, []).append((cell, cell.strongest))
@@ -76,13 +76,13 @@ def against_fastest(cells: Sequence[Cell], condition: Condition) -> Ranks:
     return found
 
 
-def _place(figure: Figure, best: Figure, condition: Condition) -> str:
+def _place(figure: ComparedFigure, best: ComparedFigure, condition: Condition) -> str:
     """A lower bound may yet turn out the fastest."""
     if _span(figure).overlaps(_span(best)):
         return TIE
     return OPEN if is_lower_bound(figure, condition) else SLOWER
 
 
-def _span(figure: Figure) -> Interval:
+def _span(figure: ComparedFigure) -> Interval:
     rate = figure.requests_per_s or 0.0
     return figure.interval or Interval(rate, rate)

@@ -148,7 +148,7 @@ def _at_the_server(slo: Slo, network_ms: float | None, filed: ServiceRecord | No
     """What is left of the limits users see when the network has taken the most it may."""
     if network_ms is None or filed is None:
         return slo
-    limits = [limit for limit in slo.limits if limit.metric != "tpot"]
+    limits = [limit for limit in slo.limits if limit.metric in ("ttft", "e2e")]
     for limit in limits:
         if limit.ms <= network_ms:
             raise UsageError(
@@ -159,7 +159,7 @@ def _at_the_server(slo: Slo, network_ms: float | None, filed: ServiceRecord | No
         return None if ms is None else ms - network_ms
 
     further = tuple(
-        limit if limit.metric == "tpot" else replace(limit, ms=limit.ms - network_ms) for limit in slo.further
+        replace(limit, ms=limit.ms - network_ms) if limit in limits else limit for limit in slo.further
     )
     return replace(slo, ttft_ms=left(slo.ttft_ms), e2e_ms=left(slo.e2e_ms), further=further)
 

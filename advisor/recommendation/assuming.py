@@ -97,7 +97,8 @@ def _network(found: Findings) -> list[str]:
         f"{service.name}: the limits on TTFT and E2E hold at the server; {service.network_ms:g} ms of what "
         "its users were promised are left to the network."
         for service in services
-        if service.network_ms is not None and any(limit.metric != "tpot" for limit in service.slo.limits)
+        if service.network_ms is not None
+        and any(limit.metric in ("ttft", "e2e") for limit in service.slo.limits)
     ]
     return [trips, *shared]
 

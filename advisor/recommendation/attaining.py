@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 from advisor.plan.identity import identified
 from advisor.plan.simulation import HeadroomTrial, Simulation
 from advisor.recommendation.recommend import recommend
-from advisor.simulate import Inputs, Options, Trial, headroom_needed, least_headroom, prepare, replay_prepared
+from advisor.simulate import (
+    Options,
+    ReplayInputs,
+    Trial,
+    headroom_needed,
+    least_headroom,
+    prepare,
+    replay_prepared,
+)
 from advisor.simulate.basis import basis
 from advisor.simulate.bottleneck import MEANINGS
 
@@ -25,7 +33,7 @@ def replayed(plan: Plan, catalog: Catalog, options: Options) -> Plan:
     """The plan with the verdict of its replay; as it is where there is no fleet."""
     if not plan.allocations:
         return plan
-    prepared = prepare(plan, Inputs(catalog.facts, catalog.profiles))
+    prepared = prepare(plan, ReplayInputs(catalog.facts, catalog.profiles))
     replay = replay_prepared(prepared, replace(options, compare_ideal=False))
     needed = None if replay.passes else headroom_needed(prepared, options).headroom
     verdict = Simulation(

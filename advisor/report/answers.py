@@ -64,6 +64,7 @@ class Simulation(_Answer):
     attainment: Attainment = Field(description="a mapping with overall")
     ttft_ms: dict[str, float | None] = Field(default_factory=dict)
     tpot_ms: dict[str, float | None] = Field(default_factory=dict)
+    itl_ms: dict[str, float | None] = Field(default_factory=dict)
     e2e_ms: dict[str, float | None] = Field(default_factory=dict)
     headroom_needed: float | None = None
     routing: Routing = Routing()

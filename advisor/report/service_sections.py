@@ -25,6 +25,7 @@ DEFINITIONS: Final = (
         "TPOT: time per output token after the first, (last token − first token) / (output tokens − 1), of "
         "one request. The first token is not part of it."
     ),
+    "ITL: every gap between two tokens of a request; a statistic of it is taken over all gaps.",
     "TTFT: time from the arrival of a request to its first token, queueing included.",
     "E2E: time from the arrival of a request to its last token, queueing included.",
     (

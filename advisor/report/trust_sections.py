@@ -70,7 +70,12 @@ def simulation(plan: Plan, beside: Beside) -> Section:
         facts.append(Fact("Had it known them all, %", _attained(found.routing.ideal_knowledge)))
     if found.seed is not None:
         facts.append(Fact("Seed", found.seed, Kind.COUNT))
-    latencies = {"TTFT, ms": found.ttft_ms, "TPOT, ms": found.tpot_ms, "E2E, ms": found.e2e_ms}
+    latencies = {
+        "TTFT, ms": found.ttft_ms,
+        "TPOT, ms": found.tpot_ms,
+        "ITL, ms": found.itl_ms,
+        "E2E, ms": found.e2e_ms,
+    }
     statistics = sorted({key for figures in latencies.values() for key in figures})
     blocks: list[Block] = [Facts(tuple(facts))]
     if found.evidence.statement:

@@ -7,9 +7,18 @@ from __future__ import annotations
 
 from advisor.simulate.headroom import Headroom, Trial, headroom_needed, least_headroom
 from advisor.simulate.options import Options
-from advisor.simulate.replaying import Inputs, Prepared, Replay, prepare, replay, replay_prepared
+from advisor.simulate.replaying import PreparedReplay, Replay, ReplayInputs, prepare, replay, replay_prepared
 
 __all__ = [
-    "Headroom", "Inputs", "Options", "Prepared", "Replay", "Trial", "headroom_needed", "least_headroom",
-    "prepare", "replay", "replay_prepared",
+    "Headroom",
+    "Options",
+    "PreparedReplay",
+    "Replay",
+    "ReplayInputs",
+    "Trial",
+    "headroom_needed",
+    "least_headroom",
+    "prepare",
+    "replay",
+    "replay_prepared",
 ]  # fmt: skip

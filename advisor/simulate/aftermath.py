@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from advisor.plan.plan import Plan
     from advisor.simulate.demand import Requests
     from advisor.simulate.faults import Loss
-    from advisor.simulate.fleet import Fleet
+    from advisor.simulate.fleet import ReplayFleet
     from advisor.simulate.latencies import Latencies
 
 
@@ -40,7 +40,7 @@ class Aftermath:
 
 def aftermath(
     plan: Plan,
-    fleet: Fleet,
+    fleet: ReplayFleet,
     loss: Loss,
     requests: Requests,
     found: Latencies,
@@ -65,7 +65,7 @@ def aftermath(
     )  # fmt: skip
 
 
-def _kept(fleet: Fleet, loss: Loss) -> float:
+def _kept(fleet: ReplayFleet, loss: Loss) -> float:
     """Of each service's replicas, weighted by planned work, the share that stays; the least over services."""
     gone = set(loss.replicas)
     shares = []

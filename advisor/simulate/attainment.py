@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from advisor.simulate.latencies import METRICS, limits_of
+from advisor.profiles.latency_metrics import METRICS, STATISTICS
+from advisor.profiles.queueing import quantile_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from advisor.plan.plan import Plan
     from advisor.simulate.demand import Requests
-    from advisor.simulate.fleet import Fleet
+    from advisor.simulate.fleet import ReplayFleet
     from advisor.simulate.latencies import Latencies
 
     Floats = NDArray[np.float64]
@@ -64,9 +65,7 @@ class Slice:
 
     name: str
     attained: Attained
-    ttft_ms: Quantiles
-    tpot_ms: Quantiles
-    e2e_ms: Quantiles
+    latencies: dict[str, Quantiles]  #: by metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,19 +118,14 @@ def _wilson(share: float, count: float, quantile: float) -> tuple[float, float]:
     return (middle - spread) / scale, (middle + spread) / scale
 
 
-def quantiles(values: Floats) -> Quantiles:
-    """Mean and percentiles of what is known."""
-    known = values[np.isfinite(values)]
-    if not len(known):
-        return Quantiles(None, None, None, None)
-    p50, p90, p99 = np.quantile(known, [0.5, 0.9, 0.99]).tolist()
-    return Quantiles(float(known.mean()), p50, p90, p99)
-
-
 def slice_of(name: str, found: Latencies, chosen: Flags) -> Slice:
     """The requests chosen, under a name."""
-    ttft, tpot, e2e = (quantiles(found.of(metric)[chosen]) for metric in METRICS)
-    return Slice(name, attained(found.met[chosen]), ttft, tpot, e2e)
+    samples = {metric: found.of(metric).pick(chosen) for metric in METRICS}
+    latencies = {
+        metric: Quantiles(*sample.statistics([quantile_of(statistic) for statistic in STATISTICS]))
+        for metric, sample in samples.items()
+    }
+    return Slice(name, attained(found.met[chosen]), latencies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +139,7 @@ class Breakdown:
     per_accelerator: tuple[Slice, ...]
 
 
-def breakdown(plan: Plan, fleet: Fleet, requests: Requests, found: Latencies) -> Breakdown:
+def breakdown(plan: Plan, fleet: ReplayFleet, requests: Requests, found: Latencies) -> Breakdown:
     """All slices; requests that nobody served belong to no region and no accelerator."""
     services = [
         slice_of(service.name, found, requests.service == place)
@@ -187,8 +181,8 @@ def stated_limits(plan: Plan, requests: Requests, found: Latencies) -> tuple[Sta
 def _stated(plan: Plan, requests: Requests, found: Latencies) -> Iterable[StatedLimit]:
     for place, service in enumerate(plan.services):
         mine = requests.service == place
-        for limit in limits_of(service):
-            observed = getattr(quantiles(found.of(limit.metric)[mine]), limit.statistic)
-            unserved = bool((~np.isfinite(found.e2e_ms[mine])).any())
-            holds = observed is not None and observed <= limit.ms and not unserved
-            yield StatedLimit(service.name, limit.metric, limit.statistic, limit.ms, observed, holds)
+        all_served = bool(found.served[mine].all())
+        for limit in service.stated_slo().limits:
+            (observed,) = found.of(limit.metric).pick(mine).statistics([quantile_of(limit.statistic)])
+            holds = observed is not None and observed <= limit.ms and all_served
+            yield StatedLimit(service.name, limit.metric, str(limit.statistic), limit.ms, observed, holds)

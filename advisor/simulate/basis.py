@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from advisor.domain import EvidenceKind
 
 if TYPE_CHECKING:
-    from advisor.simulate.fleet import Fleet
+    from advisor.simulate.fleet import ReplayFleet
 
 
 TTFT_ERROR_PCT: Final = 9.0
@@ -18,7 +18,7 @@ over 64 requests in flight. Source: ``python -m benchmarks.simulate``, 2026-11-3
 
 
 @dataclass(frozen=True, slots=True)
-class Basis:
+class EvidenceBasis:
     """What the step times of a whole fleet rest on."""
 
     shares: dict[EvidenceKind, float]  #: of the planned work
@@ -26,7 +26,7 @@ class Basis:
     notes: tuple[str, ...]
 
 
-def basis(fleet: Fleet) -> Basis:
+def basis(fleet: ReplayFleet) -> EvidenceBasis:
     """The evidence of all groups, weighted by the work each is planned to do."""
     work = [group.utilization * len(group.replicas) for group in fleet.groups]
     total = sum(work) or 1.0
@@ -52,4 +52,4 @@ def basis(fleet: Fleet) -> Basis:
     elif EvidenceKind.ESTIMATED in known:
         sentence += " Where only estimates exist the verdict is the estimator's."
     notes = dict.fromkeys(note for group in fleet.groups for note in group.drive.evidence.notes)
-    return Basis(known, sentence, tuple(notes))
+    return EvidenceBasis(known, sentence, tuple(notes))

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from advisor.plan.plan import Plan
     from advisor.simulate.demand import Requests
-    from advisor.simulate.engine import Outcome
-    from advisor.simulate.fleet import Fleet, Group
+    from advisor.simulate.engine import ReplayOutcome
+    from advisor.simulate.fleet import ReplayFleet, ReplicaGroup
     from advisor.simulate.latencies import Latencies
 
     Flags = NDArray[np.bool_]
@@ -47,7 +47,7 @@ class Bottleneck:
 
 
 def bottleneck(
-    plan: Plan, fleet: Fleet, requests: Requests, outcome: Outcome, found: Latencies
+    plan: Plan, fleet: ReplayFleet, requests: Requests, outcome: ReplayOutcome, found: Latencies
 ) -> Bottleneck:
     """The group with the most misses, or the fullest where there are none."""
     missed = ~found.met
@@ -68,19 +68,24 @@ def bottleneck(
     return Bottleneck(what, service.name, line.offer_id, group.accelerator, share, batch, cache)
 
 
-def _peaks(group: Group, outcome: Outcome) -> tuple[float, float]:
+def _peaks(group: ReplicaGroup, outcome: ReplayOutcome) -> tuple[float, float]:
     mine, spec = slice(group.replicas.start, group.replicas.stop), group.drive.spec
     batch = float(outcome.peak_sequences[mine].max(initial=0)) / spec.max_sequences
     return batch, float(outcome.peak_tokens[mine].max(initial=0)) / spec.kv_tokens
 
 
 def _cause(
-    plan: Plan, group: Group, requests: Requests, outcome: Outcome, found: Latencies, missed: Flags
+    plan: Plan,
+    group: ReplicaGroup,
+    requests: Requests,
+    outcome: ReplayOutcome,
+    found: Latencies,
+    missed: Flags,
 ) -> tuple[str, float]:
     """What most of a group's misses waited for, and what share of them that is."""
     limits = request_limits(plan.services[group.service])
-    late_first = missed & (found.ttft_ms > limits.get("ttft", np.inf))
-    slow_steps = missed & (found.tpot_ms > limits.get("tpot", np.inf))
+    late_first = missed & found.beyond(limit for limit in limits if limit.metric == "ttft")
+    slow_steps = missed & found.beyond(limit for limit in limits if limit.metric in ("tpot", "itl"))
     queued = outcome.admitted_s - requests.arrival_s > 0.5 * (outcome.first_s - requests.arrival_s)
     put_back = outcome.preempted > 0
     batch, cache = _peaks(group, outcome)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from advisor.simulate.replica import Log, Replica
+from advisor.simulate.replica import Log, ReplicaState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +81,7 @@ def _served(
     """All requests served, and when each was sent; one client per start."""
     requests = len(input_tokens)
     log = Log(input_tokens, output_tokens)
-    replica = Replica(0, 0, spec, log)
+    replica = ReplicaState(0, 0, spec, log)
     sent_s: list[float] = []
     while len(sent_s) < requests or replica.due_s != inf:
         if len(sent_s) < len(starts) and starts[len(sent_s)] <= replica.due_s:

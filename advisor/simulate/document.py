@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from advisor.simulate.aftermath import Aftermath
-    from advisor.simulate.attainment import Attained, Quantiles, Slice
+    from advisor.simulate.attainment import Attained, Slice
     from advisor.simulate.headroom import Headroom
     from advisor.simulate.replaying import Replay
 
@@ -50,9 +50,7 @@ def document(replay: Replay, headroom: Headroom | None = None) -> dict[str, Any]
                 "per_accelerator": _slices(cut.per_accelerator),
             },
             "limits": [asdict(limit) for limit in replay.limits],
-            "ttft_ms": _quantiles(overall.ttft_ms),
-            "tpot_ms": _quantiles(overall.tpot_ms),
-            "e2e_ms": _quantiles(overall.e2e_ms),
+            **_latencies(overall),
             "histograms_ms": {name: asdict(part) for name, part in replay.histograms.items()},
             "utilisation": {
                 "busy": replay.busy,
@@ -124,17 +122,15 @@ def _attained(found: Attained) -> dict[str, Any]:
     }
 
 
-def _quantiles(found: Quantiles) -> dict[str, float | None]:
-    return asdict(found)
+def _latencies(part: Slice) -> dict[str, Any]:
+    return {f"{metric}_ms": asdict(found) for metric, found in part.latencies.items()}
 
 
 def _slices(found: Sequence[Slice]) -> dict[str, Any]:
     return {
         part.name: {
             **_attained(part.attained),
-            "ttft_ms": _quantiles(part.ttft_ms),
-            "tpot_ms": _quantiles(part.tpot_ms),
-            "e2e_ms": _quantiles(part.e2e_ms),
+            **_latencies(part),
         }
         for part in found
     }

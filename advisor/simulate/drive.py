@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from math import nan
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from advisor.domain import EvidenceKind, Traffic
+from advisor.domain import EvidenceKind
 from advisor.errors import ProfileMissing
-from advisor.profiles import memory, roofline
+from advisor.profiles.curve import Curve
+from advisor.profiles.engines import Engine
+from advisor.profiles.replica import Replica, Shape
 from advisor.simulate.closed_loop import ROUNDS
-from advisor.simulate.fitting import DrivePoint, Fit, fit_steps
+from advisor.simulate.fitting import DrivePoint, StepFit, fit_steps
 from advisor.simulate.replica import CHUNK_TOKENS, ReplicaSpec
 
 if TYPE_CHECKING:
@@ -75,15 +78,19 @@ def drive(
     Raises:
         ProfileMissing: neither load points nor an estimate.
     """
-    work = _work(allocation, service)
+    model, work = facts.models[service.model], _work(allocation, service)
+    replica = Replica(
+        model, service.precision, facts.accelerators[accelerator], Shape(allocation.tensor_parallel),
+        Engine.named(service.engine), traffic=service.traffic.traffic(),
+    )  # fmt: skip
     shares: defaultdict[EvidenceKind, float] = defaultdict(float)
-    by_id = {profile.id: profile for profile in profiles.profiles(facts.models[service.model])}
+    by_id = {profile.id: profile for profile in profiles.profiles(model)}
     points: list[DrivePoint] = []
     notes: list[str] = []
     for profile_id, part in work.items():
         profile = by_id.get(profile_id)
         found, kind = [], EvidenceKind.ESTIMATED
-        if profile is not None and not one_replica(profile, facts.models[service.model]):
+        if profile is not None and not one_replica(profile, model):
             notes.append(
                 f"{profile_id} counts several workers as one replica (its degree does not divide the model's "
                 f"attention heads): estimated instead."
@@ -94,10 +101,10 @@ def drive(
             notes.append(f"{profile_id} is not at hand with load points: estimated instead.")
         if not found:
             kind = EvidenceKind.ESTIMATED
-            found = _estimated_points(allocation, accelerator, service, facts, profiles, part)
+            found = _estimated_points(replica, profiles, part)
         points += found
         shares[kind] += sum(share for _, share in part)
-    fit, spec = _spec(points, allocation, accelerator, service, facts)
+    fit, spec = _spec(points, replica, service)
     total = sum(shares.values())
     return Drive(
         spec,
@@ -167,62 +174,51 @@ def _profile_points(profile: Profile, part: Sequence[tuple[BucketLine, float]]) 
 
 
 def _estimated_points(
-    allocation: Allocation,
-    accelerator: str,
-    service: ServiceLine,
-    facts: Facts,
-    profiles: ProfileStore,
-    part: Sequence[tuple[BucketLine, float]],
+    replica: Replica, profiles: ProfileStore, part: Sequence[tuple[BucketLine, float]]
 ) -> list[DrivePoint]:
     """What the estimator says of the part's sizes under rising load, within memory."""
-    model, chip = facts.models[service.model], facts.accelerators[accelerator]
+    sizes = np.array([[max(line.input_tokens, 1.0), max(line.output_tokens, 2.0)] for line, _ in part])
     try:
-        constants = profiles.calibration.constants(model, chip)
-        work = roofline.work_of(model, service.precision, chip, allocation.tensor_parallel)
+        curve = Curve.of(replica, sizes, profiles.calibration)
     except ValueError as error:
-        raise ProfileMissing(
-            f"{allocation.instance_type}: nothing to drive a replica with: {error}"
-        ) from error
-    room = _room(allocation, accelerator, service, facts)
-    points = []
-    for line, share in part:
-        size_in, size_out = max(line.input_tokens, 1.0), max(line.output_tokens, 2.0)
-        most = min(constants.max_sequences, room / (size_in + size_out / 2))
-        batches = [batch for batch in _BATCHES if batch <= most] or [1.0]
-        alone = roofline.prefill_s(work, constants, size_in) + roofline.decode_s(
-            work, constants, 1.0, size_in
+        raise ProfileMissing(f"nothing to drive a replica with: {error}") from error
+    batches = np.array(_BATCHES)[:, None]
+    within = (batches <= curve.slots) | (batches == 1.0)
+    loads = within.sum(axis=0)
+    tpot, rate, ttft = curve.tpot_s(batches) * 1e3, curve.rate_per_s(batches), curve.ttft_s(1.0) * 1e3
+    return [
+        DrivePoint(
+            float(sizes[place, 0]),
+            float(sizes[place, 1]),
+            batch,
+            float(tpot[step, place]),
+            float(ttft[place]) if batch == 1 else nan,
+            float(rate[step, place]),
+            max(share, 1e-9) / int(loads[place]),
         )
-        for batch in batches:
-            tpot = float(roofline.tpot_s(work, constants, batch, size_in, size_out))
-            rate = float(roofline.rate_per_s(work, constants, batch, size_in, size_out))
-            ttft = float(alone) if batch == 1 else np.nan
-            points.append(
-                DrivePoint(
-                    size_in, size_out, batch, tpot * 1e3, ttft * 1e3, rate, max(share, 1e-9) / len(batches)
-                )
-            )
-    return points
+        for place, (_, share) in enumerate(part)
+        for step, batch in enumerate(_BATCHES[: loads[place]])
+    ]
 
 
 def _spec(
-    points: Sequence[DrivePoint], allocation: Allocation, accelerator: str, service: ServiceLine, facts: Facts
-) -> tuple[Fit, ReplicaSpec]:
+    points: Sequence[DrivePoint], replica: Replica, service: ServiceLine
+) -> tuple[StepFit, ReplicaSpec]:
     """Step times and limits; a cache the points prove to be larger than memory arithmetic says is larger.
 
     The batch is limited to the heaviest load there is evidence for.
     """
     batch = max(int(max(point.concurrency for point in points)), 1)
-    chunk = chunk_tokens(facts.accelerators[accelerator])
+    chunk = chunk_tokens(replica.accelerator)
     fit = fit_steps(points, batch, chunk)
-    room = _room(allocation, accelerator, service, facts)
     held = max(point.decoding * (point.input_tokens + point.output_tokens / 2) for point in points)
     cached = service.traffic.prefix_cache_hit_rate
-    return fit, ReplicaSpec(fit.steps, max(room, int(held)), batch, chunk, cached)
+    return fit, ReplicaSpec(fit.steps, max(_room(replica, points), int(held)), batch, chunk, cached)
 
 
-def _room(allocation: Allocation, accelerator: str, service: ServiceLine, facts: Facts) -> int:
-    """Tokens of context that fit beside the weights and the adapters of the service."""
-    model, chip = facts.models[service.model], facts.accelerators[accelerator]
-    traffic = Traffic(lora_adapters=service.traffic.lora_adapters, lora_rank=service.traffic.lora_rank)
-    fit = memory.fit(model, service.precision, chip, allocation.tensor_parallel, traffic=traffic)
-    return fit.max_tokens
+def _room(replica: Replica, points: Sequence[DrivePoint]) -> int:
+    """Tokens of context that fit beside weights and adapters; of layers that slide, at the points' sizes."""
+    room = replica.memory()
+    weight = sum(point.weight for point in points)
+    context = sum(p.weight * (p.input_tokens + p.output_tokens / 2) for p in points) / weight
+    return int(room.max_tokens * context / room.window.kept(context))

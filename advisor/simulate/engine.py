@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from advisor.simulate.replica import Log, Replica
+from advisor.simulate.replica import Log, ReplicaState
 from advisor.simulate.router import Router
 
 if TYPE_CHECKING:
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from advisor.simulate.demand import Requests
-    from advisor.simulate.faults import Change
-    from advisor.simulate.fleet import Fleet
+    from advisor.simulate.faults import ReplicaChange
+    from advisor.simulate.fleet import ReplayFleet
+    from advisor.simulate.gaps import GapLog
     from advisor.simulate.router import Streams
 
     Floats = NDArray[np.float64]
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ReplayOutcome:
     """Columns per request, in order of arrival, and per replica."""
 
     admitted_s: Floats  #: when its prompt was first read; NaN if never
@@ -45,16 +46,17 @@ class Outcome:
     peak_sequences: Integers  #: per replica
     peak_tokens: Integers  #: of KV cache, per replica
     end_s: float  #: last completion, or last arrival if later
+    gaps: tuple[GapLog, ...] = ()  #: per replica
 
 
 class _Run:
     """One pass over the requests."""
 
-    def __init__(self, fleet: Fleet, requests: Requests, streams: Streams, stream: Integers) -> None:
+    def __init__(self, fleet: ReplayFleet, requests: Requests, streams: Streams, stream: Integers) -> None:
         self.fleet = fleet
         self.log = Log(requests.input_tokens.tolist(), requests.output_tokens.tolist())
         self.replicas = [
-            Replica(number, place, group.drive.spec, self.log)
+            ReplicaState(number, place, group.drive.spec, self.log)
             for place, group in enumerate(fleet.groups)
             for number in group.replicas
         ]
@@ -93,7 +95,7 @@ class _Run:
         if replica.due_s != inf:
             heappush(self.events, (replica.due_s, number))
 
-    def change(self, change: Change) -> None:
+    def change(self, change: ReplicaChange) -> None:
         """Replicas stop taking requests, are lost, or start.
 
         Replicas that are the last of their service go on to the end in spite of a warning.
@@ -133,8 +135,12 @@ class _Run:
 
 
 def run(
-    fleet: Fleet, requests: Requests, streams: Streams, stream: Integers, changes: Sequence[Change] = ()
-) -> Outcome:
+    fleet: ReplayFleet,
+    requests: Requests,
+    streams: Streams,
+    stream: Integers,
+    changes: Sequence[ReplicaChange] = (),
+) -> ReplayOutcome:
     """Serve all requests.
 
     Args:
@@ -166,11 +172,11 @@ def run(
     return _outcome(state, requests)
 
 
-def _outcome(state: _Run, requests: Requests) -> Outcome:
+def _outcome(state: _Run, requests: Requests) -> ReplayOutcome:
     log, replicas = state.log, state.replicas
     finished = np.array(log.finished_s)
     last = float(np.nanmax(finished)) if np.isfinite(finished).any() else 0.0
-    return Outcome(
+    return ReplayOutcome(
         admitted_s=np.array(log.admitted_s),
         first_s=np.array(log.first_s),
         finished_s=finished,
@@ -183,6 +189,7 @@ def _outcome(state: _Run, requests: Requests) -> Outcome:
         peak_sequences=np.array([replica.peak_sequences for replica in replicas], dtype=np.int64),
         peak_tokens=np.array([replica.peak_tokens for replica in replicas], dtype=np.int64),
         end_s=max(last, float(requests.arrival_s[-1]) if len(requests) else 0.0),
+        gaps=tuple(replica.gaps for replica in replicas),
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from advisor.plan.plan import Plan, Purchase
-    from advisor.simulate.fleet import Fleet, Instance
+    from advisor.simulate.fleet import Instance, ReplayFleet
 
 START_UP_S: Final = 300.0
 """From asking for an instance to its first request: machine, image, weights. Assumed, not measured."""
@@ -36,7 +36,7 @@ _HOURS_PER_MONTH: Final = 730.0
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ReplicaChange:
     """Something happens to replicas."""
 
     at_s: float
@@ -53,7 +53,7 @@ class Loss:
     at_s: float | None  #: of the first loss; None if nothing was lost
     warning_s: float
     start_up_s: float | None  #: of the replacement; None if nothing replaces it
-    changes: tuple[Change, ...]
+    changes: tuple[ReplicaChange, ...]
     instances: dict[int, int]  #: lost per purchase line
     notes: tuple[str, ...] = ()
 
@@ -79,7 +79,7 @@ def parse_loss(text: str) -> tuple[str, str]:
 
 
 def plan_loss(
-    text: str, plan: Plan, fleet: Fleet, duration_s: float, rng: np.random.Generator, start_up_s: float
+    text: str, plan: Plan, fleet: ReplayFleet, duration_s: float, rng: np.random.Generator, start_up_s: float
 ) -> Loss:
     """The changes a loss means for a fleet.
 
@@ -103,12 +103,12 @@ def plan_loss(
     return _largest_pool(text, plan, fleet, spot, at_s, start_up_s)
 
 
-def without(fleet: Fleet, instance: int) -> tuple[Change, ...]:
+def without(fleet: ReplayFleet, instance: int) -> tuple[ReplicaChange, ...]:
     """The fleet without one instance, from the first moment on."""
-    return (Change(0.0, "lose", fleet.instances[instance].replicas),)
+    return (ReplicaChange(0.0, "lose", fleet.instances[instance].replicas),)
 
 
-def _instances_of(fleet: Fleet, lines: Iterable[int]) -> list[Instance]:
+def _instances_of(fleet: ReplayFleet, lines: Iterable[int]) -> list[Instance]:
     wanted = set(lines)
     return [instance for instance in fleet.instances if instance.line in wanted]
 
@@ -124,7 +124,7 @@ def _counted(instances: Iterable[Instance]) -> dict[int, int]:
     return counts
 
 
-def _largest_instance(text: str, plan: Plan, fleet: Fleet, at_s: float, start_up_s: float) -> Loss:
+def _largest_instance(text: str, plan: Plan, fleet: ReplayFleet, at_s: float, start_up_s: float) -> Loss:
     """The instance that carries most planned work, replaced at once by another of its kind."""
     work = {n: group.utilization for group in fleet.groups for n in group.replicas}
     width = [line.accelerators_per_instance for line in plan.purchase]
@@ -134,14 +134,14 @@ def _largest_instance(text: str, plan: Plan, fleet: Fleet, at_s: float, start_up
     )
     line = plan.purchase[worst.line]
     changes = (
-        Change(at_s, "lose", worst.replicas),
-        Change(at_s + start_up_s, "start", worst.replicas),
+        ReplicaChange(at_s, "lose", worst.replicas),
+        ReplicaChange(at_s + start_up_s, "start", worst.replicas),
     )
     detail = f"one of {line.instances} {line.offer_id}, replaced by another of its kind"
     return Loss(text, detail, at_s, 0.0, start_up_s, changes, {worst.line: 1})
 
 
-def _place_loss(text: str, kind: str, name: str, plan: Plan, fleet: Fleet, at_s: float) -> Loss:
+def _place_loss(text: str, kind: str, name: str, plan: Plan, fleet: ReplayFleet, at_s: float) -> Loss:
     """Everything in a zone or region, not replaced: nobody knows where else there is stock."""
 
     def spellings(line: Purchase) -> tuple[str, ...]:
@@ -162,12 +162,19 @@ def _place_loss(text: str, kind: str, name: str, plan: Plan, fleet: Fleet, at_s:
         notes.append(f"{unplaced} instances name no zone and were kept.")
     detail = f"{len(gone)} of {len(fleet.instances)} instances in {kind} {name}, not replaced"
     return Loss(
-        text, detail, at_s, 0.0, None, (Change(at_s, "lose", _numbers(gone)),), _counted(gone), tuple(notes)
+        text,
+        detail,
+        at_s,
+        0.0,
+        None,
+        (ReplicaChange(at_s, "lose", _numbers(gone)),),
+        _counted(gone),
+        tuple(notes),
     )
 
 
 def _largest_pool(
-    text: str, plan: Plan, fleet: Fleet, spot: Sequence[int], at_s: float, start_up_s: float
+    text: str, plan: Plan, fleet: ReplayFleet, spot: Sequence[int], at_s: float, start_up_s: float
 ) -> Loss:
     """All instances of the largest spot line at once; replacements are asked for on the warning."""
     line = max(spot, key=lambda place: (plan.purchase[place].usd_per_hour, -place))
@@ -176,9 +183,9 @@ def _largest_pool(
     warning_s = WARNING_S.get(bought.provider, 0.0)
     numbers = _numbers(gone)
     changes = (
-        Change(at_s, "drain", numbers),
-        Change(at_s + warning_s, "lose", numbers),
-        Change(at_s + max(start_up_s, warning_s), "start", numbers),
+        ReplicaChange(at_s, "drain", numbers),
+        ReplicaChange(at_s + warning_s, "lose", numbers),
+        ReplicaChange(at_s + max(start_up_s, warning_s), "start", numbers),
     )
     band = bought.interruption or "unknown"
     detail = (
@@ -195,14 +202,14 @@ def _all_of(count: int) -> str:
 def _by_bands(
     text: str,
     plan: Plan,
-    fleet: Fleet,
+    fleet: ReplayFleet,
     spot: Sequence[int],
     duration_s: float,
     rng: np.random.Generator,
     start_up_s: float,
 ) -> Loss:
     """Each spot instance on its own, as often as its band's upper end says; an unknown band loses nothing."""
-    changes: list[Change] = []
+    changes: list[ReplicaChange] = []
     gone: list[Instance] = []
     notes: list[str] = []
     for place in spot:
@@ -218,9 +225,9 @@ def _by_bands(
             if at_s < duration_s:
                 gone.append(instance)
                 changes += [
-                    Change(at_s, "drain", instance.replicas),
-                    Change(at_s + warning_s, "lose", instance.replicas),
-                    Change(at_s + max(start_up_s, warning_s), "start", instance.replicas),
+                    ReplicaChange(at_s, "drain", instance.replicas),
+                    ReplicaChange(at_s + warning_s, "lose", instance.replicas),
+                    ReplicaChange(at_s + max(start_up_s, warning_s), "start", instance.replicas),
                 ]
     changes.sort(key=lambda change: change.at_s)
     first = min((change.at_s for change in changes if change.kind == "lose"), default=None)
@@ -244,12 +251,17 @@ def band_upper(band: str | None) -> float | None:
 
 
 def _by_trace(
-    text: str, plan: Plan, fleet: Fleet, spot: Sequence[int], duration_s: float, rng: np.random.Generator
+    text: str,
+    plan: Plan,
+    fleet: ReplayFleet,
+    spot: Sequence[int],
+    duration_s: float,
+    rng: np.random.Generator,
 ) -> Loss:
     """Spot capacity comes and goes as probes of AWS saw it in 2022: all spot lines of a zone together."""
     from advisor.simulate.availability import spot_runs
 
-    changes: list[Change] = []
+    changes: list[ReplicaChange] = []
     gone: list[Instance] = []
     zones = sorted({(plan.purchase[place].provider, plan.purchase[place].zone or "") for place in spot})
     for zone, runs in zip(zones, spot_runs(rng, duration_s, len(zones)), strict=True):
@@ -261,10 +273,10 @@ def _by_trace(
         warning_s = WARNING_S.get(zone[0], 0.0)
         for run in runs:
             if run.available:
-                changes.append(Change(run.start_s, "start", numbers))
+                changes.append(ReplicaChange(run.start_s, "start", numbers))
             else:
-                changes.append(Change(max(run.start_s - warning_s, 0.0), "drain", numbers))
-                changes.append(Change(run.start_s, "lose", numbers))
+                changes.append(ReplicaChange(max(run.start_s - warning_s, 0.0), "drain", numbers))
+                changes.append(ReplicaChange(run.start_s, "lose", numbers))
     changes.sort(key=lambda change: change.at_s)
     first = min((change.at_s for change in changes if change.kind == "lose"), default=None)
     detail = (

@@ -76,7 +76,7 @@ class DrivePoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class StepFit:
     """Step times, and how far their equation is from the points that drove it."""
 
     steps: StepTimes
@@ -84,7 +84,7 @@ class Fit:
     median_error_pct: float  #: of TPOT
 
 
-def fit_steps(points: Sequence[DrivePoint], max_sequences: int, chunk_tokens: int = CHUNK_TOKENS) -> Fit:
+def fit_steps(points: Sequence[DrivePoint], max_sequences: int, chunk_tokens: int = CHUNK_TOKENS) -> StepFit:
     """Step times for batches up to ``max_sequences``, of an engine that reads so many tokens a step.
 
     Raises:
@@ -102,7 +102,7 @@ def fit_steps(points: Sequence[DrivePoint], max_sequences: int, chunk_tokens: in
     solution = nonnegative(matrix * root[:, None], root)
     error = np.abs(rows @ solution / stated - 1)
     steps = _step_times(solution, max_sequences)
-    return Fit(steps, len(points), float(_weighted_median(error, table[:, 5])) * 100)
+    return StepFit(steps, len(points), float(_weighted_median(error, table[:, 5])) * 100)
 
 
 def _ramps(batch: Floats) -> Floats:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ReplicaGroup:
     """Equal replicas: one allocation of the plan."""
 
     service: int  #: position among the plan's services
@@ -45,10 +45,10 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
-class Fleet:
+class ReplayFleet:
     """Everything that serves."""
 
-    groups: tuple[Group, ...]
+    groups: tuple[ReplicaGroup, ...]
     instances: tuple[Instance, ...]
 
     @property
@@ -57,7 +57,7 @@ class Fleet:
         return sum(len(group.replicas) for group in self.groups)
 
 
-def fleet_of(plan: Plan, facts: Facts, profiles: ProfileStore) -> Fleet:
+def fleet_of(plan: Plan, facts: Facts, profiles: ProfileStore) -> ReplayFleet:
     """The replicas and instances a plan rents.
 
     Raises:
@@ -65,14 +65,14 @@ def fleet_of(plan: Plan, facts: Facts, profiles: ProfileStore) -> Fleet:
     """
     services = {service.name: place for place, service in enumerate(plan.services)}
     lines = {_place(line): place for place, line in enumerate(plan.purchase)}
-    groups: list[Group] = []
+    groups: list[ReplicaGroup] = []
     first = 0
     for allocation in plan.allocations:
         service, line = services[allocation.service], lines[_place(allocation)]
         accelerator = plan.purchase[line].accelerator
         numbers = range(first, first + allocation.replicas)
         groups.append(
-            Group(
+            ReplicaGroup(
                 service, line, accelerator, allocation.provider, allocation.region, allocation.zone,
                 allocation.market.value,
                 drive(allocation, accelerator, plan.services[service], facts, profiles), numbers,
@@ -80,14 +80,14 @@ def fleet_of(plan: Plan, facts: Facts, profiles: ProfileStore) -> Fleet:
             )
         )  # fmt: skip
         first = numbers.stop
-    return Fleet(tuple(groups), tuple(_instances(plan, groups)))
+    return ReplayFleet(tuple(groups), tuple(_instances(plan, groups)))
 
 
 def _place(line: Purchase | Allocation) -> tuple[str, str, str | None, str, str]:
     return line.provider, line.region, line.zone, line.instance_type, line.market.value
 
 
-def _instances(plan: Plan, groups: Sequence[Group]) -> list[Instance]:
+def _instances(plan: Plan, groups: Sequence[ReplicaGroup]) -> list[Instance]:
     """Replicas on instances, the widest first, each on the fullest machine that still has room.
 
     Degrees are powers of two, so this packs whatever can be packed.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
+class ReplayDemand:
     """What is replayed, and what to say about it."""
 
     requests: Requests
@@ -43,7 +43,7 @@ def served_rate(service: ServiceLine) -> float:
     return sum(bucket.requests_per_s * bucket.served_share for bucket in service.buckets)
 
 
-def generate(plan: Plan, grids: Sequence[Grid], options: Options) -> Demand:
+def generate(plan: Plan, grids: Sequence[Grid], options: Options) -> ReplayDemand:
     """Every service's requests in one stream.
 
     Each service draws from random numbers of its own, so that a change to one leaves the others as they were.
@@ -75,7 +75,7 @@ def generate(plan: Plan, grids: Sequence[Grid], options: Options) -> Demand:
     requests = merged(parts)
     if not len(requests):
         raise UsageError(f"no request arrives within {duration_s:g} s: replay longer with --duration-s")
-    return Demand(requests, duration_s, tuple(words), unplanned, tuple(notes))
+    return ReplayDemand(requests, duration_s, tuple(words), unplanned, tuple(notes))
 
 
 def _duration_s(plan: Plan, options: Options, total: float) -> float:

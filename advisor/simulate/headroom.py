@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from advisor.simulate.options import Options
-    from advisor.simulate.replaying import Prepared
+    from advisor.simulate.replaying import PreparedReplay
 
 MOST_HEADROOM: Final = 0.9
 """Where a search gives up: nine tenths of a fleet idle is no plan."""
@@ -39,7 +39,7 @@ class Headroom:
     replays: int
 
 
-def headroom_needed(prepared: Prepared, options: Options) -> Headroom:
+def headroom_needed(prepared: PreparedReplay, options: Options) -> Headroom:
     """The headroom with which a plan like this one would just pass.
 
     A passing plan may need less than it has; the difference is its margin.
@@ -72,7 +72,7 @@ def headroom_needed(prepared: Prepared, options: Options) -> Headroom:
     return Headroom(min(max(1 - low * highest, 0.0), MOST_HEADROOM), low, highest, replays)
 
 
-def passes_at(prepared: Prepared, options: Options, scale: float) -> bool:
+def passes_at(prepared: PreparedReplay, options: Options, scale: float) -> bool:
     """Whether every service meets the target with all rates times ``scale``."""
     served = serve(prepared, replace(options, scale=options.scale * scale))
     requests, met = served.demand.requests, served.latencies.met

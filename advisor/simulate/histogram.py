@@ -1,4 +1,4 @@
-"""How a latency is distributed: shares of requests between round values, three to a decade."""
+"""How a latency is distributed: shares of requests, or of gaps, between round values, three to a decade."""
 
 from __future__ import annotations
 
@@ -9,24 +9,22 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+    from advisor.simulate.gaps import Sample
 
 _MANTISSAS: Final = (1.0, 2.0, 5.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """Shares of the requests that have the latency; bin ``i`` lies between edges ``i`` and ``i + 1``."""
+    """Shares of what was observed; bin ``i`` lies between edges ``i`` and ``i + 1``."""
 
     edges_ms: tuple[float, ...]
     shares: tuple[float, ...]
 
 
-def histogram(values_ms: Floats) -> Histogram:
-    """Bins that hold every known value, upper edges inclusive; none where nothing is known."""
-    known = values_ms[np.isfinite(values_ms)]
+def histogram(sample: Sample) -> Histogram:
+    """Bins that hold every value, upper edges inclusive; none where nothing was observed."""
+    known = sample.ms
     if not len(known):
         return Histogram((), ())
     low, high = max(float(known.min()), 1e-3), max(float(known.max()), 1e-3)
@@ -36,5 +34,5 @@ def histogram(values_ms: Floats) -> Histogram:
     last = int(np.searchsorted(values, high, side="left"))
     edges = values[first : last + 1]
     place = np.clip(np.searchsorted(edges, known, side="left") - 1, 0, len(edges) - 2)
-    shares = np.bincount(place, minlength=len(edges) - 1) / len(known)
+    shares = np.bincount(place, weights=sample.count, minlength=len(edges) - 1) / sample.total
     return Histogram(tuple(edges.tolist()), tuple(shares.tolist()))

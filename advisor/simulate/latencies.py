@@ -1,87 +1,123 @@
-"""What each request saw: TTFT, TPOT and E2E, and whether that is within its service's limits."""
+"""What each request saw, and whether that is within its service's limits."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from advisor.profiles.latency_metrics import METRICS
+from advisor.profiles.queueing import quantile_of
+from advisor.simulate.gaps import Gaps, PerRequest
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
+    from advisor.domain import LatencyLimit
     from advisor.plan.plan import Plan, ServiceLine
     from advisor.simulate.demand import Requests
-    from advisor.simulate.engine import Outcome
-    from advisor.simulate.fleet import Fleet
+    from advisor.simulate.engine import ReplayOutcome
+    from advisor.simulate.fleet import ReplayFleet
 
     Floats = NDArray[np.float64]
     Integers = NDArray[np.int64]
     Flags = NDArray[np.bool_]
-
-METRICS: Final = ("ttft", "tpot", "e2e")
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """One latency limit of a service."""
-
-    metric: str
-    ms: float
-    statistic: str  #: ``mean``, ``p50``, ``p90`` or ``p99``
+    Observations = PerRequest | Gaps
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
+class SeenRequests:
+    """What became of every request: what each entry of ``latency_metrics.METRICS`` measures."""
+
+    arrival_s: Floats  #: at the front end
+    first_s: Floats
+    finished_s: Floats
+    output_tokens: Integers
+    outcome: ReplayOutcome
+
+    def of_requests(self, ms: Floats) -> PerRequest:
+        """One value per request."""
+        return PerRequest(ms)
+
+    def of_gaps(self) -> Gaps:
+        """Every gap between two tokens of a request."""
+        return Gaps(self.outcome.gaps, len(self.arrival_s))
+
+
+@dataclass(frozen=True)
 class Latencies:
-    """Columns per request. NaN: never completed; TPOT also where there is one output token only."""
+    """What every request saw, time in front of the replica included."""
 
-    ttft_ms: Floats
-    tpot_ms: Floats
-    e2e_ms: Floats
-    met: Flags  #: completed, and every latency within the request's own limit
+    seen: SeenRequests
     group: Integers  #: that served it last; -1 for none
+    limits: tuple[tuple[Flags, tuple[LatencyLimit, ...]], ...]  #: by service: whose requests, held to what
 
-    def of(self, metric: str) -> Floats:
-        """One of ``METRICS``."""
-        found: Floats = getattr(self, f"{metric}_ms")
-        return found
+    def of(self, metric: str) -> Observations:
+        """One of ``METRICS``, worked out once."""
+        if metric not in self._worked_out:
+            self._worked_out[metric] = METRICS[metric].replayed(self.seen)
+        return self._worked_out[metric]
+
+    def beyond(self, limits: Iterable[LatencyLimit]) -> Flags:
+        """Requests that break one of some limits of a service."""
+        broken = np.zeros(len(self.group), dtype=np.bool_)
+        for limit in limits:
+            broken |= ~self.of(limit.metric).within(limit.ms, quantile_of(limit.statistic))
+        return broken
+
+    @cached_property
+    def served(self) -> Flags:
+        """Completed."""
+        return np.isfinite(self.seen.finished_s)
+
+    @cached_property
+    def met(self) -> Flags:
+        """Completed, and every latency within the request's own limits."""
+        met = self.served.copy()
+        for mine, limits in self.limits:
+            met &= ~(mine & self.beyond(limits))
+        return met
+
+    @cached_property
+    def _worked_out(self) -> dict[str, Observations]:
+        return {}
 
 
-def limits_of(service: ServiceLine) -> tuple[Limit, ...]:
-    """All limits a plan states for a service."""
-    main = ((metric, getattr(service, f"{metric}_ms")) for metric in METRICS)
-    stated = [Limit(metric, ms, service.slo_statistic.value) for metric, ms in main if ms is not None]
-    further = [Limit(line.metric, line.ms, line.statistic.value) for line in service.further_limits]
-    return (*stated, *further)
+def request_limits(service: ServiceLine) -> tuple[LatencyLimit, ...]:
+    """What one request is held against.
+
+    Per metric the loosest limit, meant for the slowest request; of gaps every limit, as each request has many
+    of them and a mean and percentiles of its own.
+    """
+    found: dict[str, LatencyLimit] = {}
+    stated = service.stated_slo().limits
+    for limit in stated:
+        if limit.metric not in found or limit.ms > found[limit.metric].ms:
+            found[limit.metric] = limit
+    of_gaps = (limit for limit in stated if METRICS[limit.metric].of_gaps)
+    return (*(limit for limit in found.values() if not METRICS[limit.metric].of_gaps), *of_gaps)
 
 
-def request_limits(service: ServiceLine) -> dict[str, float]:
-    """What one request's own latency is held against: per metric the loosest limit, meant for the slowest."""
-    found: dict[str, float] = {}
-    for limit in limits_of(service):
-        found[limit.metric] = max(found.get(limit.metric, 0.0), limit.ms)
-    return found
-
-
-def latencies(plan: Plan, fleet: Fleet, requests: Requests, outcome: Outcome) -> Latencies:
-    """Latencies of every request, time in front of the replica included."""
+def latencies(plan: Plan, fleet: ReplayFleet, requests: Requests, outcome: ReplayOutcome) -> Latencies:
+    """Latencies of every request."""
     group_of = np.full(fleet.replicas + 1, -1, dtype=np.int64)  # the last: for requests nobody served
     front = np.zeros(len(fleet.groups) + 1)
     for place, equal in enumerate(fleet.groups):
         group_of[equal.replicas.start : equal.replicas.stop] = place
         front[place] = equal.drive.spec.steps.front_s
     group = group_of[outcome.replica]
-    before = requests.arrival_s - front[group]
-    gaps = np.maximum(requests.output_tokens - 1, 1)
-    tpot = np.where(requests.output_tokens > 1, (outcome.finished_s - outcome.first_s) / gaps, np.nan)
-    found = {
-        "ttft": (outcome.first_s - before) * 1e3,
-        "tpot": tpot * 1e3,
-        "e2e": (outcome.finished_s - before) * 1e3,
-    }
-    met = np.isfinite(outcome.finished_s)
-    for place, service in enumerate(plan.services):
-        mine = requests.service == place
-        for metric, ms in request_limits(service).items():
-            met &= ~(mine & (found[metric] > ms))
-    return Latencies(found["ttft"], found["tpot"], found["e2e"], met, group)
+    seen = SeenRequests(
+        requests.arrival_s - front[group],
+        outcome.first_s,
+        outcome.finished_s,
+        requests.output_tokens,
+        outcome,
+    )
+    limits = tuple(
+        (requests.service == place, request_limits(service)) for place, service in enumerate(plan.services)
+    )
+    return Latencies(seen, group, limits)

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from advisor.errors import UsageError
-from advisor.simulate.replaying import Inputs
+from advisor.simulate.replaying import ReplayInputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @lru_cache(maxsize=4)
-def open_inputs(own_profiles: Path | None = None) -> Inputs:
+def open_inputs(own_profiles: Path | None = None) -> ReplayInputs:
     """Facts and throughput evidence, read once per process.
 
     Raises:
@@ -26,7 +26,7 @@ def open_inputs(own_profiles: Path | None = None) -> Inputs:
     from advisor.catalog.facts import load_facts
     from advisor.profiles.query import ProfileStore
 
-    return Inputs(load_facts(), ProfileStore.load(own=own_profiles))
+    return ReplayInputs(load_facts(), ProfileStore.load(own=own_profiles))
 
 
 def open_traces(plan: Plan, given: Sequence[str]) -> dict[str, Trace]:

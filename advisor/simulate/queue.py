@@ -9,7 +9,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from advisor.simulate.demand import Requests
-    from advisor.simulate.engine import Outcome
+    from advisor.simulate.engine import ReplayOutcome
 
 GROWS_SHARE: Final = 0.05
 """A queue that holds more than this share of all requests when the last one arrives is not keeping up."""
@@ -25,7 +25,7 @@ class Queue:
     grows: bool  #: the fleet does not keep up
 
 
-def queue_of(requests: Requests, outcome: Outcome) -> Queue:
+def queue_of(requests: Requests, outcome: ReplayOutcome) -> Queue:
     """The queue from the first arrival to the last."""
     end = float(requests.arrival_s[-1])
     left = np.where(np.isfinite(outcome.admitted_s), outcome.admitted_s, np.inf)

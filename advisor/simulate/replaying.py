@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from advisor.errors import UsageError
+from advisor.profiles.latency_metrics import METRICS
 from advisor.simulate.aftermath import aftermath
 from advisor.simulate.attainment import breakdown, stated_limits
 from advisor.simulate.bottleneck import bottleneck
 from advisor.simulate.engine import run
 from advisor.simulate.faults import plan_loss
-from advisor.simulate.fleet import Fleet, fleet_of
-from advisor.simulate.generate import Demand, generate
+from advisor.simulate.fleet import ReplayFleet, fleet_of
+from advisor.simulate.generate import ReplayDemand, generate
 from advisor.simulate.histogram import histogram
-from advisor.simulate.latencies import METRICS, latencies
+from advisor.simulate.latencies import latencies
 from advisor.simulate.lengths import Grid, prediction_sigma
 from advisor.simulate.options import Options
 from advisor.simulate.queue import queue_of
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from advisor.simulate.aftermath import Aftermath
     from advisor.simulate.attainment import Attained, Breakdown, StatedLimit
     from advisor.simulate.bottleneck import Bottleneck
-    from advisor.simulate.engine import Outcome
-    from advisor.simulate.faults import Change, Loss
+    from advisor.simulate.engine import ReplayOutcome
+    from advisor.simulate.faults import Loss, ReplicaChange
     from advisor.simulate.histogram import Histogram
     from advisor.simulate.latencies import Latencies
     from advisor.simulate.queue import Queue
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
+class ReplayInputs:
     """What a replay rests on besides the plan."""
 
     facts: Facts
@@ -49,11 +50,11 @@ class Inputs:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedReplay:
     """A plan made ready to be replayed any number of times."""
 
     plan: Plan
-    fleet: Fleet
+    fleet: ReplayFleet
     streams: Streams
     grids: tuple[Grid, ...]
 
@@ -73,8 +74,8 @@ class Prepared:
 class Served:
     """Requests and what became of them, before anything is summed up."""
 
-    demand: Demand
-    outcome: Outcome
+    demand: ReplayDemand
+    outcome: ReplayOutcome
     latencies: Latencies
     loss: Loss | None
 
@@ -106,11 +107,11 @@ class Replay:
     ideal: Attained | None  #: with a router that knows every output; None where it was not asked
     routes_by_length: bool  #: whether what the router takes a request for can change where it goes
     aftermath: Aftermath | None
-    fleet: Fleet
+    fleet: ReplayFleet
     notes: tuple[str, ...]
 
 
-def prepare(plan: Plan, inputs: Inputs) -> Prepared:
+def prepare(plan: Plan, inputs: ReplayInputs) -> PreparedReplay:
     """Fit every allocation's replicas to its evidence.
 
     Raises:
@@ -120,10 +121,10 @@ def prepare(plan: Plan, inputs: Inputs) -> Prepared:
     if plan.status == "infeasible" or not plan.allocations:
         raise UsageError(f"plan {plan.plan_id} has no fleet to replay: it is {plan.status}")
     grids = tuple(Grid.of(service.buckets) for service in plan.services)
-    return Prepared(plan, fleet_of(plan, inputs.facts, inputs.profiles), Streams(plan), grids)
+    return PreparedReplay(plan, fleet_of(plan, inputs.facts, inputs.profiles), Streams(plan), grids)
 
 
-def replay(plan: Plan, inputs: Inputs, options: Options | None = None) -> Replay:
+def replay(plan: Plan, inputs: ReplayInputs, options: Options | None = None) -> Replay:
     """Replay requests against a plan.
 
     The same plan, inputs and options give the same result, whatever the machine's load.
@@ -135,7 +136,7 @@ def replay(plan: Plan, inputs: Inputs, options: Options | None = None) -> Replay
     return replay_prepared(prepare(plan, inputs), options or Options())
 
 
-def replay_prepared(prepared: Prepared, options: Options) -> Replay:
+def replay_prepared(prepared: PreparedReplay, options: Options) -> Replay:
     """:func:`replay` of a plan made ready before."""
     served = serve(prepared, options)
     ideal = None
@@ -150,7 +151,10 @@ def replay_prepared(prepared: Prepared, options: Options) -> Replay:
 
 
 def serve(
-    prepared: Prepared, options: Options, demand: Demand | None = None, changes: Sequence[Change] = ()
+    prepared: PreparedReplay,
+    options: Options,
+    demand: ReplayDemand | None = None,
+    changes: Sequence[ReplicaChange] = (),
 ) -> Served:
     """Generate requests, unless given, and serve them."""
     plan, fleet = prepared.plan, prepared.fleet
@@ -169,14 +173,14 @@ def serve(
     return Served(demand, outcome, latencies(plan, fleet, demand.requests, outcome), loss)
 
 
-def _summed_up(prepared: Prepared, options: Options, served: Served, ideal: Attained | None) -> Replay:
+def _summed_up(prepared: PreparedReplay, options: Options, served: Served, ideal: Attained | None) -> Replay:
     plan, fleet = prepared.plan, prepared.fleet
     demand, outcome, found = served.demand, served.outcome, served.latencies
     requests = demand.requests
     cut = breakdown(plan, fleet, requests, found)
     passes, short, certain = _judged(cut, options.attain_percent)
     queue = queue_of(requests, outcome)
-    never = int((~np.isfinite(outcome.finished_s)).sum())
+    never, everyone = int((~found.served).sum()), np.ones(len(requests), dtype=np.bool_)
     after = None
     if served.loss is not None:
         retried = int((outcome.retried > 0).sum())
@@ -198,7 +202,7 @@ def _summed_up(prepared: Prepared, options: Options, served: Served, ideal: Atta
         certain=certain,
         busy=float(outcome.busy_s.sum()) / max(outcome.end_s * fleet.replicas, 1e-9),
         timeline=timeline(fleet, requests, outcome, found),
-        histograms={metric: histogram(found.of(metric)) for metric in METRICS},
+        histograms={metric: histogram(found.of(metric).pick(everyone)) for metric in METRICS},
         queue=queue,
         bottleneck=bottleneck(plan, fleet, requests, outcome, found),
         preempted=int(outcome.preempted.sum()),

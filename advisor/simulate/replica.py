@@ -17,6 +17,8 @@ from heapq import heapify, heappop, heappush
 from math import inf, nan
 from typing import TYPE_CHECKING, Final
 
+from advisor.simulate.gaps import GapLog
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -53,6 +55,7 @@ class Log:
     finished_s: list[float] = field(init=False)
     replica: list[int] = field(init=False)  #: that served it last; -1 for none
     preempted: dict[int, int] = field(default_factory=dict)  #: times put back for want of cache
+    last_token_s: dict[int, float] = field(default_factory=dict)  #: of those put back or cut off
 
     def __post_init__(self) -> None:
         requests = len(self.input_tokens)
@@ -69,13 +72,13 @@ class _Prompt:
     read: int = 0
 
 
-class Replica:
+class ReplicaState:
     """State of one replica. ``due_s`` is when its stretch of steps ends; infinite when it is idle."""
 
     __slots__ = (
         "_chunks", "_context", "_finishing", "_kept", "_log", "_order", "_prompts", "_reserved", "_running",
-        "_start_s", "_stretch", "_taken", "_waiting", "busy_s", "due_s", "generated", "group", "number",
-        "outstanding", "peak_sequences", "peak_tokens", "spec", "up",
+        "_start_s", "_stretch", "_taken", "_waiting", "busy_s", "due_s", "gaps", "generated", "group",
+        "number", "outstanding", "peak_sequences", "peak_tokens", "spec", "up",
     )  # fmt: skip
 
     def __init__(self, number: int, group: int, spec: ReplicaSpec, log: Log) -> None:
@@ -86,11 +89,13 @@ class Replica:
         self.generated = 0  #: output tokens, lost ones included
         self.peak_sequences = self.peak_tokens = 0
         self.up = True
+        self.gaps = GapLog()
         self._log = log
         self._waiting: deque[int] = deque()
         self._prompts: list[_Prompt] = []
         self._chunks: list[tuple[_Prompt, int]] = []  # tokens of each prompt read in the current step
-        self._finishing: list[tuple[int, int, int, int]] = []  # (last step, order, request, context at 0)
+        # (last step, order, request, context at 0, stretch it began in)
+        self._finishing: list[tuple[int, int, int, int, int]] = []
         self._kept: dict[int, int] = {}  # tokens generated before a preemption
         self._running = self._context = self._reserved = 0
         self._taken = self._order = self._stretch = 0
@@ -110,6 +115,9 @@ class Replica:
         """End the stretch that is due and begin the next one; how many requests finished."""
         now_s, steps = self.due_s, self._stretch
         self.busy_s += now_s - self._start_s
+        gaps = self.gaps
+        gaps.steps.append(steps)
+        gaps.seconds.append(now_s - self._start_s)
         self._taken += steps
         self._context += self._running * steps
         self.generated += self._running * steps
@@ -122,7 +130,7 @@ class Replica:
 
     def fail(self, now_s: float) -> list[int]:
         """Stop at once; the requests that were here, oldest first."""
-        left = [entry[2] for entry in sorted(self._finishing, key=lambda entry: entry[1])]
+        left = self._cut_off(now_s)
         left += [prompt.request for prompt in self._prompts]
         left += list(self._waiting)
         for request in left:
@@ -136,10 +144,25 @@ class Replica:
         self.due_s, self.up = inf, False
         return left
 
+    def _cut_off(self, now_s: float) -> list[int]:
+        """Those that were running, oldest first; the steps they still got are logged."""
+        running, last_s = self._running, self._start_s
+        if running and not self._chunks and now_s > last_s:
+            steps = self.spec.steps.steps_until(running, self._context, now_s - last_s) - 1
+            if steps > 0:
+                last_s += self.spec.steps.decode_s(running, self._context, steps)
+                self.gaps.steps.append(steps)
+                self.gaps.seconds.append(last_s - self._start_s)
+        left = [entry[2] for entry in sorted(self._finishing, key=lambda entry: entry[1])]
+        for _, _, request, _, began in self._finishing:
+            self.gaps.spells += (request, began, len(self.gaps.steps))
+            self._log.last_token_s[request] = last_s
+        return left
+
     def _begin(self, now_s: float) -> None:
         """Plan the next stretch from a step boundary."""
         spec, steps = self.spec, self.spec.steps
-        self._make_room()
+        self._make_room(now_s)
         self._start_s = now_s
         seconds = 0.0
         if self._waiting or self._prompts:
@@ -207,6 +230,8 @@ class Replica:
             generated = self._kept.pop(request, 0) + 1
             if log.first_s[request] != log.first_s[request]:
                 log.first_s[request] = now_s
+            elif request in log.last_token_s:
+                self.gaps.pauses += (request, now_s - log.last_token_s.pop(request))
             left = log.output_tokens[request] - generated
             if left <= 0:
                 log.finished_s[request] = now_s
@@ -216,7 +241,8 @@ class Replica:
             self._context += prompt.tokens + 1
             self._order += 1
             grown = prompt.tokens + 1 - self._taken
-            heappush(self._finishing, (self._taken + left, self._order, request, grown))
+            began = len(self.gaps.steps)
+            heappush(self._finishing, (self._taken + left, self._order, request, grown, began))
         self._prompts = [prompt for prompt in self._prompts if prompt.read < prompt.tokens]
         self._chunks = []
         return finished
@@ -224,14 +250,15 @@ class Replica:
     def _finish(self, now_s: float) -> int:
         finishing, taken, finished = self._finishing, self._taken, 0
         while finishing and finishing[0][0] <= taken:
-            _, _, request, grown = heappop(finishing)
+            _, _, request, grown, began = heappop(finishing)
             self._context -= grown + taken
             self._running -= 1
             self._log.finished_s[request] = now_s
+            self.gaps.spells += (request, began, len(self.gaps.steps))
             finished += 1
         return finished
 
-    def _make_room(self) -> None:
+    def _make_room(self, now_s: float) -> None:
         """Put requests back, youngest first, until every running sequence can grow by a token."""
         while self._running and self._context + self._reserved + self._running > self.spec.kv_tokens:
             if self._prompts:
@@ -240,13 +267,15 @@ class Replica:
                 request = prompt.request
             else:
                 request = self._youngest()
+                self._log.last_token_s[request] = now_s
             self._waiting.appendleft(request)
             self._log.preempted[request] = self._log.preempted.get(request, 0) + 1
 
     def _youngest(self) -> int:
         """Take the youngest running sequence out, remembering what it has generated."""
         place = max(range(len(self._finishing)), key=lambda i: self._finishing[i][1])
-        last, _, request, grown = self._finishing[place]
+        last, _, request, grown, began = self._finishing[place]
+        self.gaps.spells += (request, began, len(self.gaps.steps))
         self._finishing[place] = self._finishing[-1]
         self._finishing.pop()
         heapify(self._finishing)

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from advisor.plan.plan import Plan
     from advisor.simulate.demand import Requests
-    from advisor.simulate.fleet import Fleet
+    from advisor.simulate.fleet import ReplayFleet
     from advisor.simulate.lengths import Grid
-    from advisor.simulate.replica import Replica
+    from advisor.simulate.replica import ReplicaState
 
     Integers = NDArray[np.int64]
 
@@ -124,16 +124,16 @@ class Streams:
         return np.asarray(self._first[requests.service] + buckets * origins + requests.origin)
 
 
-class Levels:
+class LoadLevels:
     """Replicas of a group by how many requests they hold."""
 
-    def __init__(self, replicas: Sequence[Replica]) -> None:
+    def __init__(self, replicas: Sequence[ReplicaState]) -> None:
         """All empty."""
-        self._levels: list[OrderedDict[int, Replica]] = [OrderedDict((r.number, r) for r in replicas)]
+        self._levels: list[OrderedDict[int, ReplicaState]] = [OrderedDict((r.number, r) for r in replicas)]
         self._least = 0
         self.up = len(replicas)
 
-    def take(self) -> Replica:
+    def take(self) -> ReplicaState:
         """A least loaded replica, counted as holding one more; there must be one."""
         levels = self._levels
         while not levels[self._least]:
@@ -144,20 +144,20 @@ class Levels:
         levels[self._least + 1][number] = replica
         return replica
 
-    def less(self, replica: Replica, before: int, now: int) -> None:
+    def less(self, replica: ReplicaState, before: int, now: int) -> None:
         """A replica holds fewer requests than it did."""
         if self._levels[before].pop(replica.number, None) is None:
             return  # drained: it takes no more
         self._levels[now][replica.number] = replica
         self._least = min(self._least, now)
 
-    def remove(self, replica: Replica) -> None:
+    def remove(self, replica: ReplicaState) -> None:
         """A replica takes no more."""
         if self._levels[replica.outstanding].pop(replica.number, None) is not None:
             self.up -= 1
             self._least = 0
 
-    def put(self, replica: Replica) -> None:
+    def put(self, replica: ReplicaState) -> None:
         """A replica takes requests from now on."""
         self._levels[replica.outstanding][replica.number] = replica
         self._least = 0
@@ -167,13 +167,13 @@ class Levels:
 class Router:
     """Chooses a replica for each request."""
 
-    def __init__(self, fleet: Fleet, streams: Streams, replicas: Sequence[Replica]) -> None:
+    def __init__(self, fleet: ReplayFleet, streams: Streams, replicas: Sequence[ReplicaState]) -> None:
         """Every replica is up."""
         self._fleet, self._streams = fleet, streams
-        self.levels = [Levels([replicas[number] for number in group.replicas]) for group in fleet.groups]
+        self.levels = [LoadLevels([replicas[number] for number in group.replicas]) for group in fleet.groups]
         self._owed: dict[int, list[list[float]]] = {}
 
-    def route(self, stream: int, input_tokens: int, output_tokens: int) -> Replica | None:
+    def route(self, stream: int, input_tokens: int, output_tokens: int) -> ReplicaState | None:
         """The replica for a request of a stream; None if no replica that could serve it is up."""
         owed = self._owed.get(stream)
         if owed is None:
@@ -220,7 +220,7 @@ class Router:
         total = sum(weight for _, weight in weights)
         return [[group, 0.0, weight / total] for group, weight in weights if weight > 0]
 
-    def _elsewhere(self, stream: int, input_tokens: int, output_tokens: int) -> Replica | None:
+    def _elsewhere(self, stream: int, input_tokens: int, output_tokens: int) -> ReplicaState | None:
         """Another group of the service with more room."""
         service = self._streams.service[stream]
         for place, group in enumerate(self._fleet.groups):

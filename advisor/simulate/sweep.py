@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from advisor.simulate.options import Options
-    from advisor.simulate.replaying import Prepared
+    from advisor.simulate.replaying import PreparedReplay
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 @lru_cache(maxsize=8)
-def _prepared(plan: bytes, own: Path | None) -> Prepared:
+def _prepared(plan: bytes, own: Path | None) -> PreparedReplay:
     from advisor.plan.read import parse_plan
 
     return prepare(parse_plan(plan, "the plan"), open_inputs(own))

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from advisor.simulate.demand import Requests
-    from advisor.simulate.engine import Outcome
-    from advisor.simulate.fleet import Fleet
+    from advisor.simulate.engine import ReplayOutcome
+    from advisor.simulate.fleet import ReplayFleet
     from advisor.simulate.latencies import Latencies
 
     Floats = NDArray[np.float64]
@@ -33,7 +33,7 @@ class Timeline:
     attained_percent: tuple[float | None, ...]  #: of the requests that arrived in the bin
 
 
-def timeline(fleet: Fleet, requests: Requests, outcome: Outcome, found: Latencies) -> Timeline:
+def timeline(fleet: ReplayFleet, requests: Requests, outcome: ReplayOutcome, found: Latencies) -> Timeline:
     """From the first arrival to the last; the time in which the last requests are finished is left out."""
     edges = np.linspace(0.0, max(float(requests.arrival_s[-1]), 1e-9), BINS + 1)
     width = float(edges[1])
@@ -71,7 +71,7 @@ def _area(moments: Floats, edges: Floats) -> Floats:
     return np.asarray(edges * count - sums[count])
 
 
-def _busy_periods(outcome: Outcome, admitted: Floats, left: Floats) -> tuple[Floats, Floats]:
+def _busy_periods(outcome: ReplayOutcome, admitted: Floats, left: Floats) -> tuple[Floats, Floats]:
     """Where replicas had at least one running request, all replicas together."""
     served = np.flatnonzero((outcome.replica >= 0) & np.isfinite(admitted) & np.isfinite(left))
     if not len(served):

@@ -19,7 +19,7 @@ _STATISTIC = Literal["mean", "p50", "p90", "p99"]
 class LimitRecord(StrictRecord):
     """A limit at another statistic than the others."""
 
-    metric: Literal["tpot", "ttft", "e2e"] = Field(description="tpot, ttft or e2e: which latency")
+    metric: Literal["tpot", "ttft", "e2e", "itl"] = Field(description="tpot, ttft, e2e or itl: which latency")
     ms: Milliseconds
     statistic: _STATISTIC = Field(description="mean, p50, p90 or p99: which statistic of it is limited")
 

@@ -10,8 +10,9 @@ from dataclasses import astuple, fields
 from typing import TYPE_CHECKING, Final
 
 from advisor.catalog.facts import load_facts
-from advisor.profiles.alike import shape_key
-from advisor.profiles.calibration import ASKED, Constants, family_of
+from advisor.profiles.calibration import ASKED, family_of
+from advisor.profiles.equivalence import shape_key
+from advisor.profiles.roofline import Constants
 from catalogs.build import estimator_amd, estimator_engines
 from catalogs.build.estimator_amd import EARLY, GENERATIONS, TODAY
 from catalogs.build.estimator_fit import fit
@@ -120,7 +121,7 @@ _HEADER: Final = """\
 # seen. slo-limited: the largest rate within a mean TPOT limit, interpolated in measured sweeps; tpot, ttft:
 # at the measured batch, in a closed loop; the other tests: the rate at the measured batch.
 # amd: NVIDIA's constants, slowed; where its runs cannot tell an interval, it is widened as NVIDIA's is.
-version = "roofline-3"
+version = "roofline-4"
 source = "fitted on measured.parquet: NVIDIA, up to 8 accelerators, without MLPerf and flagged rows"
 """
 

@@ -29,18 +29,18 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from advisor.profiles import memory
-from advisor.profiles.calibration import ASKED, UNSEEN, Effect, Spread, family_of
-from advisor.profiles.engine_era import OLD, era_of, unstated_kv_precision
-from advisor.profiles.roofline import arithmetic
+from advisor.profiles.calibration import ASKED, UNSEEN, Spread, family_of
+from advisor.profiles.engines import OLD, Engine, era_of
+from advisor.profiles.roofline import Effect, arithmetic
 from catalogs.build.estimator_held_out import KEYS, STRETCHES, TEST_OF, distances, held_out
 from catalogs.build.estimator_runs import (
     MOST_ACCELERATORS,
     Fitted,
     Run,
     Table,
+    fits,
     measured_rows,
     read_runs,
-    room_of,
 )
 from catalogs.build.source import read_rows
 
@@ -48,8 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from advisor.catalog.facts import Facts
-    from advisor.profiles.calibration import Constants
-    from advisor.profiles.roofline import Floats
+    from advisor.profiles.roofline import Constants, Floats
     from catalogs.build.estimator_held_out import Part
 
 GENERATIONS: Final = ("CDNA3", "CDNA4")
@@ -185,7 +184,7 @@ def _extra(facts: Facts) -> Iterator[Run]:
             model=facts.models[cells["model"]],
             accelerator=facts.accelerator(cells["gpu"]),
             precision=cells["precision"],
-            kv_precision=cells["kv_precision"] or unstated_kv_precision(cells["precision"], cells["engine"]),
+            kv_precision=cells["kv_precision"] or Engine(cells["engine"]).kv_precision(cells["precision"]),
             engine=cells["engine"],
             era=era_of(cells["engine"], cells["engine_version"], cells["date"]),
             flags="",
@@ -225,7 +224,7 @@ def _best_replica(whole: Run, base: Constants) -> Iterator[Run]:
     for degree in memory.valid_tensor_parallel(whole.model, min(whole.tensor_parallel, MOST_ACCELERATORS)):
         replicas = whole.tensor_parallel // degree
         run = replace(whole, tensor_parallel=degree, requests_per_s=whole.requests_per_s / replicas)
-        if room_of(run) >= run.input_tokens + run.output_tokens:
+        if fits(run):
             tried.append((float(Table([run]).rate_ratio(base)[0]), degree, run))
     if tried:
         yield max(tried, key=lambda one: one[:2])[2]

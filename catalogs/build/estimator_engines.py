@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from advisor.profiles.calibration import Effect
+from advisor.profiles.roofline import Effect
 from catalogs.build.estimator_held_out import KEYS, spread
 from catalogs.build.estimator_runs import Table
 

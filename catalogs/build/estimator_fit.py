@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from scipy.optimize import least_squares
 
-from advisor.profiles.calibration import Constants, Effect, family_of
+from advisor.profiles.calibration import family_of
+from advisor.profiles.roofline import Constants, Effect
 from catalogs.build.estimator_runs import Fitted, Table
 
 if TYPE_CHECKING:

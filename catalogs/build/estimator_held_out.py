@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from advisor.profiles import roofline
-from advisor.profiles.alike import shape_key
 from advisor.profiles.calibration import ASKED, UNSEEN, Spread
+from advisor.profiles.curve import Curve
+from advisor.profiles.equivalence import shape_key
 from catalogs.build.estimator_fit import fit
-from catalogs.build.estimator_runs import Fitted, Table, room_of, work_of
+from catalogs.build.estimator_runs import Fitted, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -185,9 +185,10 @@ def _slo_ratios(part: Part) -> Iterator[float]:
     for sweep in sweeps(part.runs):
         tpots = [run.tpot_ms or 0.0 for run in sweep]
         rates = np.maximum.accumulate([run.requests_per_s for run in sweep])
-        run, size = sweep[0], np.array([[sweep[0].input_tokens, sweep[0].output_tokens]])
-        work, constants, room = work_of(run), part.fitted.of(run), room_of(run)
+        run, room = sweep[0], sweep[0].replica.memory()
+        size = np.array([run.input_tokens]), np.array([run.output_tokens])
+        curve = Curve(run.replica.work(), part.fitted.of(run), room.max_tokens, *size, room.window)
         for limit in SLO_LIMITS_MS:
             if tpots[0] <= limit <= tpots[-1]:
-                found = roofline.rates_within(work, constants, room, size, limit)
+                found = curve.within_tpot(limit)
                 yield float(found.requests_per_s[0] / np.interp(limit, tpots, rates))

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from advisor.profiles import memory, roofline
-from advisor.profiles.alike import shape_key
-from advisor.profiles.calibration import Constants, Effect, levels
-from advisor.profiles.engine_era import era_of, unstated_kv_precision
+from advisor.profiles import roofline
+from advisor.profiles.calibration import levels
+from advisor.profiles.curve import Curve
+from advisor.profiles.engines import Engine
+from advisor.profiles.equivalence import shape_key
+from advisor.profiles.replica import Replica, Shape
+from advisor.profiles.roofline import Effect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
     from advisor.catalog.facts import Facts
     from advisor.domain import Accelerator, Model
-    from advisor.profiles.roofline import Floats, Quantity, Work
+    from advisor.profiles.roofline import Constants, Floats, Work
 
 ENGINES: Final = frozenset({"vLLM", "TensorRT-LLM", "SGLang", "TGI", "NIM(TensorRT-LLM)"})
 LOAD_MODES: Final = frozenset({"concurrency", "static-batch", "offline-saturation"})
@@ -64,6 +67,12 @@ class Run:
     ttft_ms: float | None  #: likewise
 
     @property
+    def replica(self) -> Replica:
+        """What ran."""
+        shape, engine = Shape(self.tensor_parallel), Engine(self.engine, self.era)
+        return Replica(self.model, self.precision, self.accelerator, shape, engine, self.kv_precision)
+
+    @property
     def levels(self) -> tuple[tuple[str, str], ...]:
         """What may scale the constants of this run."""
         return levels(self.engine, self.era, shape_key(self.model), self.accelerator.id)
@@ -90,7 +99,7 @@ class Table:
     def __init__(self, runs: Sequence[Run], source_power: float = 0.25) -> None:
         """``source_power``: a row of a source of n rows weighs n to the minus twice this power."""
         self.runs = tuple(runs)
-        works = [work_of(run) for run in runs]
+        works = [run.replica.work() for run in runs]
         self.work: Work = roofline.Work(
             **{f.name: np.array([getattr(w, f.name) for w in works]) for f in fields(roofline.Work)}
         )
@@ -99,7 +108,7 @@ class Table:
         self.measured_rate = np.array([run.requests_per_s for run in runs])
         self.measured_tpot = np.array([(run.tpot_ms or np.nan) * 1e-3 for run in runs])
         self.measured_ttft = np.array([(run.ttft_ms or np.nan) * 1e-3 for run in runs])
-        self._room = np.array([room_of(run) for run in runs]) / (self.tokens_in + self.tokens_out / 2.0)
+        self._room: Floats = np.array([in_memory(run) for run in runs])
         self._asked = np.array([np.nan if run.batch is None else run.batch for run in runs])
         counts = Counter(run.source for run in runs)
         self.weight = np.array([counts[run.source] ** -source_power for run in runs])
@@ -111,15 +120,19 @@ class Table:
 
     def rate_ratio(self, constants: Constants) -> Floats:
         """Estimated over measured request rate."""
-        return self._over(roofline.rate_per_s, constants, self.measured_rate)
+        return np.asarray(self.curve(constants).rate_per_s(self.batch(constants)) / self.measured_rate)
 
     def tpot_ratio(self, constants: Constants) -> Floats:
         """Estimated over measured TPOT; NaN where none is stated."""
-        return self._over(roofline.tpot_s, constants, self.measured_tpot)
+        return np.asarray(self.curve(constants).tpot_s(self.batch(constants)) / self.measured_tpot)
 
     def ttft_ratio(self, constants: Constants) -> Floats:
         """Estimated over measured TTFT; NaN where none is stated."""
-        return self._over(roofline.ttft_s, constants, self.measured_ttft)
+        return np.asarray(self.curve(constants).ttft_s(self.batch(constants)) / self.measured_ttft)
+
+    def curve(self, constants: Constants) -> Curve:
+        """Every run's, one element each; memory is :meth:`batch`'s concern."""
+        return Curve(self.work, constants, 0, self.tokens_in, self.tokens_out)
 
     def constants(self, fitted: Fitted) -> Constants:
         """The constants of every run: arrays in the place of numbers, which the equations do not notice."""
@@ -127,11 +140,6 @@ class Table:
         time: Any = np.array([np.prod([effect.time for effect in mine]) for mine in each])
         overhead: Any = np.array([np.prod([effect.overhead for effect in mine]) for mine in each])
         return fitted.constants.scaled(Effect(time, overhead))
-
-    def _over(self, equation: Any, constants: Constants, measured: Floats) -> Floats:
-        batch = self.batch(constants)
-        estimated: Quantity = equation(self.work, constants, batch, self.tokens_in, self.tokens_out)
-        return np.asarray(estimated / measured)
 
 
 def read_runs(
@@ -151,7 +159,7 @@ def _runs(catalogs: Path, facts: Facts, vendor: str, engines: frozenset[str]) ->
         run = _run(row, facts, engines)
         if run is None or run.accelerator.vendor != vendor:
             continue
-        if room_of(run) >= run.input_tokens + run.output_tokens:
+        if fits(run):
             yield run
 
 
@@ -168,15 +176,16 @@ def measured_rows(catalogs: Path) -> Iterator[dict[str, Any]]:
         yield dict(zip(names, row, strict=True))
 
 
-def work_of(run: Run) -> Work:
-    """The work of a run's replica."""
-    return roofline.work_of(run.model, run.precision, run.accelerator, run.tensor_parallel, run.kv_precision)
+def fits(run: Run) -> bool:
+    """Whether one request of a run fits in its replica's KV cache."""
+    room = run.replica.memory()
+    return bool(room.window.kept(run.input_tokens + run.output_tokens) <= room.max_tokens)
 
 
-def room_of(run: Run) -> int:
-    """Tokens of KV cache a run's replica holds."""
-    found = memory.fit(run.model, run.precision, run.accelerator, run.tensor_parallel, run.kv_precision)
-    return found.max_tokens
+def in_memory(run: Run) -> float:
+    """Requests of a run that its replica's KV cache holds."""
+    room = run.replica.memory()
+    return float(room.max_tokens / room.window.kept(run.input_tokens + run.output_tokens / 2.0))
 
 
 def _run(row: dict[str, Any], facts: Facts, engines: frozenset[str]) -> Run | None:
@@ -192,15 +201,16 @@ def _run(row: dict[str, Any], facts: Facts, engines: frozenset[str]) -> Run | No
     if row["requests_per_s"] is None or row["input_tokens"] is None or row["output_tokens"] is None:
         return None
     closed_loop = row["load_mode"] == "concurrency"
+    engine = Engine.named(row["engine"], row["engine_version"], row["date"])
     return Run(
         source=f"{row['source_id']} {row['engine']}",
         profile_id=row["profile_id"],
         model=model,
         accelerator=accelerator,
         precision=_precision(row),
-        kv_precision=row["kv_precision"] or unstated_kv_precision(_precision(row), row["engine"]),
+        kv_precision=row["kv_precision"] or engine.kv_precision(_precision(row)),
         engine=row["engine"],
-        era=era_of(row["engine"], row["engine_version"], row["date"]),
+        era=engine.era,
         flags=row["flags"] or "",
         tensor_parallel=row["tensor_parallel"],
         input_tokens=row["input_tokens"],

@@ -159,7 +159,7 @@ def _name_tables(connection: duckdb.DuckDBPyConnection, source: Path) -> None:
 
 
 def _shape(row: dict[str, str]) -> str:
-    """The same text as ``advisor.profiles.alike.shape_key`` gives for the model of this row."""
+    """The same text as ``advisor.profiles.equivalence.shape_key`` gives for the model of this row."""
     rounded = [f"{float(row[name]):g}" for name in ("params_b", "active_params_b")]
     return "/".join([*rounded, *(row[name] for name in _SHAPE_COLUMNS)])
 

@@ -7,7 +7,7 @@ import pytest
 from advisor.catalog.facts import load_facts
 from advisor.catalog.model_spelling import spellings, stated_precision
 from advisor.errors import UnknownName
-from advisor.profiles.alike import shape_key
+from advisor.profiles.equivalence import shape_key
 
 pytestmark = pytest.mark.fast
 

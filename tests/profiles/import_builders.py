@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from throughput_builders import facts
 
 from advisor.profiles.importers.registry import read_text
-from advisor.profiles.importing import Given, Imported, Names, Understood, understand
+from advisor.profiles.importing import Given, Names, OwnProfile, Understood, understand
 
 if TYPE_CHECKING:
-    from advisor.profiles.importers.reading import Load, Reading
+    from advisor.profiles.importers.reading import ImportedFile, ImportedRow
 
 RECORDED = Path(__file__).parents[2] / "fixtures" / "profiles" / "imports"
 EVERYTHING = Given("Llama-3.1-8B", "h100-sxm-80gb", 1, "bf16", "vLLM", "0.20.0")
@@ -23,16 +23,16 @@ def names() -> Names:
     return Names(known.model, known.accelerator)
 
 
-def recorded(name: str) -> Reading:
+def recorded(name: str) -> ImportedFile:
     path = RECORDED / name
     return read_text(path.name, path.read_text(encoding="utf-8"))
 
 
-def loads(*files: str) -> list[Load]:
-    return [load for name in files for load in recorded(name).loads]
+def loads(*files: str) -> list[ImportedRow]:
+    return [load for name in files for load in recorded(name).rows]
 
 
-def a_csv(*rows: dict[str, Any], **changes: Any) -> Reading:
+def a_csv(*rows: dict[str, Any], **changes: Any) -> ImportedFile:
     """Runs at 1,000 in, 100 out on one H100: by default one that is true."""
     base = {"model": "Llama-3.1-8B", "precision": "bf16", "engine": "vLLM", "gpu": "h100-sxm-80gb", "tp": 1,
             "input_tokens": 1000, "output_tokens": 100, "load_mode": "concurrency", "concurrency": 1,
@@ -45,11 +45,11 @@ def a_csv(*rows: dict[str, Any], **changes: Any) -> Reading:
     return read_text("runs.csv", text)
 
 
-def understood(*readings: Reading, given: Given | None = None) -> Understood:
+def understood(*readings: ImportedFile, given: Given | None = None) -> Understood:
     return understand(readings, given or Given(), names())
 
 
-def one(*readings: Reading, given: Given | None = None) -> Imported:
+def one(*readings: ImportedFile, given: Given | None = None) -> OwnProfile:
     (profile,) = understood(*readings, given=given).profiles
     return profile
 

@@ -52,10 +52,17 @@ class Seen:
     ttft_s: Floats  #: of requests of the engine's own prompt length
     tpot_s: Floats
     requests_per_s: float
+    gap_s: Floats  #: every gap between two tokens
 
     def ttft(self, statistic: str) -> float:
-        values = self.ttft_s
-        return float(values.mean() if statistic == "mean" else np.quantile(values, int(statistic[1:]) / 100))
+        return _statistic(self.ttft_s, statistic)
+
+    def itl(self, statistic: str) -> float:
+        return _statistic(self.gap_s, statistic)
+
+
+def _statistic(values: Floats, statistic: str) -> float:
+    return float(values.mean() if statistic == "mean" else np.quantile(values, float(statistic[1:]) / 100))
 
 
 def run(
@@ -98,6 +105,7 @@ def run(
     ends: dict[int, list[tuple[int, float]]] = {}
     ttft: list[float] = []
     tpot: list[float] = []
+    steps: list[tuple[float, int]] = []  # seconds, requests that got a token
     while done < requests:
         while upcoming <= now:
             arrive(upcoming)
@@ -117,7 +125,9 @@ def run(
             tokens += part
             if reading[0][0] == 0:
                 first.append(reading.popleft())
-        now += engine.fixed_s + engine.each_s * running + engine.token_s * tokens
+        took = engine.fixed_s + engine.each_s * running + engine.token_s * tokens
+        now += took
+        steps.append((took, running))
         step += 1
         for output, began in ends.pop(step, ()):
             running -= 1
@@ -131,4 +141,5 @@ def run(
                 ttft.append(now - at)
             running += 1
             ends.setdefault(step + int(output) - 1, []).append((int(output), now))
-    return Seen(np.array(ttft), np.array(tpot), done / now)
+    seconds, got = np.array(steps[len(steps) // 10 :]).T
+    return Seen(np.array(ttft), np.array(tpot), done / now, np.repeat(seconds, got.astype(np.int64)))

@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from throughput_builders import a_chip, a_model
+from throughput_builders import a_replica
 from typer.testing import CliRunner
 
 from advisor.cli.profile import app
 from advisor.domain import EvidenceKind, Slo, Throughput
 from advisor.errors import UnknownName, UsageError
 from advisor.profiles import aiconfigurator_engine as simulator
-from advisor.profiles.aiconfigurator_engine import Engine, Simulation, run, simulation_of
+from advisor.profiles.aiconfigurator_engine import Aiconfigurator, SimulatedSweep, run, simulation_of
 from advisor.profiles.query import ProfileStore
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from advisor.profiles.importers.reading import Reading
+    from advisor.profiles.importers.reading import ImportedFile
 
 KNOWN = frozenset({"meta-llama/Meta-Llama-3.1-8B"})
 
@@ -51,30 +51,28 @@ class StandIn:
         return type("EstimateResult", (), {"raw": raw})()
 
 
-def an_engine(stand_in: StandIn | None = None, version: str = "0.12.0") -> Engine:
-    return Engine(version, stand_in or StandIn(), KNOWN)
+def an_engine(stand_in: StandIn | None = None, version: str = "0.12.0") -> Aiconfigurator:
+    return Aiconfigurator(version, stand_in or StandIn(), KNOWN)
 
 
-def a_simulation(chip: str = "h100-sxm-80gb", **given: Any) -> Simulation:
+def a_simulation(chip: str = "h100-sxm-80gb", **given: Any) -> SimulatedSweep:
+    replica = {name: given.pop(name) for name in ("precision", "engine", "tensor_parallel") if name in given}
     fields: dict[str, Any] = {
-        "precision": "bf16",
-        "engine": "vLLM",
-        "tensor_parallel": 1,
         "sizes": ((1000, 100),),
         "concurrencies": (1, 8, 64, 256),
         "tpot_ms": 200.0,
         "known": KNOWN,
         "config": None,
     } | given
-    return simulation_of(a_model(), a_chip(chip), **fields)
+    return simulation_of(a_replica(chip=chip, **replica), **fields)
 
 
 def silent(_: str) -> None:
     """Nobody is told."""
 
 
-def loads(reading: Reading) -> list[float]:
-    return [load.concurrency or 0.0 for load in reading.loads]
+def loads(reading: ImportedFile) -> list[float]:
+    return [load.concurrency or 0.0 for load in reading.rows]
 
 
 def test_it_is_asked_in_its_own_words() -> None:
@@ -93,8 +91,7 @@ def test_experts_are_spread_like_the_rest() -> None:
     stand_in = StandIn()
     known = frozenset({"Qwen/Qwen3-30B-A3B"})
     simulation = simulation_of(
-        a_model("Qwen3-30B-A3B"), a_chip(), "bf16", "vLLM", 4, ((100, 10),), (1,), 200.0, known=known,
-        config=None,
+        a_replica("Qwen3-30B-A3B", tensor_parallel=4), ((100, 10),), (1,), 200.0, known=known, config=None
     )  # fmt: skip
     simulator._rows(simulation, an_engine(stand_in), silent)
     call = stand_in.calls[0]
@@ -149,7 +146,7 @@ def test_its_own_complaint_is_told(tmp_path: Path) -> None:
         raise ValueError("No database found for system=l4\x1b[31m")
 
     with pytest.raises(UsageError, match=r"0\.12\.0: No database found for system=l4\\x1b"):
-        run(a_simulation(), Engine("0.12.0", refuses, KNOWN), tmp_path, silent)
+        run(a_simulation(), Aiconfigurator("0.12.0", refuses, KNOWN), tmp_path, silent)
     assert list(tmp_path.rglob("*.csv")) == []
     with pytest.raises(UsageError, match="no load of these sizes fits in memory"):
         run(a_simulation(), an_engine(StandIn(slots=0)), tmp_path, silent)
@@ -217,7 +214,7 @@ def test_the_command_keeps_what_it_finds_as_simulated_evidence(
     assert result.exception is None, result.output
     assert len(installed.calls) == 3
     store = ProfileStore.load(own=home / "profiles")
-    (found,) = store.throughputs(a_model(), "bf16", "vLLM", a_chip(), 1, [(1000.0, 100.0)], Slo(tpot_ms=14.0))
+    (found,) = store.throughputs(a_replica(), [(1000.0, 100.0)], Slo(tpot_ms=14.0))
     assert isinstance(found, Throughput)
     assert found.kind is EvidenceKind.SIMULATED
     # 8 in flight, 20 ms to the first token, 99 more at 14 ms.

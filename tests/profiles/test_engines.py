@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from advisor.catalog.facts import load_facts
-from advisor.profiles import calibration, engines
+from advisor.profiles import calibration
+from advisor.profiles.engines import OLD, Engine
 from advisor.profiles.estimate import Deployment, LoadMode, caution, estimate, refusal
+from advisor.profiles.replica import ONE_CHIP, Replica
 from catalogs.build import estimator_engines, estimator_runs
 
 pytestmark = pytest.mark.fast
@@ -18,36 +20,42 @@ pytestmark = pytest.mark.fast
 CATALOGS = Path(__file__).resolve().parents[2] / "catalogs"
 FACTS = load_facts()
 KNOWN = calibration.load()
-ONE = Deployment(
-    FACTS.models["Llama-3-8B"], "fp16", FACTS.accelerators["a100-sxm-40gb"], 1, engine="vLLM", era="2024"
+ONE = Replica(
+    FACTS.models["Llama-3-8B"], "fp16", FACTS.accelerators["a100-sxm-40gb"], ONE_CHIP, Engine("vLLM", OLD)
 )
 
 
-def rates(deployment):
-    found = estimate(deployment, LoadMode.CLOSED_LOOP, np.array([[512, 512]]), np.array([16.0]), KNOWN)
+def on(engine):
+    return replace(ONE, engine=Engine.named(engine, date="2024"))
+
+
+def rates(replica):
+    found = estimate(
+        Deployment(replica), LoadMode.CLOSED_LOOP, np.array([[512, 512]]), np.array([16.0]), KNOWN
+    )
     return found.low_requests_per_s[0], found.requests_per_s[0], found.high_requests_per_s[0]
 
 
 @pytest.mark.parametrize("engine", ["llama.cpp", "Ollama 0.5", "deepsparse v1.5.2", "transformers"])
 def test_an_engine_the_constants_do_not_fit_is_refused_by_name(engine):
-    assert refusal(replace(ONE, engine=engine), KNOWN).startswith(f"engine {engine}: not one")
+    assert refusal(on(engine), KNOWN).detail.startswith(f"engine {engine}: not one")
 
 
 @pytest.mark.parametrize("engine", [None, "vLLM", "SGLang", "TensorRT-LLM", "TGI", "TensorRT 10.11"])
 def test_of_an_engine_behind_the_constants_nothing_has_to_be_said(engine):
-    assert engines.refusal(engine) is None
-    assert engines.caution(engine) == ""
+    assert Engine.named(engine).refusal is None
+    assert Engine.named(engine).caution == ""
 
 
 def test_an_engine_nobody_measured_is_estimated_and_the_answer_says_so():
-    other = replace(ONE, engine="LMDeploy 0.9")
+    other = on("LMDeploy 0.9")
     assert refusal(other, KNOWN) is None
     assert "no run of it is behind the constants" in caution(other, KNOWN)
 
 
 def test_deepspeed_mii_is_slower_and_less_certain_by_a_factor_of_its_own():
     low, rate, high = rates(ONE)
-    its_low, its_rate, its_high = rates(replace(ONE, engine="Deepspeed-MII"))
+    its_low, its_rate, its_high = rates(on("Deepspeed-MII"))
     assert its_rate < 0.8 * rate
     assert its_high / its_low > high / low
 

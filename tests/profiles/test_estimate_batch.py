@@ -16,10 +16,10 @@ from advisor.catalog.model_spelling import stated_precision
 from advisor.errors import InputFileError
 from advisor.profiles import calibration
 from advisor.profiles.batch_file import ADDED, NEEDED
-from advisor.profiles.estimate_batch import Names, estimated_text
+from advisor.profiles.estimate_batch import BatchNames, estimated_text
 
 FACTS = load_facts()
-NAMES = Names(cache(FACTS.model), cache(FACTS.accelerator), stated_precision)
+NAMES = BatchNames(cache(FACTS.model), cache(FACTS.accelerator), stated_precision)
 KNOWN = calibration.load()
 COLUMNS = (
     "model,precision,engine,engine_version,gpu,gpu_count,tp,input_tokens,output_tokens,load_mode,concurrency,"

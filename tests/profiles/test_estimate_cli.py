@@ -12,8 +12,11 @@ from typer.testing import CliRunner
 
 from advisor.catalog.facts import load_facts
 from advisor.cli.profile import app
+from advisor.domain import EvidenceKind, Slo
 from advisor.errors import InputFileError, NoCandidates, UnknownName, UsageError
-from advisor.profiles import calibration, memory, roofline
+from advisor.profiles import calibration, memory
+from advisor.profiles.evaluate import Evaluation, evaluate
+from advisor.profiles.replica import Replica
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "profiles" / "estimate" / "runs.csv"
 ONE = ("estimate", "--model", "Llama-3.1-8B", "--accelerator", "h100-sxm-80gb")
@@ -41,14 +44,15 @@ def test_one_deployment_shows_rate_interval_and_latencies():
 
 def test_a_tpot_limit_gives_the_planners_rate():
     facts, known = load_facts(), calibration.load()
-    model, chip = facts.models["Llama-3.1-8B"], facts.accelerators["h100-sxm-80gb"]
-    planned = roofline.max_rates(model, "bf16", chip, 1, [[1000, 250]], 20.0, known).requests_per_s[0]
+    replica = Replica(facts.models["Llama-3.1-8B"], "bf16", facts.accelerators["h100-sxm-80gb"])
+    asked = Evaluation(replica, Slo(tpot_ms=20.0), EvidenceKind.ESTIMATED, (), known)
+    planned = evaluate(asked, [(1000, 250)])[0].requests_per_s
     assert record(*ONE, "--tpot-ms", "20")["requests_per_s"] == pytest.approx(planned, rel=1e-3)
 
 
 def test_the_fit_arithmetic_stands_below_the_table():
     facts = load_facts()
-    fit = memory.fit(facts.models["Llama-3.1-8B"], "bf16", facts.accelerators["h100-sxm-80gb"], 1)
+    fit = memory.account(facts.models["Llama-3.1-8B"], "bf16", facts.accelerators["h100-sxm-80gb"], 1)
     shown = run(*ONE, "--concurrency", "8", columns="400")
     assert fit.detail in shown
     assert f"{fit.max_tokens // 1250:,} requests of this size" in shown

@@ -12,14 +12,17 @@ from hypothesis import strategies as st
 from advisor.catalog.facts import load_facts
 from advisor.domain import EvidenceKind, Slo
 from advisor.profiles import calibration, roofline
+from advisor.profiles.engines import Engine
 from advisor.profiles.estimate import Deployment, LoadMode, estimate, refusal
+from advisor.profiles.evaluate import Evaluation, evaluate
 from advisor.profiles.query import ProfileStore
+from advisor.profiles.replica import Replica, Shape
 
 FACTS = load_facts()
 KNOWN = calibration.load()
 H100 = FACTS.accelerators["h100-sxm-80gb"]
 EIGHT_B = FACTS.models["Llama-3.1-8B"]
-ONE = Deployment(EIGHT_B, "bf16", H100, 1)
+ONE = Deployment(Replica(EIGHT_B, "bf16", H100))
 
 sizes_of = st.lists(st.tuples(st.integers(1, 8000), st.integers(2, 4000)), min_size=1, max_size=5)
 
@@ -44,10 +47,10 @@ class TestAClosedLoop:
         assert found.requests_per_s * seconds == pytest.approx(in_flight)
 
     def test_ttft_of_one_request_is_its_own_prefill_and_a_step(self):
-        work, constants = roofline.work_of(EIGHT_B, "bf16", H100, 1), KNOWN.constants(EIGHT_B, H100)
-        by_hand = roofline.prefill_s(work, constants, 1000.0) + roofline.decode_s(
-            work, constants, 1.0, 1125.0
-        )
+        work, constants = ONE.replica.work(), KNOWN.constants(ONE.replica)
+        fixed, each = roofline.step_line(work, constants, 1125.0)
+        step = roofline.weights_s(work, constants, 1.0) + fixed + each
+        by_hand = roofline.prefill_s(work, constants, 1000.0) + step
         assert one(ONE, LoadMode.CLOSED_LOOP)["ttft_ms"] == pytest.approx(float(by_hand) * 1e3)
 
     def test_more_than_fits_in_memory_waits_and_says_what_limits(self):
@@ -95,7 +98,7 @@ class TestAnOpenStream:
 
     def test_ttft_rises_with_the_rate_and_begins_above_a_bare_prefill(self):
         waits = [one(ONE, LoadMode.OPEN, rate)["ttft_ms"] for rate in (0.01, 1, 5, 15)]
-        work, constants = roofline.work_of(EIGHT_B, "bf16", H100, 1), KNOWN.constants(EIGHT_B, H100)
+        work, constants = ONE.replica.work(), KNOWN.constants(ONE.replica)
         assert waits == sorted(waits)
         assert waits[0] > float(roofline.prefill_s(work, constants, 1000.0)) * 1e3
 
@@ -111,8 +114,8 @@ class TestOtherLoads:
         assert one(ONE, LoadMode.SATURATED)["requests_per_s"] == pytest.approx(closed["requests_per_s"])
 
     def test_within_a_tpot_limit_it_agrees_with_the_planner(self):
-        sizes = np.array([[1000.0, 250.0]])
-        planned = roofline.max_rates(EIGHT_B, "bf16", H100, 1, sizes, 30.0, KNOWN).requests_per_s[0]
+        asked = Evaluation(ONE.replica, Slo(tpot_ms=30.0), EvidenceKind.ESTIMATED, (), KNOWN)
+        planned = evaluate(asked, [(1000.0, 250.0)])[0].requests_per_s
         assert one(ONE, LoadMode.WITHIN_SLO, 30.0)["requests_per_s"] == pytest.approx(planned)
 
     def test_the_limit_is_each_replicas_own(self):
@@ -139,7 +142,8 @@ class TestOtherLoads:
 class TestEngines:
     def test_an_engine_of_2024_is_slower_than_todays(self):
         today, then = (
-            one(replace(ONE, engine="vLLM", era=era), LoadMode.CLOSED_LOOP, 32) for era in ("2025", "2024")
+            one(Deployment(replace(ONE.replica, engine=Engine("vLLM", era))), LoadMode.CLOSED_LOOP, 32)
+            for era in ("2025", "2024")
         )
         assert then["requests_per_s"] < 0.95 * today["requests_per_s"]
 
@@ -147,28 +151,27 @@ class TestEngines:
 @pytest.mark.parametrize(
     ("changes", "because"),
     [
-        ({"tensor_parallel": 16}, "beyond 8"),
-        ({"tensor_parallel": 3}, "cannot be split over 3"),
+        ({"shape": Shape(16)}, "beyond 8"),
+        ({"shape": Shape(3)}, "cannot be split over 3"),
         ({"accelerator": FACTS.accelerators["gaudi3-128gb"]}, "do not transfer"),
-        ({"engine": "ollama"}, "it runs llama.cpp"),
-        ({"model": FACTS.models["Llama-3.1-405B"]}, "does not fit"),
+        ({"engine": Engine.named("ollama")}, "it runs llama.cpp"),
+        ({"model": FACTS.models["Llama-3.1-405B"]}, "GiB short"),
         ({"accelerator": FACTS.accelerators["t4-16gb"]}, "not bf16"),
         ({}, None),
     ],
 )
 def test_what_cannot_be_estimated_says_why(changes, because):
-    found = refusal(replace(ONE, **changes), KNOWN)
-    assert (because in found) if because else found is None
+    found = refusal(replace(ONE.replica, **changes), KNOWN)
+    assert (because in found.detail) if because else found is None
 
 
 def test_the_planner_gets_the_interval_with_every_estimate():
     store = ProfileStore.load()
     chip = FACTS.accelerators["a10g-24gb"]
     for limit, within in ((40.0, True), (None, False)):
-        (found,) = store.throughputs(
-            EIGHT_B, "bf16", "any", chip, 1, [(1000, 250)], Slo(tpot_ms=limit), EvidenceKind.ESTIMATED
-        )
-        low, high = KNOWN.interval(EIGHT_B, chip, within_tpot=within)
+        replica = Replica(EIGHT_B, "bf16", chip)
+        (found,) = store.throughputs(replica, [(1000, 250)], Slo(tpot_ms=limit))
+        low, high = KNOWN.interval(replica, within_tpot=within)
         assert found.kind is EvidenceKind.ESTIMATED
         assert found.low_requests_per_s == pytest.approx(found.requests_per_s * low)
         assert found.high_requests_per_s == pytest.approx(found.requests_per_s * high)

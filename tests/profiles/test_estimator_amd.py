@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from advisor.catalog.facts import load_facts
-from advisor.domain import EvidenceKind, Slo
+from advisor.domain import Slo
 from advisor.profiles import calibration
 from advisor.profiles.calibration import ASKED, UNSEEN, family_of
+from advisor.profiles.engines import Engine
 from advisor.profiles.estimate import Deployment, LoadMode, caution, estimate, refusal
 from advisor.profiles.query import ProfileStore
+from advisor.profiles.replica import Replica
 from catalogs.build import estimator_amd
 from catalogs.build.estimator_amd import EARLY, TODAY
 from catalogs.build.estimator_runs import Table
@@ -24,6 +26,7 @@ KNOWN = calibration.load()
 BASES = {family: KNOWN.fitted["nvidia", family] for family in ("dense", "moe")}
 MI300X, H100 = (FACTS.accelerators[chip] for chip in ("mi300x-192gb", "h100-sxm-80gb"))
 EIGHT_B = FACTS.models["Llama-3.1-8B"]
+THEN = Engine("vLLM", "2024")
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +41,13 @@ def of_kind(runs, vendor, family):
 
 
 def on(chip, **changes):
-    return replace(Deployment(EIGHT_B, "fp8", chip, 1, engine="vLLM"), **changes)
+    return replace(Replica(EIGHT_B, "fp8", chip, engine=Engine("vLLM")), **changes)
 
 
-def at(deployment, concurrency=32.0):
-    return estimate(deployment, LoadMode.CLOSED_LOOP, np.array([[1000, 250]]), np.array([concurrency]), KNOWN)
+def at(replica, concurrency=32.0):
+    return estimate(
+        Deployment(replica), LoadMode.CLOSED_LOOP, np.array([[1000, 250]]), np.array([concurrency]), KNOWN
+    )
 
 
 @pytest.mark.parametrize("family", ["dense", "moe"])
@@ -65,7 +70,7 @@ def test_nine_in_ten_held_out_rows_lie_in_the_interval_that_the_others_say(runs,
 
 def test_the_shipped_intervals_hold_the_rows_of_mixtures_of_2024_too(runs):
     mixtures = [run for run in of_kind(runs, EARLY, "moe") if run.model.is_moe]
-    low, high = KNOWN.interval(mixtures[0].model, MI300X, era="2024", bits=16)
+    low, high = KNOWN.interval(on(MI300X, model=mixtures[0].model, precision="fp16", engine=THEN))
     found = 1 / Table(mixtures).rate_ratio(KNOWN.fitted[EARLY, "moe"])
     assert np.mean((low <= found) & (found <= high)) >= 0.85
 
@@ -82,11 +87,9 @@ def test_mixtures_are_less_certain_than_dense_models_and_limits_than_loads(unsee
 
 def test_mixtures_within_a_tpot_limit_are_refused_since_no_interval_holds():
     mixture = on(MI300X, model=FACTS.models["Mixtral-8x7B"])
-    assert refusal(mixture, KNOWN, LoadMode.CLOSED_LOOP) is None
-    assert "no interval" in refusal(mixture, KNOWN, LoadMode.WITHIN_SLO)
-    store = ProfileStore.load()
-    asked = (mixture.model, "fp8", "any", MI300X, 1, [(1000, 250)])
-    (found,) = store.throughputs(*asked, Slo(tpot_ms=50.0), EvidenceKind.ESTIMATED)
+    assert refusal(mixture, KNOWN) is None
+    assert "no interval" in refusal(mixture, KNOWN, within_tpot=True).detail
+    (found,) = ProfileStore.load().throughputs(mixture, [(1000, 250)], Slo(tpot_ms=50.0))
     assert "no interval" in found.detail
 
 
@@ -102,10 +105,12 @@ def test_an_answer_says_that_it_is_amds_wider_interval_and_why():
 
 
 def test_sixteen_bit_engines_of_2024_have_constants_of_their_own():
-    today, then = (at(on(MI300X, precision="fp16", era=era)).requests_per_s for era in ("2025", "2024"))
+    today, then = (
+        at(on(MI300X, precision="fp16", engine=engine)).requests_per_s for engine in (Engine("vLLM"), THEN)
+    )
     assert then < 0.6 * today
-    assert at(on(MI300X, era="2024")).requests_per_s == at(on(MI300X)).requests_per_s  # 8 bits: the same
-    assert "AMD 2024 16-bit" in caution(on(MI300X, precision="fp16", era="2024"), KNOWN)
+    assert at(on(MI300X, engine=THEN)).requests_per_s == at(on(MI300X)).requests_per_s  # 8 bits: the same
+    assert "AMD 2024 16-bit" in caution(on(MI300X, precision="fp16", engine=THEN), KNOWN)
 
 
 def test_a_whole_submission_is_fitted_as_one_of_its_replicas(runs):

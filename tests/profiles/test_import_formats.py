@@ -33,10 +33,12 @@ def test_a_closed_loop_of_one_is_read_at_the_pace_of_the_server(name: str) -> No
     load = loads(name)[0]
     assert (load.load_mode, load.concurrency) == ("concurrency", 1)
     assert load.output_tokens == 20
-    assert load.tpot.p50 == pytest.approx(PACE.tpot_ms(1), rel=0.03)
-    assert load.ttft.p50 == pytest.approx(PACE.ttft_ms(1), rel=0.30)  # each client's own start is in it
+    assert load.ms("tpot", "p50") == pytest.approx(PACE.tpot_ms(1), rel=0.03)
+    assert load.ms("ttft", "p50") == pytest.approx(
+        PACE.ttft_ms(1), rel=0.30
+    )  # each client's own start is in it
     assert load.requests_per_s == pytest.approx(PACE.requests_per_s(1, 20), rel=0.05)
-    assert load.e2e.p50 == pytest.approx(20 + 19 * 10, rel=0.05)
+    assert load.ms("e2e", "p50") == pytest.approx(20 + 19 * 10, rel=0.05)
 
 
 @pytest.mark.parametrize("name", ["guidellm/concurrent.json", "vllm_bench/concurrency-4.json",
@@ -44,7 +46,7 @@ def test_a_closed_loop_of_one_is_read_at_the_pace_of_the_server(name: str) -> No
 def test_a_closed_loop_of_four_is_read_at_the_pace_of_the_server(name: str) -> None:
     load = loads(name)[-1]
     assert load.concurrency == 4
-    assert load.tpot.p50 == pytest.approx(PACE.tpot_ms(4), rel=0.03)
+    assert load.ms("tpot", "p50") == pytest.approx(PACE.tpot_ms(4), rel=0.03)
     assert load.completed == 24
     assert load.failed in (0, None)
 
@@ -69,8 +71,8 @@ def test_open_arrivals_are_kept_apart_from_closed_loops(name: str, rates: list[f
 def test_guidellm_0_2_is_read_and_its_burst_rate_answers_no_slo() -> None:
     slow, fast = loads("guidellm/v0.2.1-constant.json")
     assert (slow.request_rate_offered, fast.request_rate_offered) == (2, 8)
-    assert slow.tpot.p50 == pytest.approx(PACE.tpot_ms(1), rel=0.03)
-    assert slow.stated.model == "tiny-llama"
+    assert slow.ms("tpot", "p50") == pytest.approx(PACE.tpot_ms(1), rel=0.03)
+    assert slow.model == "tiny-llama"
     rows = one(recorded("guidellm/v0.2.1-constant.json"), given=EVERYTHING).rows
     assert [row["not_evidence_because"] is None for row in rows] == [True, False]
     assert "10.47 requests/s were served, 8 were offered" in rows[1]["not_evidence_because"]
@@ -79,14 +81,14 @@ def test_guidellm_0_2_is_read_and_its_burst_rate_answers_no_slo() -> None:
 def test_inference_perf_states_a_rate_per_stage_in_seconds() -> None:
     stages = loads(*(f"inference_perf/stage_{i}_lifecycle_metrics.json" for i in (0, 1)))
     assert [stage.request_rate_offered for stage in stages] == [2, 8]
-    assert stages[0].tpot.p50 == pytest.approx(PACE.tpot_ms(1), rel=0.05)
+    assert stages[0].ms("tpot", "p50") == pytest.approx(PACE.tpot_ms(1), rel=0.05)
 
 
 def test_inference_perfs_concurrent_stage_is_a_closed_loop_though_it_states_a_rate_too() -> None:
     (stage,) = loads("inference_perf/concurrent_stage_1_lifecycle_metrics.json")
     assert (stage.load_mode, stage.concurrency, stage.request_rate_offered) == ("concurrency", 4, None)
-    assert stage.tpot.p50 == pytest.approx(PACE.tpot_ms(4), rel=0.05)
-    assert stage.ttft.p50 == pytest.approx(PACE.ttft_ms(4), rel=0.05)
+    assert stage.ms("tpot", "p50") == pytest.approx(PACE.tpot_ms(4), rel=0.05)
+    assert stage.ms("ttft", "p50") == pytest.approx(PACE.ttft_ms(4), rel=0.05)
     assert stage.output_tokens_per_s == pytest.approx(20 * stage.requests_per_s, rel=0.001)
 
 
@@ -113,14 +115,14 @@ def test_guidellms_own_time_per_output_token_is_not_taken_for_tpot() -> None:
     report = json.loads((RECORDED / "guidellm/concurrent.json").read_text(encoding="utf-8"))
     metrics = report["benchmarks"][0]["metrics"]
     load = loads("guidellm/concurrent.json")[0]
-    assert metrics["time_per_output_token_ms"]["successful"]["mean"] > 1.04 * load.tpot.mean
-    assert load.tpot.mean == metrics["inter_token_latency_ms"]["successful"]["mean"]
+    assert metrics["time_per_output_token_ms"]["successful"]["mean"] > 1.04 * load.ms("tpot", "mean")
+    assert load.ms("tpot", "mean") == metrics["inter_token_latency_ms"]["successful"]["mean"]
 
 
 def test_aiperfs_csv_says_what_its_json_says_but_not_the_load() -> None:
     table, document = loads("aiperf/concurrency-1.csv")[0], loads("aiperf/concurrency-1.json")[0]
     assert (table.load_mode, document.load_mode) == (None, "concurrency")
-    assert table.tpot.mean == pytest.approx(document.tpot.mean, abs=0.006)  # two decimals
+    assert table.ms("tpot", "mean") == pytest.approx(document.ms("tpot", "mean"), abs=0.006)  # two decimals
     assert table.requests_per_s == pytest.approx(document.requests_per_s, abs=0.006)
     with pytest.raises(UsageError, match="give --concurrency"):
         understood(recorded("aiperf/concurrency-1.csv"), given=EVERYTHING)
@@ -130,8 +132,8 @@ def test_aiperfs_csv_says_what_its_json_says_but_not_the_load() -> None:
 
 def test_genai_perf_is_read_like_aiperf() -> None:
     (load,) = loads("genai_perf/profile_export.json")
-    assert (load.concurrency, load.requests_per_s, load.tpot.p99) == (4, 3.9, 11.0)
-    assert load.stated.model == "meta-llama/Llama-3.1-8B-Instruct"
+    assert (load.concurrency, load.requests_per_s, load.ms("tpot", "p99")) == (4, 3.9, 11.0)
+    assert load.model == "meta-llama/Llama-3.1-8B-Instruct"
 
 
 def test_a_time_without_a_known_unit_is_refused() -> None:
@@ -152,16 +154,19 @@ def test_aibrixs_profile_holds_the_rate_its_own_benchmark_lines_say() -> None:
 def test_aibrix_times_are_seconds() -> None:
     line = json.loads((RECORDED / "aibrix/benchmark.jsonl").read_text(encoding="utf-8").splitlines()[4])
     assert line["metric"] == "TPOT"
-    assert loads("aibrix/benchmark.jsonl")[0].tpot.mean == pytest.approx(1000 * line["mean"])
+    assert loads("aibrix/benchmark.jsonl")[0].ms("tpot") == pytest.approx(1000 * line["mean"])
 
 
 def test_aiconfigurator_is_simulated_and_states_the_replica() -> None:
     first = loads("aiconfigurator/best_config_topn.csv")[0]
-    assert (first.requests_per_s, first.tpot.mean, first.ttft.mean) == (26.228, 38.128, 131.35)
-    stated = first.stated
-    assert (stated.model, stated.accelerator) == ("Qwen/Qwen3-8B", "h100-sxm-80gb")
-    assert (stated.tensor_parallel, stated.precision, stated.engine_version) == (1, "bf16", "0.24.0")
-    assert stated.evidence is EvidenceKind.SIMULATED
+    assert (first.requests_per_s, first.ms("tpot", "mean"), first.ms("ttft", "mean")) == (
+        26.228,
+        38.128,
+        131.35,
+    )
+    assert (first.model, first.accelerator) == ("Qwen/Qwen3-8B", "h100-sxm-80gb")
+    assert (first.tensor_parallel, first.precision, first.engine_version) == (1, "bf16", "0.24.0")
+    assert first.evidence is EvidenceKind.SIMULATED
     profiles = understood(recorded("aiconfigurator/pareto.csv")).profiles
     assert [p.rows[0]["tensor_parallel"] for p in profiles] == [1, 2]
     assert {row["not_evidence_because"] for p in profiles for row in p.rows} == {None}
@@ -170,8 +175,8 @@ def test_aiconfigurator_is_simulated_and_states_the_replica() -> None:
 def test_melanges_printed_benchmark_is_in_seconds() -> None:
     first, second = loads("melange/printed.txt")
     assert (first.input_tokens, first.output_tokens, first.request_rate_offered) == (1000, 100, 1)
-    assert (first.requests_per_s, first.ttft.mean, first.tpot.p99) == (0.98, 280, 70)
-    assert (second.request_rate_offered, second.tpot.mean) == (2, 52.5)
+    assert (first.requests_per_s, first.ms("ttft", "mean"), first.ms("tpot", "p99")) == (0.98, 280, 70)
+    assert (second.request_rate_offered, second.ms("tpot", "mean")) == (2, 52.5)
 
 
 def test_a_melange_config_needs_the_sizes_and_the_limit_it_does_not_state() -> None:
@@ -202,7 +207,7 @@ def test_plain_csv_states_everything_itself() -> None:
 def test_vllms_all_at_once_is_no_closed_loop() -> None:
     result = json.loads((RECORDED / "vllm_bench/concurrency-1.json").read_text(encoding="utf-8"))
     text = json.dumps(result | {"max_concurrency": None})
-    (load,) = read_text("burst.json", text).loads
+    (load,) = read_text("burst.json", text).rows
     assert load.request_rate_offered == math.inf
     (row,) = one(read_text("burst.json", text), given=EVERYTHING).rows
     assert row["not_evidence_because"] == "all requests sent at once"

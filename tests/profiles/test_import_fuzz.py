@@ -18,7 +18,7 @@ from advisor.profiles.importers.registry import read_text
 from advisor.profiles.importing import understand
 
 if TYPE_CHECKING:
-    from advisor.profiles.importers.reading import Load, Reading
+    from advisor.profiles.importers.reading import ImportedFile, ImportedRow
 
 DOCUMENTS = [
     "vllm_bench/concurrency-4.json",
@@ -54,13 +54,13 @@ ODD = st.one_of(
 FUZZ = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-def holds(name: str, text: str) -> Reading | None:
+def holds(name: str, text: str) -> ImportedFile | None:
     """Read, check and place a text; anything but the house's refusals escapes and fails the test."""
     try:
         reading = read_text(name, text)
     except InputFileError:
         return None
-    for load in reading.loads:
+    for load in reading.rows:
         for value in figures(load):
             assert value >= 0
             assert not math.isnan(value)
@@ -71,7 +71,7 @@ def holds(name: str, text: str) -> Reading | None:
     return reading
 
 
-def figures(load: Load) -> list[float]:
+def figures(load: ImportedRow) -> list[float]:
     plain = (
         load.input_tokens,
         load.output_tokens,
@@ -81,12 +81,7 @@ def figures(load: Load) -> list[float]:
         load.completed,
         load.failed,
     )
-    times = (
-        getattr(stats, key)
-        for stats in (load.tpot, load.ttft, load.e2e)
-        for key in ("mean", "p50", "p90", "p99")
-    )
-    return [value for value in (*plain, *times) if value is not None]
+    return [value for value in (*plain, *load.latencies_ms.values()) if value is not None]
 
 
 def paths(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -154,7 +149,7 @@ def test_every_figure_of_a_table_is_kept_as_it_was_or_refused(rows: list[tuple[i
     writer.writerows([100, 100, *row] for row in rows)
     reading = holds("t.csv", buffer.getvalue())
     assert reading is not None
-    assert [(x.concurrency, x.requests_per_s, x.tpot.mean) for x in reading.loads] == rows
+    assert [(x.concurrency, x.requests_per_s, x.ms("tpot", "mean")) for x in reading.rows] == rows
     (profile,) = understand([reading], EVERYTHING, names()).profiles
     kept = sorted((row["concurrency"], row["requests_per_s"], row["tpot_mean_ms"]) for row in profile.rows)
     assert kept == sorted(rows)

@@ -21,7 +21,7 @@ from advisor.profiles.measure import Campaign, GuideLlm, run_campaign
 from advisor.profiles.own_store import own_files
 
 if TYPE_CHECKING:
-    from advisor.profiles.importers.reading import Load
+    from advisor.profiles.importers.reading import ImportedRow
 
 PACE = Pace(prefill_ms=8.0, token_ms=8.0, crowd_ms=4.0)
 OUT = 12
@@ -42,14 +42,14 @@ def stand_in(tmp_path: Path) -> GuideLlm:
 
 
 def test_the_profile_found_is_the_pace_of_the_server(tmp_path: Path, stand_in: GuideLlm) -> None:
-    def found(attempt: int) -> list[Load]:
+    def found(attempt: int) -> list[ImportedRow]:
         with serving(PACE) as server:
             state = tmp_path / f"state-{attempt}"
             readings = run_campaign(a_campaign(server.url), state, stand_in, lambda _: None)
-        return [reading.loads[0] for reading in readings]
+        return [reading.rows[0] for reading in readings]
 
-    def is_the_pace(loads: list[Load]) -> bool:
-        told = [load.tpot.p50 for load in loads]
+    def is_the_pace(loads: list[ImportedRow]) -> bool:
+        told = [load.ms("tpot", "p50") for load in loads]
         rate = pytest.approx(PACE.requests_per_s(1, OUT), rel=0.15)
         return told == [pytest.approx(PACE.tpot_ms(n), rel=0.10) for n in (1, 2, 4)] and (
             loads[0].requests_per_s == rate
@@ -74,7 +74,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path, stand_in: G
         served = server.seen.served
         readings = run_campaign(campaign, tmp_path / "state", stand_in, said.append)
         assert server.seen.served == served + 2 * campaign.requests_each
-    assert [reading.loads[0].concurrency for reading in readings] == [1, 2]
+    assert [reading.rows[0].concurrency for reading in readings] == [1, 2]
 
 
 def test_a_state_folder_of_another_measurement_is_refused(tmp_path: Path, stand_in: GuideLlm) -> None:
@@ -93,7 +93,7 @@ def test_a_half_written_result_is_measured_again(tmp_path: Path, stand_in: Guide
         result = state / "40x12-c1.json"
         result.write_text(result.read_text(encoding="utf-8")[:100], encoding="utf-8")
         (reading,) = run_campaign(campaign, state, stand_in, lambda _: None)
-    assert reading.loads[0].completed == 6
+    assert reading.rows[0].completed == 6
 
 
 def test_a_missing_generator_names_the_extra(tmp_path: Path) -> None:

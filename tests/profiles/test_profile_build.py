@@ -12,7 +12,7 @@ import duckdb
 import pytest
 from throughput_builders import a_model
 
-from advisor.profiles.alike import shape_key
+from advisor.profiles.equivalence import shape_key
 from catalogs.build.profiles import build
 
 if TYPE_CHECKING:

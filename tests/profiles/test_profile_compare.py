@@ -8,28 +8,24 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from throughput_builders import a_chip, a_model, a_store, a_sweep, ask
+from throughput_builders import a_replica, a_store, a_sweep, ask
 from typer.testing import CliRunner
 
 from advisor.cli.profile import app
 from advisor.domain import EvidenceKind, Slo
 from advisor.errors import UsageError
-from advisor.profiles.comparing import Condition, Figure, Replica, compare, measured_sizes
+from advisor.profiles.compare import ComparedFigure, Condition, compare, measured_sizes
 from advisor.profiles.interval import Interval
 from advisor.profiles.verdict import FASTER, FASTEST, OPEN, SLOWER, TIE, against_fastest, ratio, verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from advisor.profiles.comparing import Cell
+    from advisor.profiles.compare import ComparedCell
     from advisor.profiles.query import ProfileStore
 
 AT_50_MS = Condition(Slo(tpot_ms=50))
 SIZE = (1000.0, 100.0)
-
-
-def a_replica(chip: str = "h100-sxm-80gb") -> Replica:
-    return Replica(a_model(), "bf16", "vLLM", a_chip(chip), 1)
 
 
 def both_kinds(tmp_path: Path) -> ProfileStore:
@@ -39,16 +35,16 @@ def both_kinds(tmp_path: Path) -> ProfileStore:
     return a_store(tmp_path, [*measured, *simulated])
 
 
-def figures(cell: Cell) -> dict[EvidenceKind, Figure]:
+def figures(cell: ComparedCell) -> dict[EvidenceKind, ComparedFigure]:
     return {figure.kind: figure for figure in cell.figures}
 
 
-def a_figure(rate: float, low: float, high: float, **given: Any) -> Figure:
+def a_figure(rate: float, low: float, high: float, **given: Any) -> ComparedFigure:
     fields: dict[str, Any] = dict.fromkeys(
         ("tpot_ms", "ttft_ms", "engine", "engine_version", "date", "source", "profile_id")
     )
     fields |= {"kind": EvidenceKind.SIMULATED, "limited_by": "tpot"} | given
-    return Figure(requests_per_s=rate, interval=Interval(low, high), **fields)
+    return ComparedFigure(requests_per_s=rate, interval=Interval(low, high), **fields)
 
 
 def test_every_kind_answers_for_the_same_cell(tmp_path: Path) -> None:
@@ -85,7 +81,7 @@ def test_the_estimate_at_a_load_is_the_estimators_own(tmp_path: Path) -> None:
 
     store = both_kinds(tmp_path)
     (cell,) = compare(store, [a_replica()], [SIZE], Condition(Slo(), concurrency=20))
-    deployment = Deployment(a_model(), "bf16", a_chip(), 1)
+    deployment = Deployment(a_replica())
     own = estimate(deployment, LoadMode.CLOSED_LOOP, np.array([SIZE]), np.array([20.0]), store.calibration)
     found = figures(cell)[EvidenceKind.ESTIMATED]
     assert found.interval is not None
@@ -114,7 +110,7 @@ def test_a_size_nobody_profiled_says_so(tmp_path: Path) -> None:
 
 
 def test_another_chip_has_no_such_figures(tmp_path: Path) -> None:
-    (cell,) = compare(both_kinds(tmp_path), [a_replica("a100-sxm-80gb")], [SIZE], AT_50_MS)
+    (cell,) = compare(both_kinds(tmp_path), [a_replica(chip="a100-sxm-80gb")], [SIZE], AT_50_MS)
     assert {f.kind: f.reason for f in cell.figures if f.reason} == {
         EvidenceKind.MEASURED: "no such figures",
         EvidenceKind.SIMULATED: "no such figures",
@@ -164,7 +160,7 @@ def test_of_two_chips_the_one_whose_interval_reaches_the_fastest_is_a_tie(tmp_pa
     store = a_store(tmp_path, [*fast, *close, *slow])
     (tmp_path / "profiles" / "errors.toml").write_text("[measured]\nmedian_abs_pct = 5\np90_abs_pct = 20\n")
     chips = ("h100-sxm-80gb", "h200-sxm-141gb", "a100-sxm-80gb")
-    cells = compare(store, [a_replica(chip) for chip in chips], [SIZE], AT_50_MS)
+    cells = compare(store, [a_replica(chip=chip) for chip in chips], [SIZE], AT_50_MS)
     places = against_fastest(cells, AT_50_MS)
     assert [places[chip, 1, SIZE] for chip in chips] == [FASTEST, TIE, SLOWER]
     assert against_fastest(cells[:1], AT_50_MS) == {}
@@ -180,7 +176,7 @@ def test_sizes_measured_on_most_replicas_come_first(tmp_path: Path) -> None:
             *a_sweep(*loads, input_tokens=50.0),
         ],
     )
-    replicas = [a_replica(), a_replica("a100-sxm-80gb")]
+    replicas = [a_replica(), a_replica(chip="a100-sxm-80gb")]
     assert measured_sizes(store, replicas, 1) == (SIZE,)
     assert measured_sizes(store, replicas, 9) == ((50.0, 100.0), SIZE)
 

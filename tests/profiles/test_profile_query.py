@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from throughput_builders import a_chip, a_model, a_point, a_store, a_sweep, ask
+from throughput_builders import a_chip, a_point, a_replica, a_store, a_sweep, ask
 
 from advisor.domain import EvidenceKind, NoThroughput, Slo, SloStatistic, Throughput
 from advisor.errors import CorruptSnapshot, ProfileMissing, UnknownName
@@ -121,7 +121,7 @@ def test_chips_outside_the_calibration_have_no_data_and_unknown_chips_no_specifi
     store = a_store(tmp_path)
     assert reason(ask(store, chip="inferentia2-32gb")[0]) == "no_throughput_data"
     blind = replace(a_chip(), memory_bandwidth_gb_per_s=None)
-    answers = store.throughputs(a_model(), "bf16", "vLLM", blind, 1, [(100, 100)], Slo(tpot_ms=50))
+    answers = store.throughputs(replace(a_replica(), accelerator=blind), [(100, 100)], Slo(tpot_ms=50))
     assert reason(answers[0]) == "no_specification"
 
 
@@ -203,7 +203,7 @@ def test_estimates_carry_an_id_that_names_all_they_depend_on(tmp_path: Path) -> 
     answer = figure(ask(a_store(tmp_path), chip="a10g-24gb", slo=Slo(tpot_ms=120))[0])
     head, _, tail = answer.profile_id.partition(":llama-3.1-8b:")
     assert head.startswith("estimated:roofline")
-    assert tail == "bf16:any-engine:a10g-24gb:tp1"
+    assert tail == "bf16:vllm:a10g-24gb:tp1"
     assert answer.error_pct is not None
 
 

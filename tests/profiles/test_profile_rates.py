@@ -12,7 +12,7 @@ from throughput_builders import flat_profile, size_points
 
 from advisor.domain import Slo
 from advisor.profiles.interpolate import RateGrid, never_rising, rate_grid
-from advisor.profiles.waiting import rate_of
+from advisor.profiles.ttft_limits import rate_of
 
 LIMIT = Slo(tpot_ms=50)
 latencies = st.floats(0.5, 500, allow_nan=False)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
 import pytest
-from throughput_builders import SHIPPED, a_chip, a_model, ask, facts
+from throughput_builders import SHIPPED, a_chip, a_model, a_replica, ask, facts
 
 from advisor.domain import EvidenceKind, NoThroughput, Slo, Throughput
 from advisor.profiles import memory
@@ -131,7 +132,7 @@ def test_every_simulated_replica_fits_by_the_arithmetic() -> None:
             [f"{SHIPPED}/simulated.parquet"],
         ).fetchall()
     assert len(replicas) == 66
-    tight = [r for r in replicas if not memory.fit(a_model(r[0]), r[1], a_chip(r[2]), r[3]).fits]
+    tight = [r for r in replicas if not memory.account(a_model(r[0]), r[1], a_chip(r[2]), r[3]).fits]
     assert tight == []
 
 
@@ -196,7 +197,9 @@ def test_a_whole_matrix_is_answered_in_a_fraction_of_a_second() -> None:
     chips = list(facts().accelerators.values())
     started = time.process_time()
     answers = [
-        store.throughputs(a_model(), "bf16", "vLLM", chip, degree, SIZES, Slo(tpot_ms=80))
+        store.throughputs(
+            replace(a_replica(tensor_parallel=degree), accelerator=chip), SIZES, Slo(tpot_ms=80)
+        )
         for chip in chips
         for degree in (1, 2, 4, 8)
     ]

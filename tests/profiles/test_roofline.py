@@ -6,6 +6,7 @@ import statistics
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import numpy as np
@@ -17,8 +18,12 @@ from advisor.catalog.facts import load_facts
 from advisor.domain import Accelerator, Model
 from advisor.errors import DataError
 from advisor.profiles import calibration, memory, roofline
-from advisor.profiles.alike import shape_key
-from advisor.profiles.calibration import ASKED, UNSEEN, Calibration, Constants, Effect, HeldOut, Seen, Spread
+from advisor.profiles.calibration import ASKED, UNSEEN, Calibration, HeldOut, Seen, Spread
+from advisor.profiles.curve import Curve
+from advisor.profiles.engines import Engine
+from advisor.profiles.equivalence import shape_key
+from advisor.profiles.replica import Replica, Shape
+from advisor.profiles.roofline import Constants, Effect
 from catalogs.build import estimator_fit, estimator_held_out, estimator_runs
 
 FACTS = load_facts()
@@ -63,8 +68,25 @@ def a_calibration(constants=HALVES, errors=()):
     )
 
 
+def on(model, chip, precision="bf16", tp=1, **changes):
+    return Replica(model, precision, chip, Shape(tp), **changes)
+
+
+def curve_of(work, constants, tokens_in=100.0, tokens_out=200.0):
+    """Of one size; 100 in and 200 out hold 200 tokens on average."""
+    return Curve(work, constants, 10**9, np.array([tokens_in]), np.array([tokens_out]))
+
+
 def rates(model, chip, sizes, tpot_ms, known, tp=1, precision="bf16"):
-    return roofline.max_rates(model, precision, chip, tp, np.array(sizes, dtype=float), tpot_ms, known)
+    """The largest rates within a limit, and the TPOT of a request alone."""
+    curve = Curve.of(on(model, chip, precision, tp), np.array(sizes, dtype=float), known)
+    found = curve.within_tpot(tpot_ms)
+    return SimpleNamespace(
+        requests_per_s=found.requests_per_s,
+        batch=found.batch,
+        limited_by=tuple(found.limited_by.tolist()),
+        tpot_at_one_ms=curve.tpot_s(1.0) * 1e3,
+    )
 
 
 class TestTheEquationsByHand:
@@ -94,14 +116,14 @@ class TestTheEquationsByHand:
     def test_without_a_limit_the_largest_batch_behind_the_constants(self):
         found = rates(a_model(), a_chip(), [[100, 200]], None, a_calibration())
         assert found.requests_per_s[0] == pytest.approx(4 / (200 * 5.624e-3 + 4 * 4.004e-3))
-        assert found.limited_by == ("load",)
+        assert found.limited_by == ("engine",)
 
     def test_memory_bounds_the_batch(self):
         # usable 16 x 0.92 - 2 = 12.72 GiB, weights 1.8626: 10.857 GiB / 40,000 B = 291,447 tokens
         # one request of 200,000 in and 20 out holds 200,010 on average: a batch of 1.45716
         known, chip = a_calibration(), a_chip()
         found = rates(a_model(), chip, [[200_000, 20]], None, known)
-        room = memory.fit(a_model(), "bf16", chip, 1).max_tokens
+        room = memory.account(a_model(), "bf16", chip, 1).max_tokens
         assert room == pytest.approx(291_447, rel=1e-4)
         assert found.limited_by == ("memory",)
         step = 5e-3 + 1.45717 * (140e-6 + 200_010 * 80e-9)
@@ -127,9 +149,36 @@ class TestTheEquationsByHand:
     def test_slow_links_start_slower(self):
         # PCIe class at 32 GB/s: 20 x (50 us + 2000 B / 16 GB/s) = 1002.5 us
         found = rates(
-            a_model(), a_chip(interconnect_gb_per_s_one_way=32.0), [[100, 200]], None, a_calibration(), tp=2
+            a_model(),
+            a_chip(interconnect="PCIe4 x16", interconnect_gb_per_s_one_way=32.0),
+            [[100, 200]],
+            None,
+            a_calibration(),
+            tp=2,
         )
         assert found.tpot_at_one_ms[0] == pytest.approx(3.128 + 1.0025)
+
+    @pytest.mark.parametrize(
+        ("interconnect", "tp", "comm_us"),
+        [
+            ("NVLink bridge", 2, 20 * (10 + 2000 / 0.1e6)),  # 200 GB/s, half of it reached
+            ("NVLink bridge", 4, 20 * (50 + 3000 / 0.032e6)),  # beyond the pair: PCIe 5, 64 GB/s
+            (None, 2, 20 * (50 + 2000 / 0.1e6)),  # not known: as if through the host
+        ],
+    )
+    def test_where_an_all_reduce_goes_is_told_by_the_interconnects_name(self, interconnect, tp, comm_us):
+        work = roofline.work_of(a_model(), "bf16", a_chip(interconnect=interconnect), tp)
+        assert roofline.comm_s(work, HALVES, 1.0) == pytest.approx(comm_us * 1e-6)
+
+    def test_layers_that_slide_attend_to_their_window_alone(self):
+        # half of the layers keep 50 of 200 tokens: 200 x 80 ns each, of which (200 + 50) / 2 count
+        model = a_model(sliding_window=50, sliding_window_layers="every 2nd layer")
+        work, whole = (roofline.work_of(each, "bf16", a_chip(), 1) for each in (model, a_model()))
+        saved = curve_of(whole, HALVES).step_s(1.0) - curve_of(work, HALVES).step_s(1.0)
+        assert saved == pytest.approx(75 * 80e-9)
+        # 100 in: of 100^2 pairs half lose the 50^2 beyond the window, at 20,000 flop a pair and 50 TFLOPS
+        faster = roofline.prefill_s(whole, HALVES, 100.0) - roofline.prefill_s(work, HALVES, 100.0)
+        assert faster == pytest.approx(0.5 * 50**2 * 20_000 / 50e12)
 
     def test_two_sequences_touch_more_experts_than_one(self):
         # experts 10 x 4 x 3 x 1000 x 2500 = 0.3e9 parameters, one of four per token; 0.2e9 others
@@ -140,7 +189,7 @@ class TestTheEquationsByHand:
         for batch, touched in ((1.0, 0.25), (2.0, 1 - 0.75**2)):
             weights = (0.4e9 + 0.6e9 * touched) / 0.5e12
             affine = 1e-3 + batch * (0.55e9 / 50e12 + 200 * 80e-9 + 100e-6)
-            assert roofline.decode_s(work, HALVES, batch, 200.0) == pytest.approx(weights + affine)
+            assert curve_of(work, HALVES).step_s(batch) == pytest.approx(weights + affine)
 
     def test_a_touched_expert_costs_some_tokens_beyond_its_own(self):
         # 0.3e9 expert parameters, a quarter per token: 0.15e9 flop a token; 4 touched experts would be all.
@@ -149,29 +198,39 @@ class TestTheEquationsByHand:
             params_b=0.5, active_params_b=0.275, experts=4, experts_per_token=1, moe_ffn=2500, dense_layers=0
         )
         work = roofline.work_of(model, "bf16", a_chip(), 1)
-        without = roofline.decode_s(work, HALVES, 2.0, 200.0)
-        beyond = roofline.decode_s(work, replace(HALVES, expert_tokens=10.0), 2.0, 200.0)
+        without = curve_of(work, HALVES).step_s(2.0)
+        beyond = curve_of(work, replace(HALVES, expert_tokens=10.0)).step_s(2.0)
         assert beyond - without == pytest.approx(17.5 * 0.15e9 / 50e12)
 
     def test_layers_cost_time_of_their_own(self):
         work = roofline.work_of(a_model(), "bf16", a_chip(), 1)
-        slower = roofline.decode_s(work, replace(HALVES, layer_us=30.0), 1.0, 200.0)
-        assert slower - roofline.decode_s(work, HALVES, 1.0, 200.0) == pytest.approx(10 * 30e-6)
+        slower = curve_of(work, replace(HALVES, layer_us=30.0)).step_s(1.0)
+        assert slower - curve_of(work, HALVES).step_s(1.0) == pytest.approx(10 * 30e-6)
 
     def test_what_a_request_waits_for_before_its_first_token_does_not_interrupt_it_after(self):
         # of the 2 other prefills of 4.004 ms half is waited for: TTFT 5.468 + 2 x 4.004; TPOT the other half
         work = roofline.work_of(a_model(), "bf16", a_chip(), 1)
         half = replace(HALVES, wait_share=0.5)
-        assert roofline.ttft_s(work, half, 3.0, 100.0, 200.0) == pytest.approx(5.468e-3 + 2 * 4.004e-3)
-        assert roofline.tpot_s(work, half, 3.0, 100.0, 200.0) == pytest.approx(5.468e-3 + 4.004e-3 / 199)
+        assert curve_of(work, half).ttft_s(3.0) == pytest.approx(5.468e-3 + 2 * 4.004e-3)
+        assert curve_of(work, half).tpot_s(3.0) == pytest.approx(5.468e-3 + 4.004e-3 / 199)
 
     @settings(max_examples=50)
     @given(st.floats(0, 1), st.floats(1, 4), st.integers(2, 5000), st.integers(1, 5000))
     def test_rate_ttft_and_tpot_agree_by_littles_law(self, share, batch, tokens_out, tokens_in):
         work, known = roofline.work_of(a_model(), "bf16", a_chip(), 1), replace(HALVES, wait_share=share)
-        each = (work, known, batch, float(tokens_in), float(tokens_out))
-        whole = roofline.ttft_s(*each) + (tokens_out - 1) * roofline.tpot_s(*each)
-        assert batch / whole == pytest.approx(roofline.rate_per_s(*each))
+        curve = curve_of(work, known, float(tokens_in), float(tokens_out))
+        whole = curve.ttft_s(batch) + (tokens_out - 1) * curve.tpot_s(batch)
+        assert batch / whole == pytest.approx(curve.rate_per_s(batch))
+
+    @settings(max_examples=100)
+    @given(st.sampled_from((1, 4)), st.floats(1, 400), st.integers(2, 5000), st.integers(1, 5000))
+    def test_the_batch_at_a_rate_is_the_one_that_serves_it(self, experts, batch, tokens_out, tokens_in):
+        mixture = {"experts": 4, "experts_per_token": 1, "moe_ffn": 2500, "dense_layers": 0}
+        model = a_model(**mixture) if experts > 1 else a_model()
+        work = roofline.work_of(model, "bf16", a_chip(), 1)
+        curve = curve_of(work, HALVES, float(tokens_in), float(tokens_out))
+        assert curve.batch_at(curve.rate_per_s(batch)) == pytest.approx(batch, rel=1e-6)
+        assert curve.batch_at(curve.rate_per_s(1e12) * 1.01) == np.inf
 
     def test_weight_only_formats_compute_in_16_bits(self):
         assert roofline.arithmetic("int4", a_chip(fp4_dense_tflops=400.0)) == (16, 100.0)
@@ -234,15 +293,14 @@ class TestProperties:
         if found.limited_by != ("tpot",) or found.requests_per_s[0] == 0:
             return
         accelerator = FACTS.accelerators[chip]
-        constants = SHIPPED.constants(FACTS.models[model], accelerator)
         precision = "fp16" if accelerator.fp8_dense_tflops is None else "fp8"
-        work = roofline.work_of(FACTS.models[model], precision, accelerator, tp)
+        replica = on(FACTS.models[model], accelerator, precision, tp)
+        constants = SHIPPED.constants(replica)
+        curve = Curve.of(replica, np.array([[tokens_in, tokens_out]]), SHIPPED)
         batches = np.linspace(1.0, constants.max_sequences, 20_001)
-        within = batches[
-            np.asarray(roofline.tpot_s(work, constants, batches, tokens_in, tokens_out)) <= limit * 1e-3
-        ]
-        by_grid = roofline.rate_per_s(work, constants, within.max(initial=1.0), tokens_in, tokens_out)
-        beyond = roofline.rate_per_s(work, constants, within.max(initial=1.0) + 0.0256, tokens_in, tokens_out)
+        within = batches[curve.tpot_s(batches) <= limit * 1e-3]
+        by_grid = curve.rate_per_s(within.max(initial=1.0))[0]
+        beyond = curve.rate_per_s(within.max(initial=1.0) + 0.0256)[0]
         assert by_grid * (1 - 1e-9) <= found.requests_per_s[0] <= beyond * (1 + 1e-9)
 
     def test_sizes_do_not_influence_one_another(self):
@@ -269,9 +327,11 @@ class TestAgainstMeasurements:
         for chip, count, tp, tokens_out, measured in self.MLPERF:
             accelerator = FACTS.accelerators[chip]
             size = np.array([[222.33, tokens_out]])
-            found = roofline.max_rates(model, "fp8", accelerator, tp, size, None, SHIPPED, "fp8")
+            replica = on(model, accelerator, "fp8", tp, kv_precision="fp8")
+            found = Curve.of(replica, size, SHIPPED).within_tpot(None)
             errors.append(abs(count // tp * found.requests_per_s[0] / measured - 1) * 100)
-        assert statistics.median(errors) <= SHIPPED.error_pct(model, FACTS.accelerators["h100-sxm-80gb"])
+        h100 = on(model, FACTS.accelerators["h100-sxm-80gb"])
+        assert statistics.median(errors) <= SHIPPED.error_pct(h100)
         assert max(errors) <= self._pooled("dense").p90_abs_pct
 
     def test_the_shipped_errors_stay_where_an_estimate_is_worth_having(self):
@@ -299,34 +359,36 @@ class TestRefusals:
         ],
     )
     def test_constants_do_not_transfer_to_other_vendors(self, chip):
-        refusal = SHIPPED.supports(FACTS.models["Llama-3.1-8B"], "fp16", FACTS.accelerators[chip])
+        refusal = SHIPPED.supports(on(FACTS.models["Llama-3.1-8B"], FACTS.accelerators[chip], "fp16"))
         assert refusal == "constants fitted on NVIDIA and AMD do not transfer; no calibrated data"
         with pytest.raises(ValueError, match="do not transfer"):
             rates(FACTS.models["Llama-3.1-8B"], FACTS.accelerators[chip], [[10, 10]], None, SHIPPED)
 
     def test_amd_chips_older_than_those_measured_are_not_guessed(self):
         old, new = (FACTS.accelerators[chip] for chip in ("mi250-128gb", "mi350x-288gb"))
-        assert "CDNA3 and CDNA4 chips alone" in SHIPPED.supports(FACTS.models["Llama-3.1-8B"], "fp16", old)
-        assert SHIPPED.supports(FACTS.models["Llama-3.1-8B"], "fp16", new) is None
+        assert "CDNA3 and CDNA4 chips alone" in SHIPPED.supports(
+            on(FACTS.models["Llama-3.1-8B"], old, "fp16")
+        )
+        assert SHIPPED.supports(on(FACTS.models["Llama-3.1-8B"], new, "fp16")) is None
 
     def test_a_chip_without_figures_is_not_guessed(self):
         blind = a_chip(memory_bandwidth_gb_per_s=None)
         assert (
-            SHIPPED.supports(a_model(), "bf16", blind)
+            SHIPPED.supports(on(a_model(), blind))
             == "no specification: Toy has no memory bandwidth on record"
         )
         dull = a_chip(bf16_dense_tflops=None)
         assert (
-            SHIPPED.supports(a_model(), "bf16", dull)
+            SHIPPED.supports(on(a_model(), dull))
             == "no specification: Toy has no 16-bit arithmetic on record"
         )
 
     def test_a_precision_the_chip_lacks_is_refused(self):
         t4 = FACTS.accelerators["t4-16gb"]
-        assert SHIPPED.supports(a_model(), "bf16", t4) == "precision unsupported: T4 computes fp16, not bf16"
-        assert SHIPPED.supports(a_model(), "fp16", t4) is None
+        assert SHIPPED.supports(on(a_model(), t4)) == "precision unsupported: T4 computes fp16, not bf16"
+        assert SHIPPED.supports(on(a_model(), t4, "fp16")) is None
         a10g = FACTS.accelerators["a10g-24gb"]
-        assert "no 8-bit arithmetic" in str(SHIPPED.supports(a_model(), "fp8", a10g))
+        assert "no 8-bit arithmetic" in str(SHIPPED.supports(on(a_model(), a10g, "fp8")))
 
 
 def an_error(held_out, rows, median, test="leave-one-gpu-out"):
@@ -336,19 +398,19 @@ def an_error(held_out, rows, median, test="leave-one-gpu-out"):
 class TestQuotedError:
     def test_its_own_rows_count_where_there_are_enough(self):
         known = a_calibration(errors=[an_error("(pooled)", 500, 11.0), an_error("toy", 8, 7.0)])
-        assert known.error_pct(a_model(), a_chip()) == 7.0
+        assert known.error_pct(on(a_model(), a_chip())) == 7.0
 
     def test_a_few_rows_do_not_speak_for_a_chip(self):
         known = a_calibration(errors=[an_error("(pooled)", 500, 11.0), an_error("toy", 7, 2.0)])
-        assert known.error_pct(a_model(), a_chip()) == 11.0
+        assert known.error_pct(on(a_model(), a_chip())) == 11.0
 
     def test_the_larger_of_the_two_tests_is_quoted(self):
         limited = an_error("(pooled)", 90, 16.0, "slo-limited, leave-one-gpu-out")
         known = a_calibration(errors=[an_error("(pooled)", 500, 11.0), limited])
-        assert known.error_pct(a_model(), a_chip()) == 16.0
+        assert known.error_pct(on(a_model(), a_chip())) == 16.0
 
     def test_unknown_where_nothing_was_held_out(self):
-        assert a_calibration().error_pct(a_model(), a_chip()) is None
+        assert a_calibration().error_pct(on(a_model(), a_chip())) is None
 
 
 def test_a_damaged_calibration_is_a_data_error(tmp_path):
@@ -370,7 +432,7 @@ class TestEffects:
         work = roofline.work_of(a_model(), "bf16", a_chip(), 1)
         # weights 4 ms, arithmetic and cache 56 us, step 1 ms, sequence 100 us
         by_hand = 2 * (4e-3 + 56e-6) + 2 * 3 * (1e-3 + 100e-6)
-        assert roofline.decode_s(work, HALVES.scaled(self.TWICE), 1.0, 200.0) == pytest.approx(by_hand)
+        assert curve_of(work, HALVES.scaled(self.TWICE)).step_s(1.0) == pytest.approx(by_hand)
 
     @pytest.mark.parametrize(
         ("of", "name", "applies"),
@@ -388,12 +450,12 @@ class TestEffects:
     )
     def test_only_what_is_asked_about_counts(self, of, name, applies):
         known = replace(a_calibration(), effects={("nvidia", "dense", of, name): self.TWICE})
-        found = known.constants(a_model(), a_chip(), "vLLM")
+        found = known.constants(on(a_model(), a_chip(), engine=Engine("vLLM")))
         assert found.step_ms == pytest.approx(6.0 if applies else 1.0)
 
     def test_without_an_engine_none_is_assumed(self):
         known = replace(a_calibration(), effects={("nvidia", "dense", "engine", "vLLM"): self.TWICE})
-        assert known.constants(a_model(), a_chip()) == HALVES
+        assert known.constants(on(a_model(), a_chip())) == HALVES
 
 
 SHAPE = shape_key(a_model())
@@ -413,17 +475,17 @@ class TestIntervals:
         return replace(a_calibration(), spreads=spreads, seen=seen)
 
     def test_the_farther_from_what_was_seen_the_wider(self):
-        assert self.known().interval(a_model(), a_chip()) == (0.8, 1.3)
-        assert self.known(seen_chips=()).interval(a_model(), a_chip()) == (0.7, 1.3)
-        assert self.known(seen_shapes=()).interval(a_model(), a_chip()) == (0.75, 1.6)
-        assert self.known((), ()).interval(a_model(), a_chip()) == (0.7, 1.6)
+        assert self.known().interval(on(a_model(), a_chip())) == (0.8, 1.3)
+        assert self.known(seen_chips=()).interval(on(a_model(), a_chip())) == (0.7, 1.3)
+        assert self.known(seen_shapes=()).interval(on(a_model(), a_chip())) == (0.75, 1.6)
+        assert self.known((), ()).interval(on(a_model(), a_chip())) == (0.7, 1.6)
 
     def test_a_rate_within_a_limit_has_its_own(self):
-        assert self.known().interval(a_model(), a_chip(), within_tpot=True) == (0.5, 2.0)
+        assert self.known().interval(on(a_model(), a_chip()), within_tpot=True) == (0.5, 2.0)
 
     def test_nothing_held_out_says_nothing(self):
         with pytest.raises(ValueError, match="no held-out rows"):
-            a_calibration().interval(a_model(), a_chip())
+            a_calibration().interval(on(a_model(), a_chip()))
 
     @pytest.mark.parametrize("unseen", UNSEEN)
     def test_nine_in_ten_shipped_held_out_rows_lie_within_what_the_others_say(self, unseen):

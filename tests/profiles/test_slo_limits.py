@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from throughput_builders import a_point, a_store, a_sweep, ask, size_points
 
 from advisor.domain import LatencyLimit, NoThroughput, Slo, SloStatistic, Throughput
-from advisor.profiles.waiting import rate_of
+from advisor.profiles.ttft_limits import rate_of
 
 if TYPE_CHECKING:
     from pathlib import Path

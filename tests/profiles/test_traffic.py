@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from throughput_builders import a_chip, a_model, a_store, a_sweep
+from throughput_builders import a_chip, a_model, a_replica, a_store, a_sweep
 
-from advisor.domain import NoThroughput, Slo, Throughput, Traffic
+from advisor.domain import LatencyLimit, NoThroughput, Slo, Throughput, Traffic
 from advisor.profiles import memory, roofline
+from advisor.profiles.curve import Curve
 from advisor.profiles.query import ProfileStore
 from advisor.profiles.traffic import prefix_speedup
 
@@ -40,9 +41,8 @@ def asked(
     slo: Slo = LIMIT,
     chip: str = "a10g-24gb",
 ) -> list[Throughput]:
-    answers = store.throughputs(
-        a_model(), "bf16", "vLLM", a_chip(chip), 1, sizes or [(1000, 200)], slo, traffic=traffic
-    )
+    replica = a_replica(chip=chip, traffic=traffic)
+    answers = store.throughputs(replica, sizes or [(1000, 200)], slo)
     assert all(isinstance(answer, Throughput) for answer in answers), answers
     return [answer for answer in answers if isinstance(answer, Throughput)]
 
@@ -77,7 +77,7 @@ def test_reasoning_tokens_count_towards_end_to_end_but_not_towards_the_first_tok
     points = a_sweep((1, 10, 1), (8, 20, 5), load_mode="rate", output_tokens=300.0)
     store = a_store(tmp_path, points)
     answers = [
-        store.throughputs(a_model(), "bf16", "vLLM", a_chip(), 1, [(1000, 100)], slo, traffic=Traffic(0, 200))
+        store.throughputs(a_replica(traffic=Traffic(0, 200)), [(1000, 100)], slo)
         for slo in (Slo(e2e_ms=50 + 299 * 10), Slo(e2e_ms=3000), Slo(ttft_ms=50))
     ]
     found = [a.requests_per_s if isinstance(a, Throughput) else a.reason for (a,) in answers]
@@ -86,11 +86,10 @@ def test_reasoning_tokens_count_towards_end_to_end_but_not_towards_the_first_tok
 
 def test_prefix_hits_are_credited_by_the_share_of_prompts_in_the_busy_time(store: ProfileStore) -> None:
     size, hits = (2000.0, 100.0), 0.5
-    model, chip = a_model(), a_chip("a10g-24gb")
+    replica = a_replica(chip="a10g-24gb")
     (without,) = asked(store, Traffic(), size)
     (with_hits,) = asked(store, Traffic(hits), size)
-    constants = store.calibration.constants(model, chip)
-    work = roofline.work_of(model, "bf16", chip, 1)
+    constants, work = store.calibration.constants(replica), replica.work()
     whole, cached = (float(roofline.prefill_s(work, constants, n)) for n in (2000.0, 1000.0))
     share = without.requests_per_s * whole
     expected = without.requests_per_s / (1 - share * cached / whole)
@@ -105,22 +104,18 @@ def test_more_hits_never_slow_and_never_credit_more_than_all_prompts(
 ) -> None:
     calibration = shipped().calibration
     sizes = np.array([[tokens_in, tokens_out]], dtype=np.float64)
-    question = (a_model(), "bf16", a_chip("l40s-48gb"), 1, sizes, 50.0)
-    less, greater = (
-        float(prefix_speedup(*question, rate, calibration)[0]) for rate in (hits, min(hits + more, 0.99))
-    )
+    curve, pace = Curve.of(a_replica(chip="l40s-48gb"), sizes, calibration), LatencyLimit("tpot", 50.0)
+    less, greater = (float(prefix_speedup(curve, pace, rate)[0]) for rate in (hits, min(hits + more, 0.99)))
     assert 1.0 <= less <= greater * (1 + 1e-12)
-    rate = roofline.max_rates(*question[:-1], 50.0, calibration).requests_per_s[0]
-    work = roofline.work_of(*question[:4])
-    constants = calibration.constants(a_model(), a_chip("l40s-48gb"))
-    prompts = min(float(rate * roofline.prefill_s(work, constants, float(tokens_in))), 0.95)
+    rate = curve.within_tpot(50.0).requests_per_s[0]
+    prompts = min(float(rate * curve.prefill_s[0]), 0.95)
     assert greater <= 1 / (1 - prompts) * (1 + 1e-9)
 
 
 def test_hits_shorten_no_cache_so_memory_refuses_as_before() -> None:
     chip = a_chip("l4-24gb")
-    with_hits = memory.fit(a_model(), "bf16", chip, 1, traffic=Traffic(0.9))
-    assert with_hits == memory.fit(a_model(), "bf16", chip, 1)
+    with_hits = memory.account(a_model(), "bf16", chip, 1, traffic=Traffic(0.9))
+    assert with_hits == memory.account(a_model(), "bf16", chip, 1)
 
 
 def test_hits_raise_no_rate_above_what_waiting_allows(store: ProfileStore) -> None:
@@ -170,7 +165,7 @@ def test_adapters_shrink_the_cache_by_what_they_take() -> None:
     without, with_them = (memory.account(a_model(), "bf16", chip, 1, traffic=t) for t in (Traffic(), traffic))
     assert with_them.lora_gib == pytest.approx(memory.lora_bytes(a_model(), 1, traffic) / 2**30)
     assert with_them.kv_gib == pytest.approx(max(without.kv_gib - with_them.lora_gib, 0.0))
-    assert "20 LoRA adapters of rank 64" in memory.fit(a_model(), "bf16", chip, 1, traffic=traffic).detail
+    assert "20 LoRA adapters of rank 64" in memory.account(a_model(), "bf16", chip, 1, traffic=traffic).detail
 
 
 def test_adapters_lower_rates_and_too_many_do_not_fit(store: ProfileStore) -> None:
@@ -180,7 +175,7 @@ def test_adapters_lower_rates_and_too_many_do_not_fit(store: ProfileStore) -> No
         (more,) = asked(store, Traffic(lora_adapters=12, lora_rank=16), chip=chip)
         assert without.requests_per_s > some.requests_per_s > more.requests_per_s
     heap = Traffic(lora_adapters=1000, lora_rank=64)
-    (answer,) = store.throughputs(a_model(), "bf16", "vLLM", a_chip(), 1, [(100, 100)], LIMIT, traffic=heap)
+    (answer,) = store.throughputs(a_replica(traffic=heap), [(100, 100)], LIMIT)
     assert isinstance(answer, NoThroughput)
     assert answer.reason == "does_not_fit"
     assert "1000 LoRA adapters" in answer.detail

@@ -13,9 +13,11 @@ import numpy as np
 
 from advisor.catalog.facts import load_facts
 from advisor.domain import EvidenceKind, Slo
-from advisor.profiles.alike import shape_key
+from advisor.profiles.engines import Engine
+from advisor.profiles.equivalence import shape_key
 from advisor.profiles.evidence import Profile, SizePoints
 from advisor.profiles.query import ProfileStore
+from advisor.profiles.replica import Replica, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -113,9 +115,21 @@ def ask(
 ) -> tuple[Throughput | NoThroughput, ...]:
     wanted = sizes or ((1000.0, 100.0),)
     limits = slo or Slo(tpot_ms=50)
-    return store.throughputs(
-        a_model(model), precision, engine, a_chip(chip), tensor_parallel, wanted, limits, weakest
-    )
+    replica = a_replica(model, chip, precision, engine, tensor_parallel)
+    return store.throughputs(replica, wanted, limits, weakest)
+
+
+def a_replica(
+    model: str = "Llama-3.1-8B",
+    chip: str = "h100-sxm-80gb",
+    precision: str = "bf16",
+    engine: str | None = "vLLM",
+    tensor_parallel: int = 1,
+    **changes: Any,
+) -> Replica:
+    """Llama-3.1-8B in bf16 on one H100 by today's vLLM."""
+    fields = {"engine": Engine.named(engine)} | changes
+    return Replica(a_model(model), precision, a_chip(chip), Shape(tensor_parallel), **fields)
 
 
 def size_points(

@@ -16,6 +16,8 @@ from recommendation_builders import NOW, ask, with_offers
 
 from advisor.api import load_catalog
 from advisor.domain import Market, NoThroughput, Slo
+from advisor.profiles.engines import Engine
+from advisor.profiles.replica import Replica, Shape
 from advisor.recommendation.prepare import prepare
 from advisor.recommendation.replan import request_of
 from advisor.recommendation.sensitivity import cheapest_per_size, swings
@@ -106,11 +108,14 @@ def test_each_size_is_won_by_the_least_cost_per_request(catalog: Catalog, plan: 
             for candidate in offers:
                 offer = candidate.offer
                 for tensor_parallel in {degree.tensor_parallel for degree in candidate.degrees}:
-                    (answer,) = catalog.profiles.throughputs(
-                        catalog.facts.models[service.model], service.precision, service.engine,
-                        catalog.facts.accelerators[offer.accelerator], tensor_parallel,
-                        [(tokens_in, tokens_out)], service.slo, request.evidence,
+                    replica = Replica(
+                        catalog.facts.models[service.model], service.precision,
+                        catalog.facts.accelerators[offer.accelerator], Shape(tensor_parallel),
+                        Engine.named(service.engine),
                     )  # fmt: skip
+                    (answer,) = catalog.profiles.throughputs(
+                        replica, [(tokens_in, tokens_out)], service.slo, request.evidence
+                    )
                     if isinstance(answer, NoThroughput):
                         continue
                     served = (

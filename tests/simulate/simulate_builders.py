@@ -15,8 +15,8 @@ from advisor.plan.plan import Plan
 from advisor.profiles.evidence import Profile, SizePoints
 from advisor.simulate.demand import Requests
 from advisor.simulate.drive import Drive, Evidence
-from advisor.simulate.engine import Outcome, run
-from advisor.simulate.fleet import Fleet, Group, Instance
+from advisor.simulate.engine import ReplayOutcome, run
+from advisor.simulate.fleet import Instance, ReplayFleet, ReplicaGroup
 from advisor.simulate.replica import ReplicaSpec
 from advisor.simulate.steps import StepTimes
 
@@ -42,14 +42,14 @@ def a_server(servers: int) -> ReplicaSpec:
     )  # fmt: skip
 
 
-def a_fleet(*groups: tuple[ReplicaSpec, int]) -> Fleet:
+def a_fleet(*groups: tuple[ReplicaSpec, int]) -> ReplayFleet:
     """Groups of equal replicas of one service, each replica on an instance of its own."""
     made, first = [], 0
     for place, (spec, count) in enumerate(groups):
         evidence = Evidence({EvidenceKind.MEASURED: 1.0}, 1, 0.0, ("a",), ())
         numbers = range(first, first + count)
         made.append(
-            Group(
+            ReplicaGroup(
                 0,
                 place,
                 f"chip-{place}",
@@ -64,7 +64,7 @@ def a_fleet(*groups: tuple[ReplicaSpec, int]) -> Fleet:
         )
         first = numbers.stop
     instances = tuple(Instance(place, (n,)) for place, group in enumerate(made) for n in group.replicas)
-    return Fleet(tuple(made), instances)
+    return ReplayFleet(tuple(made), instances)
 
 
 @dataclass
@@ -91,8 +91,8 @@ def requests_of(arrivals: Any, inputs: Any, outputs: Any) -> Requests:
 
 
 def served(
-    fleet: Fleet, requests: Requests, changes: Any = (), weights: tuple[float, ...] = (1.0,)
-) -> Outcome:
+    fleet: ReplayFleet, requests: Requests, changes: Any = (), weights: tuple[float, ...] = (1.0,)
+) -> ReplayOutcome:
     """What became of the requests."""
     stream = np.zeros(len(requests), dtype=np.int64)
     return run(fleet, requests, OneStream(weights), stream, changes)  # type: ignore[arg-type]

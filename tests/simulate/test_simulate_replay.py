@@ -18,8 +18,8 @@ from advisor.domain import Market
 from advisor.errors import UnknownName, UsageError
 from advisor.plan.plan import OriginRate, TrafficLine
 from advisor.simulate import (
-    Inputs,
     Options,
+    ReplayInputs,
     Trial,
     headroom_needed,
     least_headroom,
@@ -35,16 +35,16 @@ from advisor.simulate.replaying import serve
 from advisor.workload.trace import Trace
 
 if TYPE_CHECKING:
-    from advisor.simulate import Prepared, Replay
+    from advisor.simulate import PreparedReplay, Replay
 
-INPUTS = Inputs(load_facts(), Profiles(a_profile()))  # type: ignore[arg-type]
+INPUTS = ReplayInputs(load_facts(), Profiles(a_profile()))  # type: ignore[arg-type]
 SHORT = Options(duration_s=120.0, compare_ideal=False)
 
 
 @cache
 def prepared(
     replicas: int, rate: float, tpot_ms: float | None = 40.0, ttft_ms: float | None = None
-) -> Prepared:
+) -> PreparedReplay:
     return prepare(a_plan(replicas, rate, tpot_ms, ttft_ms), INPUTS)
 
 
@@ -350,7 +350,7 @@ def test_hidden_reasoning_lengthens_answers_and_cached_prompts_come_sooner() -> 
     other = serve(prepare(changed, INPUTS), SHORT)
     longer = other.demand.requests.output_tokens - plain.demand.requests.output_tokens
     assert (longer == 100).all()
-    assert np.nanmean(other.latencies.ttft_ms) < np.nanmean(plain.latencies.ttft_ms)
+    assert other.latencies.of("ttft").ms.mean() < plain.latencies.of("ttft").ms.mean()
 
 
 def test_two_replicas_of_degree_two_share_an_instance_of_four() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulate_builders import a_fleet, a_spec, poisson, requests_of, served
 
-from advisor.simulate.faults import Change
+from advisor.simulate.faults import ReplicaChange
 
 pytestmark = pytest.mark.fast
 
@@ -59,19 +59,19 @@ def test_a_request_too_long_for_its_group_goes_where_it_fits_and_one_too_long_fo
 
 def test_a_group_that_is_gone_leaves_its_requests_to_the_others() -> None:
     fleet = a_fleet((a_spec(), 1), (a_spec(), 1))
-    outcome = served(fleet, requests_of(SLOW, 10, 5), [Change(101.0, "lose", (0,))], (1.0, 0.0))
+    outcome = served(fleet, requests_of(SLOW, 10, 5), [ReplicaChange(101.0, "lose", (0,))], (1.0, 0.0))
     assert set(outcome.replica[:51]) == {0}
     assert set(outcome.replica[51:]) == {1}
 
 
 def test_a_group_that_lost_half_its_replicas_is_owed_half_as_much() -> None:
     fleet = a_fleet((a_spec(), 2), (a_spec(), 1))
-    outcome = served(fleet, requests_of(SLOW, 10, 5), [Change(0.0, "lose", (0,))], (1.0, 1.0))
+    outcome = served(fleet, requests_of(SLOW, 10, 5), [ReplicaChange(0.0, "lose", (0,))], (1.0, 1.0))
     assert np.bincount(outcome.replica, minlength=3).tolist() == [0, 33, 67]
 
 
 def test_with_nothing_up_requests_wait_for_the_next_start() -> None:
-    changes = [Change(10.0, "lose", (0,)), Change(150.0, "start", (0,))]
+    changes = [ReplicaChange(10.0, "lose", (0,)), ReplicaChange(150.0, "start", (0,))]
     requests = requests_of(SLOW, 10, 5)
     outcome = served(a_fleet((a_spec(), 1)), requests, changes)
     waited = (requests.arrival_s > 10) & (requests.arrival_s < 150)
@@ -80,19 +80,19 @@ def test_with_nothing_up_requests_wait_for_the_next_start() -> None:
 
 
 def test_with_nothing_coming_back_requests_are_never_served() -> None:
-    outcome = served(a_fleet((a_spec(), 1)), requests_of(SLOW, 10, 5), [Change(11.0, "lose", (0,))])
+    outcome = served(a_fleet((a_spec(), 1)), requests_of(SLOW, 10, 5), [ReplicaChange(11.0, "lose", (0,))])
     assert np.count_nonzero(~np.isfinite(outcome.finished_s)) == 94, "those that arrive at 12 s or later"
 
 
 def test_a_replica_that_drains_finishes_what_it_holds_and_takes_no_more() -> None:
-    changes = [Change(0.5, "drain", (0,)), Change(50.0, "lose", (0,))]
+    changes = [ReplicaChange(0.5, "drain", (0,)), ReplicaChange(50.0, "lose", (0,))]
     outcome = served(a_fleet((a_spec(), 2)), requests_of([0.0, 1.0, 2.0], 10, [100, 5, 5]), changes)
     assert outcome.replica.tolist() == [0, 1, 1]
     assert not outcome.retried.any()
 
 
 def test_the_last_replicas_of_a_service_serve_on_through_a_warning() -> None:
-    changes = [Change(0.5, "drain", (0, 1)), Change(50.0, "lose", (0, 1))]
+    changes = [ReplicaChange(0.5, "drain", (0, 1)), ReplicaChange(50.0, "lose", (0, 1))]
     outcome = served(a_fleet((a_spec(), 2)), requests_of([1.0, 2.0], 10, 5), changes)
     assert np.isfinite(outcome.finished_s).all()
 
@@ -100,7 +100,11 @@ def test_the_last_replicas_of_a_service_serve_on_through_a_warning() -> None:
 @given(st.floats(1, 30), st.sampled_from(["lose", "drain"]), st.integers(0, 5))
 @settings(max_examples=40, deadline=None)
 def test_a_loss_never_loses_or_doubles_a_request(at_s: float, kind: str, seed: int) -> None:
-    changes = [Change(at_s, kind, (0,)), Change(at_s + 1, "lose", (0,)), Change(at_s + 5, "start", (0,))]  # type: ignore[arg-type]
+    changes = [
+        ReplicaChange(at_s, kind, (0,)),
+        ReplicaChange(at_s + 1, "lose", (0,)),
+        ReplicaChange(at_s + 5, "start", (0,)),
+    ]  # type: ignore[arg-type]
     requests = requests_of(poisson(seed, 20, 400), 300, np.random.default_rng(seed).integers(1, 200, 400))
     outcome = served(a_fleet((a_spec(), 3)), requests, changes)
     assert np.isfinite(outcome.finished_s).all()

@@ -8,20 +8,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulate_builders import a_fleet, a_spec, requests_of, served
 
+from advisor.simulate.gaps import Gaps
+
 STEP, CONTEXT, TOKEN, PAIR = 0.01, 1e-7, 2e-5, 1e-9
 
 
 def one_by_one(
     rows: list[tuple[float, int, int]], batch: int, chunk: int, cache: int
-) -> list[tuple[float, float, float]]:
-    """(admitted, first token, finished) of each request; every step is taken and counted on its own.
+) -> tuple[list[tuple[float, float, float]], list[list[float]]]:
+    """(admitted, first token, finished) of each request, and when each of its tokens came, step by step.
 
     Written from the rules alone: prompts are read in order of arrival within the step's tokens, one token per
     running sequence and step, the youngest is put back when the cache cannot take one more token of each.
     """
     now, turn = 0.0, 0
     waiting, reading, running = list(range(len(rows))), [], []
-    seen = [[np.nan] * 3 for _ in rows]
+    seen: list[list[float]] = [[np.nan] * 3 for _ in rows]
+    tokens_at: list[list[float]] = [[] for _ in rows]
     read, grown, made, since = ([0] * len(rows) for _ in range(4))
 
     def held() -> int:
@@ -59,6 +62,7 @@ def one_by_one(
             took.append(request)
         now += STEP + CONTEXT * sum(grown[r] for r in running) + extra
         for request in list(running):
+            tokens_at[request].append(now)
             made[request] += 1
             grown[request] += 1
             if made[request] >= rows[request][2]:
@@ -68,6 +72,7 @@ def one_by_one(
             if read[request] < rows[request][1] + made[request]:
                 continue
             reading.remove(request)
+            tokens_at[request].append(now)
             grown[request] = rows[request][1] + made[request] + 1
             made[request] += 1
             seen[request][1] = now if np.isnan(seen[request][1]) else seen[request][1]
@@ -77,7 +82,7 @@ def one_by_one(
                 seen[request][2] = now
             else:
                 running.append(request)
-    return [(a, b, c) for a, b, c in seen]
+    return [(a, b, c) for a, b, c in seen], tokens_at
 
 
 requests = st.lists(
@@ -100,4 +105,20 @@ def test_events_and_single_steps_agree(
     )  # fmt: skip
     outcome = served(a_fleet((spec, 1)), requests_of(arrivals, [r[1] for r in rows], [r[2] for r in rows]))
     ours = np.column_stack([outcome.admitted_s, outcome.first_s, outcome.finished_s])
-    assert ours == pytest.approx(np.array(one_by_one(sizes, batch, chunk, cache)), rel=1e-9, abs=1e-9)
+    theirs, tokens_at = one_by_one(sizes, batch, chunk, cache)
+    assert ours == pytest.approx(np.array(theirs), rel=1e-9, abs=1e-9)
+    assert_same_gaps(Gaps(outcome.gaps, len(rows)), [np.diff(times) for times in tokens_at])
+
+
+def assert_same_gaps(ours: Gaps, theirs: list[np.ndarray]) -> None:
+    """Of all requests together and of one of them; steps between two events count at their mean."""
+    for chosen in (np.ones(len(theirs), dtype=np.bool_), np.arange(len(theirs)) == 0):
+        sample = ours.pick(chosen)
+        gaps = 1e3 * np.concatenate([gap for gap, mine in zip(theirs, chosen, strict=True) if mine])
+        assert sample.total == len(gaps)
+        if len(gaps):
+            assert sample.statistics([None])[0] == pytest.approx(gaps.mean(), rel=1e-9)
+            for quantile in (0.5, 0.9, 0.99, 0.999):
+                assert sample.statistics([quantile])[0] == pytest.approx(
+                    np.quantile(gaps, quantile), rel=0.01
+                )

@@ -9,7 +9,6 @@ them".
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Final
 
 from advisor.errors import InputFileError
@@ -17,18 +16,18 @@ from advisor.profiles.importers.reading import (
     OPEN_LOOP,
     SLO_MAXIMUM,
     Document,
-    Load,
+    ImportedFile,
+    ImportedRow,
     Payload,
-    Reading,
-    Stated,
-    Stats,
 )
+from advisor.profiles.latency_metrics import column
 
 TOOL: Final = "AIBrix"
 OTHER_LIMITS: Final = "its limits bind no time per output token"
 _LINE: Final = frozenset({"input_tokens", "output_tokens", "request_rate", "metric", "mean"})
 _PROFILE: Final = frozenset({"gpu", "tputs", "indexes"})
 _STATISTIC: Final = {0.0: "mean", 50.0: "p50", 90.0: "p90", 99.0: "p99"}
+_KEYS: Final = ("mean", "P50", "P90", "P99")
 _METRICS: Final = ("TPUT", "TT", "E2E", "TTFT", "TPOT")
 
 
@@ -41,14 +40,14 @@ def recognises(document: Document) -> bool:
     )
 
 
-def read(document: Document) -> Reading:
+def read(document: Document) -> ImportedFile:
     """One load per rate and size, or one per cell of the matrix."""
     first = Payload(document.name, document.records[0])
     loads = _matrix(first) if first.content.keys() >= _PROFILE else _lines(document)
-    return Reading(document.name, TOOL, None, loads)
+    return ImportedFile(document.name, TOOL, None, loads)
 
 
-def _lines(document: Document) -> tuple[Load, ...]:
+def _lines(document: Document) -> tuple[ImportedRow, ...]:
     runs: list[dict[str, Payload]] = []
     key: tuple[object, ...] = ()
     for i, record in enumerate(document.records):
@@ -66,10 +65,10 @@ def _lines(document: Document) -> tuple[Load, ...]:
     return tuple(_run(run) for run in runs)
 
 
-def _run(run: dict[str, Payload]) -> Load:
+def _run(run: dict[str, Payload]) -> ImportedRow:
     line = next(iter(run.values()))
     rate = line.number("request_rate", infinite=True)
-    return Load(
+    return ImportedRow(
         place=line.at,
         input_tokens=line.positive("input_tokens"),
         output_tokens=line.positive("output_tokens"),
@@ -77,21 +76,18 @@ def _run(run: dict[str, Payload]) -> Load:
         request_rate_offered=rate,
         requests_per_s=run["TPUT"].number("mean") if "TPUT" in run else None,
         output_tokens_per_s=run["TT"].number("mean") if "TT" in run else None,
-        ttft=_stats(run.get("TTFT")),
-        tpot=_stats(run.get("TPOT")),
-        e2e=_stats(run.get("E2E")),
+        latencies_ms={
+            name: ms
+            for metric in ("TTFT", "TPOT", "E2E")
+            if metric in run
+            for name, ms in run[metric].latencies(metric.lower(), _KEYS, 1e3).items()
+        },
         completed=line.number("samples"),
-        stated=Stated(model=line.text("model")),
+        model=line.text("model"),
     )
 
 
-def _stats(line: Payload | None) -> Stats:
-    if line is None:
-        return Stats()
-    return Stats(*(line.time_ms(name, 1e3) for name in ("mean", "P50", "P90", "P99")))
-
-
-def _matrix(profile: Payload) -> tuple[Load, ...]:
+def _matrix(profile: Payload) -> tuple[ImportedRow, ...]:
     indexes = profile.content.get("indexes")
     if not isinstance(indexes, list) or len(indexes) != 2:
         raise profile.refuse("indexes", "two lists are needed: output tokens, input tokens")
@@ -99,15 +95,14 @@ def _matrix(profile: Payload) -> tuple[Load, ...]:
     rows = profile.content.get("tputs")
     if not isinstance(rows, list) or len(rows) != len(outputs):
         raise profile.refuse("tputs", f"one row per output size is needed: {len(outputs)}")
-    stated = Stated(date=_day(profile))
-    limits = profile.child("slos")
+    limits, date = profile.child("slos"), profile.day("created")
     loads = []
     for i, row in enumerate(rows):
         rates = _numbers(profile, f"tputs[{i}]", row)
         if len(rates) != len(inputs):
             raise InputFileError(profile.file, f"tputs[{i}]", len(rates), f"{len(inputs)} rates are needed")
         loads += [
-            _cell(limits, stated, f"tputs[{i}][{j}]", inputs[j], outputs[i], rate)
+            _cell(limits, date, f"tputs[{i}][{j}]", inputs[j], outputs[i], rate)
             for j, rate in enumerate(rates)
             if rate > 0
         ]
@@ -115,24 +110,25 @@ def _matrix(profile: Payload) -> tuple[Load, ...]:
 
 
 def _cell(
-    limits: Payload, stated: Stated, place: str, tokens_in: float, tokens_out: float, rate: float
-) -> Load:
+    limits: Payload, date: str | None, place: str, tokens_in: float, tokens_out: float, rate: float
+) -> ImportedRow:
     statistic = _STATISTIC.get(limits.number("percentile") or 0.0)
     if statistic is None:
         raise limits.refuse("percentile", "0 (mean), 50, 90 or 99")
     tpot, ttft = limits.time_ms("tpot", 1e3), limits.time_ms("ttft", 1e3)
-    return Load(
+    return ImportedRow(
         place=place,
         input_tokens=tokens_in,
         output_tokens=tokens_out,
         load_mode=SLO_MAXIMUM,
         requests_per_s=rate,
-        tpot=Stats(**{statistic: tpot}),
-        ttft=Stats(**{statistic: ttft}),
+        latencies_ms={
+            column(metric, statistic): ms for metric, ms in (("tpot", tpot), ("ttft", ttft)) if ms is not None
+        },
         slo_tpot_ms=tpot,
         slo_ttft_ms=ttft,
         unfit=None if tpot is not None else OTHER_LIMITS,
-        stated=stated,
+        date=date,
     )
 
 
@@ -143,10 +139,3 @@ def _numbers(profile: Payload, at: str, values: object) -> list[float]:
     if None in numbers:
         raise InputFileError(profile.file, at, None, "a list of numbers is needed")
     return [number for number in numbers if number is not None]
-
-
-def _day(profile: Payload) -> str | None:
-    seconds = profile.number("created")
-    if not seconds or seconds > 32503680000:  # the year 3000
-        return None
-    return dt.datetime.fromtimestamp(seconds, dt.UTC).date().isoformat()

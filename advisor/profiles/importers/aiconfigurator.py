@@ -11,7 +11,8 @@ from typing import Final
 
 from advisor.domain import EvidenceKind
 from advisor.errors import InputFileError
-from advisor.profiles.importers.reading import CLOSED_LOOP, Document, Load, Payload, Reading, Stated, Stats
+from advisor.profiles.importers.reading import CLOSED_LOOP, Document, ImportedFile, ImportedRow, Payload
+from advisor.profiles.latency_metrics import MEAN, column
 
 TOOL: Final = "aiconfigurator"
 _MARKS: Final = frozenset({"isl", "osl", "seq/s", "ttft", "tpot", "system"})
@@ -51,20 +52,20 @@ def recognises(document: Document) -> bool:
     return document.columns >= _MARKS or "(p)tp" in document.columns
 
 
-def read(document: Document) -> Reading:
+def read(document: Document) -> ImportedFile:
     """One load per row."""
     if "(p)tp" in document.columns or "(p)workers" in document.columns:
         raise InputFileError(document.name, "(p)tp", "disaggregated serving", "rows of aggregated serving")
     loads = tuple(
         _load(Payload(document.name, dict(row), f"row {i + 2}")) for i, row in enumerate(document.table)
     )
-    return Reading(document.name, TOOL, None, loads)
+    return ImportedFile(document.name, TOOL, None, loads)
 
 
-def _load(row: Payload) -> Load:
+def _load(row: Payload) -> ImportedRow:
     prefix = row.number("prefix") or 0.0
     groups = max(row.count("dp") or 1, row.count("moe_ep") or 1, row.count("cp") or 1)
-    return Load(
+    return ImportedRow(
         place=row.at,
         input_tokens=row.positive("isl"),
         output_tokens=row.positive("osl"),
@@ -72,21 +73,17 @@ def _load(row: Payload) -> Load:
         concurrency=row.positive("concurrency"),
         requests_per_s=row.number("seq/s"),
         output_tokens_per_s=row.number("tokens/s"),
-        ttft=Stats(mean=row.time_ms("ttft")),
-        tpot=Stats(mean=row.time_ms("tpot")),
-        e2e=Stats(mean=row.time_ms("request_latency")),
+        latencies_ms={
+            column(metric, MEAN): ms
+            for metric, key in (("ttft", "ttft"), ("tpot", "tpot"), ("e2e", "request_latency"))
+            if (ms := row.time_ms(key)) is not None
+        },
         flags=(f"prefix-of-{prefix:g}-tokens-cached",) if prefix else (),
         unfit="data- or expert-parallel deployment"
         if groups > 1
         else "its prompts share a cached prefix"
         if prefix
         else None,
-        stated=_stated(row),
-    )
-
-
-def _stated(row: Payload) -> Stated:
-    return Stated(
         model=row.text("model"),
         accelerator=_named(row, "system", SYSTEMS),
         accelerators=row.count("num_total_gpus"),

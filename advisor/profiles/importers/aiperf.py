@@ -15,11 +15,9 @@ from advisor.profiles.importers.reading import (
     CLOSED_LOOP,
     OPEN_LOOP,
     Document,
-    Load,
+    ImportedFile,
+    ImportedRow,
     Payload,
-    Reading,
-    Stated,
-    Stats,
 )
 
 AIPERF: Final = "AIPerf"
@@ -43,7 +41,7 @@ def recognises(document: Document) -> bool:
     return head.startswith("metric,avg") and not document.records
 
 
-def read(document: Document) -> Reading:
+def read(document: Document) -> ImportedFile:
     """One load."""
     content = dict(document.records[0]) if document.records else _from_csv(document)
     if not content.keys() >= _STREAMED:
@@ -58,7 +56,7 @@ def read(document: Document) -> Reading:
     settings = export.child("input_config")
     concurrency, rate = _offered(settings)
     closed = concurrency is not None and rate is None
-    load = Load(
+    load = ImportedRow(
         place="",
         input_tokens=_average(export, "input_sequence_length", _TOKENS),
         output_tokens=_average(export, "output_sequence_length", _TOKENS),
@@ -67,17 +65,20 @@ def read(document: Document) -> Reading:
         request_rate_offered=rate,
         requests_per_s=_average(export, "request_throughput", _PER_S),
         output_tokens_per_s=_average(export, "output_token_throughput", _TOKENS_PER_S),
-        ttft=_stats(export, "time_to_first_token"),
-        tpot=_stats(export, "inter_token_latency"),
-        e2e=_stats(export, "request_latency"),
+        latencies_ms={
+            **_latencies(export, "ttft", "time_to_first_token"),
+            **_latencies(export, "tpot", "inter_token_latency"),
+            **_latencies(export, "e2e", "request_latency"),
+        },
         completed=export.child("request_count").number("avg"),
         failed=_failed(export),
         flags=(f"rate-capped-at-{concurrency:g}-in-flight",) if rate and concurrency else (),
         unfit="the run was cancelled" if export.content.get("was_cancelled") is True else None,
-        stated=Stated(model=_model(settings), date=_day(export)),
+        model=_model(settings),
+        date=_day(export),
     )
     tool = AIPERF if version or "aiperf" in document.text[:2000].casefold() else f"{GENAI_PERF}/{AIPERF}"
-    return Reading(document.name, tool, version, (load,), (TPOT_NOTE,))
+    return ImportedFile(document.name, tool, version, (load,), (TPOT_NOTE,))
 
 
 def _failed(export: Payload) -> float | None:
@@ -95,12 +96,12 @@ def _average(export: Payload, name: str, units: frozenset[str]) -> float | None:
     return metric.number("avg")
 
 
-def _stats(export: Payload, name: str) -> Stats:
-    metric = export.child(name)
-    if not metric.has("avg"):
-        return Stats()
-    scale = _TO_MS[_unit(metric, frozenset(_TO_MS))]
-    return Stats(*(metric.time_ms(key, scale) for key in ("avg", "p50", "p90", "p99")))
+def _latencies(export: Payload, metric: str, name: str) -> dict[str, float]:
+    taken = export.child(name)
+    if not taken.has("avg"):
+        return {}
+    scale = _TO_MS[_unit(taken, frozenset(_TO_MS))]
+    return taken.latencies(metric, ("avg", "p50", "p90", "p99"), scale)
 
 
 def _unit(metric: Payload, known: frozenset[str]) -> str:

@@ -7,18 +7,15 @@ requests count.
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Final
 
 from advisor.profiles.importers.reading import (
     CLOSED_LOOP,
     OPEN_LOOP,
     Document,
-    Load,
+    ImportedFile,
+    ImportedRow,
     Payload,
-    Reading,
-    Stated,
-    Stats,
 )
 
 TOOL: Final = "GuideLLM"
@@ -37,20 +34,20 @@ def recognises(document: Document) -> bool:
     return isinstance(metrics, dict) and metrics.keys() >= _MARKS
 
 
-def read(document: Document) -> Reading:
+def read(document: Document) -> ImportedFile:
     """One load per benchmark."""
     report = Payload(document.name, document.records[0])
     version = report.child("metadata").text("guidellm_version")
     loads = tuple(_load(benchmark) for benchmark in report.children("benchmarks"))
-    return Reading(document.name, TOOL, version, loads, (TPOT_NOTE,))
+    return ImportedFile(document.name, TOOL, version, loads, (TPOT_NOTE,))
 
 
-def _load(benchmark: Payload) -> Load:
+def _load(benchmark: Payload) -> ImportedRow:
     metrics = benchmark.child("metrics")
     config = benchmark.child("config" if benchmark.has("config") else "args")
     mode, concurrency, rate = _offered(config.child("strategy"))
     totals = metrics.child("request_totals")
-    return Load(
+    return ImportedRow(
         place=benchmark.at,
         input_tokens=metrics.child("prompt_token_count", "successful").number("mean"),
         output_tokens=metrics.child("output_token_count", "successful").number("mean"),
@@ -59,17 +56,20 @@ def _load(benchmark: Payload) -> Load:
         request_rate_offered=rate,
         requests_per_s=metrics.child("requests_per_second", "successful").number("mean"),
         output_tokens_per_s=metrics.child("output_tokens_per_second", "successful").number("mean"),
-        ttft=_stats(metrics, "time_to_first_token_ms"),
-        tpot=_stats(metrics, "inter_token_latency_ms"),
-        e2e=_stats(metrics, "request_latency", 1e3),
+        latencies_ms={
+            **_latencies(metrics, "ttft", "time_to_first_token_ms"),
+            **_latencies(metrics, "tpot", "inter_token_latency_ms"),
+            **_latencies(metrics, "e2e", "request_latency", 1e3),
+        },
         completed=totals.number("successful"),
         failed=totals.number("errored"),
-        stated=Stated(model=_model(benchmark, config), date=_day(benchmark)),
+        model=_model(benchmark, config),
+        date=benchmark.day("start_time") or benchmark.child("run_stats").day("start_time"),
     )
 
 
 def _offered(strategy: Payload) -> tuple[str | None, float | None, float | None]:
-    """Load mode, requests in flight, arrivals per second."""
+    """ImportedRow mode, requests in flight, arrivals per second."""
     kind = strategy.text("type_") or strategy.text("kind")
     if kind == "synchronous":
         return CLOSED_LOOP, 1.0, None
@@ -83,15 +83,10 @@ def _offered(strategy: Payload) -> tuple[str | None, float | None, float | None]
     return None, None, None
 
 
-def _stats(metrics: Payload, name: str, scale: float = 1.0) -> Stats:
+def _latencies(metrics: Payload, metric: str, name: str, scale: float = 1.0) -> dict[str, float]:
     taken = metrics.child(name, "successful")
-    shares = taken.child("percentiles")
-    return Stats(
-        taken.time_ms("mean", scale),
-        taken.time_ms("median", scale),
-        shares.time_ms("p90", scale),
-        shares.time_ms("p99", scale),
-    )
+    shares = taken.child("percentiles").latencies(metric, ("", "", "p90", "p99"), scale)
+    return taken.latencies(metric, ("mean", "median", "", ""), scale) | shares
 
 
 def _model(benchmark: Payload, config: Payload) -> str | None:
@@ -100,11 +95,3 @@ def _model(benchmark: Payload, config: Payload) -> str | None:
         or benchmark.child("worker").text("backend_model")
         or benchmark.child("benchmarker", "backend").text("model")
     )
-
-
-def _day(benchmark: Payload) -> str | None:
-    """``start_time`` is in seconds since 1970."""
-    seconds = benchmark.number("start_time") or benchmark.child("run_stats").number("start_time")
-    if not seconds or seconds > 32503680000:  # the year 3000
-        return None
-    return dt.datetime.fromtimestamp(seconds, dt.UTC).date().isoformat()

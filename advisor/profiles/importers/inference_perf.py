@@ -13,13 +13,19 @@ from advisor.profiles.importers.reading import (
     CLOSED_LOOP,
     OPEN_LOOP,
     Document,
-    Load,
+    ImportedFile,
+    ImportedRow,
     Payload,
-    Reading,
-    Stats,
 )
 
 TOOL: Final = "inference-perf"
+_METRICS: Final = {
+    "ttft": "time_to_first_token",
+    "tpot": "time_per_output_token",
+    "itl": "inter_token_latency",
+    "e2e": "request_latency",
+}
+_KEYS: Final = ("mean", "median", "p90", "p99")
 _MARKS: Final = frozenset({"load_summary", "successes", "failures"})
 
 
@@ -28,7 +34,7 @@ def recognises(document: Document) -> bool:
     return len(document.records) == 1 and document.records[0].keys() >= _MARKS
 
 
-def read(document: Document) -> Reading:
+def read(document: Document) -> ImportedFile:
     """One load."""
     report = Payload(document.name, document.records[0])
     asked = report.child("load_summary")
@@ -42,7 +48,7 @@ def read(document: Document) -> Reading:
         )
     done = report.child("successes")
     latency, pace = done.child("latency"), done.child("throughput")
-    load = Load(
+    load = ImportedRow(
         place="",
         input_tokens=_mean(done, "prompt_tokens", "prompt_len"),
         output_tokens=_mean(done, "output_len", "output_tokens"),
@@ -51,24 +57,18 @@ def read(document: Document) -> Reading:
         request_rate_offered=None if concurrency is not None else rate,
         requests_per_s=pace.number("requests_per_sec"),
         output_tokens_per_s=pace.number("output_tokens_per_sec"),
-        ttft=_stats(latency, "time_to_first_token"),
-        tpot=_stats(latency, "time_per_output_token"),
-        e2e=_stats(latency, "request_latency"),
+        latencies_ms={
+            name: ms
+            for metric, key in _METRICS.items()
+            for name, ms in latency.child(key)
+            .latencies(metric, ("mean", "median", "p90", "p99"), 1e3)
+            .items()
+        },
         completed=done.number("count"),
         failed=report.child("failures").number("count"),
     )
-    return Reading(document.name, TOOL, None, (load,))
+    return ImportedFile(document.name, TOOL, None, (load,))
 
 
 def _mean(done: Payload, *names: str) -> float | None:
     return next((m for name in names if (m := done.child(name).number("mean")) is not None), None)
-
-
-def _stats(latency: Payload, name: str) -> Stats:
-    taken = latency.child(name)
-    return Stats(
-        taken.time_ms("mean", 1e3),
-        taken.time_ms("median", 1e3),
-        taken.time_ms("p90", 1e3),
-        taken.time_ms("p99", 1e3),
-    )

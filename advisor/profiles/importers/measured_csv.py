@@ -7,7 +7,7 @@ is refused, because seconds and milliseconds look alike.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from advisor.domain import EvidenceKind
 from advisor.errors import InputFileError
@@ -16,49 +16,36 @@ from advisor.profiles.importers.reading import (
     LOAD_MODES,
     OPEN_LOOP,
     Document,
-    Load,
+    ImportedFile,
+    ImportedRow,
     Payload,
-    Reading,
-    Stated,
-    Stats,
 )
+from advisor.profiles.latency_metrics import stated_in
 
 TOOL: Final = "CSV"
 REQUIRED: Final = ("input_tokens", "output_tokens", "requests_per_s")
-_KNOWN: Final = frozenset(
-    {
-        *REQUIRED,
-        "source_id",
-        "source",
-        "licence",
-        "kind",
-        "model",
-        "precision",
-        "kv_precision",
-        "engine",
-        "engine_version",
-        "gpu",
-        "accelerator",
-        "gpu_count",
-        "accelerators",
-        "tp",
-        "tensor_parallel",
-        "pp",
-        "pipeline_parallel",
-        "workload",
-        "load_mode",
-        "concurrency",
-        "request_rate_offered",
-        "output_tokens_per_s",
-        "slo_ttft_ms",
-        "slo_tpot_ms",
-        "date",
-        "flags",
-        "completed",
-        "failed",
-        *(f"{what}_{stat}_ms" for what in ("ttft", "tpot", "e2e") for stat in ("mean", "p50", "p90", "p99")),
-    }
+_TEXTS: Final = (
+    "model",
+    "precision",
+    "kv_precision",
+    "engine",
+    "engine_version",
+    "date",
+    "licence",
+    "workload",
 )
+_POSITIVE: Final = ("input_tokens", "output_tokens", "concurrency", "slo_ttft_ms", "slo_tpot_ms")
+_NUMBERS: Final = ("requests_per_s", "output_tokens_per_s", "completed", "failed")
+_COUNTS: Final = {
+    "accelerators": ("gpu_count", "accelerators"),
+    "tensor_parallel": ("tp", "tensor_parallel"),
+    "pipeline_parallel": ("pp", "pipeline_parallel"),
+}
+_OTHERS: Final = (
+    *("source_id", "source", "kind", "gpu", "accelerator", "load_mode", "request_rate_offered", "flags"),
+    *(name for names in _COUNTS.values() for name in names),
+)
+_KNOWN: Final = frozenset({*_TEXTS, *_POSITIVE, *_NUMBERS, *_OTHERS})
 _UNITLESS: Final = re.compile(
     r"^(?:(?:mean|median|avg|p\d\d)_)?(ttft|tpot|itl|e2e|e2el|latency|throughput|rate|"
     r"time_to_first_token|time_per_output_token)(?:_(?:mean|median|avg|p\d\d))?$"
@@ -70,7 +57,7 @@ def recognises(document: Document) -> bool:
     return document.columns >= {"input_tokens", "output_tokens"}
 
 
-def read(document: Document) -> Reading:
+def read(document: Document) -> ImportedFile:
     """One load per row."""
     for column in sorted(document.columns):
         if _UNITLESS.match(column):
@@ -83,60 +70,33 @@ def read(document: Document) -> Reading:
     loads = tuple(
         _load(Payload(document.name, dict(row), f"row {i + 2}")) for i, row in enumerate(document.table)
     )
-    unread = sorted(document.columns - _KNOWN - {""})
+    unread = sorted(name for name in document.columns - _KNOWN - {""} if not stated_in(name))
     notes = (f"columns not read: {', '.join(unread)}",) if unread else ()
-    return Reading(document.name, TOOL, None, loads, notes)
+    return ImportedFile(document.name, TOOL, None, loads, notes)
 
 
-def _load(row: Payload) -> Load:
+def _load(row: Payload) -> ImportedRow:
     mode = row.text("load_mode")
     concurrency, rate = row.positive("concurrency"), row.number("request_rate_offered", infinite=True)
     if mode is None:
         mode = CLOSED_LOOP if concurrency is not None else OPEN_LOOP if rate is not None else None
-    flags = tuple(word for word in (row.text("flags") or "").split(";") if word)
-    return Load(
-        place=row.at,
-        input_tokens=row.positive("input_tokens"),
-        output_tokens=row.positive("output_tokens"),
-        load_mode=mode,
-        concurrency=concurrency,
-        request_rate_offered=rate,
-        requests_per_s=row.number("requests_per_s"),
-        output_tokens_per_s=row.number("output_tokens_per_s"),
-        ttft=_stats(row, "ttft"),
-        tpot=_stats(row, "tpot"),
-        e2e=_stats(row, "e2e"),
-        slo_ttft_ms=row.positive("slo_ttft_ms"),
-        slo_tpot_ms=row.positive("slo_tpot_ms"),
-        completed=row.number("completed"),
-        failed=row.number("failed"),
-        workload=row.text("workload"),
-        flags=flags,
-        unfit=None if mode in (None, *LOAD_MODES) else f"load mode {mode} is no steady load of one replica",
-        stated=_stated(row),
-    )
-
-
-def _stats(row: Payload, name: str) -> Stats:
-    return Stats(*(row.positive(f"{name}_{stat}_ms") for stat in ("mean", "p50", "p90", "p99")))
-
-
-def _stated(row: Payload) -> Stated:
     kind = row.text("kind") or EvidenceKind.MEASURED.value
     if kind not in (EvidenceKind.MEASURED.value, EvidenceKind.SIMULATED.value):
         raise row.refuse("kind", "measured or simulated")
-    return Stated(
-        model=row.text("model"),
-        accelerator=row.text("gpu") or row.text("accelerator"),
-        accelerators=row.count("gpu_count") or row.count("accelerators"),
-        tensor_parallel=row.count("tp") or row.count("tensor_parallel"),
-        pipeline_parallel=row.count("pp") or row.count("pipeline_parallel"),
-        precision=row.text("precision"),
-        kv_precision=row.text("kv_precision"),
-        engine=row.text("engine"),
-        engine_version=row.text("engine_version"),
-        date=row.text("date"),
-        source=row.text("source_id") or row.text("source"),
-        licence=row.text("licence"),
+    latencies = {name: row.positive(name) for name in row.content if stated_in(name)}
+    cells: dict[str, Any] = {name: row.text(name) for name in _TEXTS}
+    cells |= {name: row.positive(name) for name in _POSITIVE}
+    cells |= {name: row.number(name) for name in _NUMBERS}
+    cells |= {name: row.count(short) or row.count(long) for name, (short, long) in _COUNTS.items()}
+    return ImportedRow(
+        place=row.at,
         evidence=EvidenceKind(kind),
+        accelerator=row.text("gpu") or row.text("accelerator"),
+        source=row.text("source_id") or row.text("source"),
+        load_mode=mode,
+        request_rate_offered=rate,
+        latencies_ms={name: ms for name, ms in latencies.items() if ms is not None},
+        flags=tuple(word for word in (row.text("flags") or "").split(";") if word),
+        unfit=None if mode in (None, *LOAD_MODES) else f"load mode {mode} is no steady load of one replica",
+        **cells,
     )

@@ -19,11 +19,9 @@ from advisor.profiles.importers.reading import (
     OPEN_LOOP,
     SLO_MAXIMUM,
     Document,
-    Load,
+    ImportedFile,
+    ImportedRow,
     Payload,
-    Reading,
-    Stated,
-    Stats,
 )
 
 if TYPE_CHECKING:
@@ -37,7 +35,7 @@ _LINE: Final = re.compile(
     re.MULTILINE,
 )
 _SETTING: Final = re.compile(r"\b(input_len|output_len|num_prompts)=(\d{1,9})\b")
-_SECTIONS: Final = ("REQUEST LATENCIES", "TTFT", "TPOT")
+_SECTIONS: Final = {"e2e": "REQUEST LATENCIES", "ttft": "TTFT", "tpot": "TPOT"}
 
 
 def recognises(document: Document) -> bool:
@@ -46,15 +44,15 @@ def recognises(document: Document) -> bool:
     return (len(records) == 1 and isinstance(records[0].get("gpu_info"), dict)) or SUMMARY in document.text
 
 
-def read(document: Document) -> Reading:
+def read(document: Document) -> ImportedFile:
     """One load per printed run, or one per cell of each GPU's matrix, its place saying row and column."""
     loads = _config(document) if document.records else _printed(document)
-    return Reading(document.name, TOOL, None, tuple(loads))
+    return ImportedFile(document.name, TOOL, None, tuple(loads))
 
 
-def _config(document: Document) -> list[Load]:
+def _config(document: Document) -> list[ImportedRow]:
     info = Payload(document.name, document.records[0]).child("gpu_info")
-    loads: list[Load] = []
+    loads: list[ImportedRow] = []
     for name in info.content:
         gpu = info.child(name)
         rows = gpu.content.get("tputs")
@@ -68,7 +66,7 @@ def _config(document: Document) -> list[Load]:
                     raise InputFileError(document.name, at, value, "requests per second; 0 where none")
                 if rate > 0:
                     loads.append(
-                        Load(at, load_mode=SLO_MAXIMUM, requests_per_s=rate, stated=Stated(accelerator=name))
+                        ImportedRow(at, load_mode=SLO_MAXIMUM, requests_per_s=rate, accelerator=name)
                     )
     return loads
 
@@ -79,7 +77,7 @@ def cell_of(place: str) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def sized(load: Load, inputs: Sequence[float], outputs: Sequence[float], file: str) -> Load:
+def sized(load: ImportedRow, inputs: Sequence[float], outputs: Sequence[float], file: str) -> ImportedRow:
     """A cell of a matrix with the request size its row and column stand for."""
     from dataclasses import replace
 
@@ -92,21 +90,23 @@ def sized(load: Load, inputs: Sequence[float], outputs: Sequence[float], file: s
     return replace(load, input_tokens=inputs[cell[0]], output_tokens=outputs[cell[1]])
 
 
-def _printed(document: Document) -> list[Load]:
+def _printed(document: Document) -> list[ImportedRow]:
     runs = document.text.split(SUMMARY)
     return [
         _run(document.name, f"run {i + 1}", before, after) for i, (before, after) in enumerate(pairwise(runs))
     ]
 
 
-def _run(file: str, place: str, before: str, after: str) -> Load:
+def _run(file: str, place: str, before: str, after: str) -> ImportedRow:
     settings = dict(_SETTING.findall(before[before.rfind("Namespace(") :] if "Namespace(" in before else ""))
-    head, *parts = re.split("|".join(f"^{name}$" for name in _SECTIONS), after, flags=re.MULTILINE)
+    head, *parts = re.split("|".join(f"^{name}$" for name in _SECTIONS.values()), after, flags=re.MULTILINE)
     found = Payload(file, {**settings, **dict(_LINE.findall(head))}, place)
     rate = found.number("Request rate", infinite=True)
-    latency = [_stats(file, f"{place}.{name}", part) for name, part in zip(_SECTIONS, parts, strict=False)]
-    e2e, ttft, tpot = (*latency, *(Stats(),) * (3 - len(latency)))[:3]
-    return Load(
+    latencies: dict[str, float] = {}
+    for (metric, name), part in zip(_SECTIONS.items(), parts, strict=False):
+        section = Payload(file, dict(_LINE.findall(part)), f"{place}.{name}")
+        latencies |= section.latencies(metric, ("Avg", "50p", "90p", "99p"), 1e3)
+    return ImportedRow(
         place=place,
         input_tokens=found.number("input_len") or None,
         output_tokens=found.number("output_len") or None,
@@ -114,13 +114,6 @@ def _run(file: str, place: str, before: str, after: str) -> Load:
         request_rate_offered=rate,
         requests_per_s=found.number("Request Throughput"),
         output_tokens_per_s=found.number("Output Token Throughput"),
-        e2e=e2e,
-        ttft=ttft,
-        tpot=tpot,
+        latencies_ms=latencies,
         completed=found.number("Prompt count"),
     )
-
-
-def _stats(file: str, at: str, part: str) -> Stats:
-    section = Payload(file, dict(_LINE.findall(part)), at)
-    return Stats(*(section.time_ms(name, 1e3) for name in ("Avg", "50p", "90p", "99p")))

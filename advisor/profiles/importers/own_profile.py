@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from advisor.errors import InputFileError
 from advisor.profiles.importers.reading import (
     CLOSED_LOOP,
     OPEN_LOOP,
     Document,
-    Load,
-    Payload,
-    Reading,
-    Stated,
-    Stats,
+    ImportedFile,
+    ImportedRow,
 )
+
+if TYPE_CHECKING:
+    from advisor.profiles.profile_file import ProfilePoint
 
 TOOL: Final = "advisor profile"
 
@@ -24,7 +24,7 @@ def recognises(document: Document) -> bool:
     return len(document.records) == 1 and document.records[0].get("kind") == "profile"
 
 
-def read(document: Document) -> Reading:
+def read(document: Document) -> ImportedFile:
     """One load per point."""
     from pydantic import ValidationError
 
@@ -38,40 +38,22 @@ def read(document: Document) -> Reading:
         raise InputFileError(document.name, place, first.get("input"), first["msg"]) from None
     except RecursionError:
         raise InputFileError(document.name, "", "nested too deeply", "a profile file") from None
-    stated = Stated(
-        model=profile.model,
-        accelerator=profile.accelerator,
-        tensor_parallel=profile.tensor_parallel,
-        precision=profile.precision,
-        engine=profile.engine,
-        engine_version=profile.engine_version,
-        date=profile.date.isoformat(),
-        source=profile.source,
-        licence=profile.licence,
-        error_pct=profile.error_pct,
-        evidence=profile.evidence,
-    )
-    points = (
-        Payload(document.name, point.model_dump(), f"points[{i}]") for i, point in enumerate(profile.points)
-    )
-    return Reading(document.name, TOOL, None, tuple(_load(point, stated) for point in points))
+    common = profile.model_dump(exclude={"schema_version", "kind", "points"})
+    common["date"] = profile.date.isoformat()
+    rows = (_row(point, f"points[{i}]", common) for i, point in enumerate(profile.points))
+    return ImportedFile(document.name, TOOL, None, tuple(rows))
 
 
-def _load(point: Payload, stated: Stated) -> Load:
-    concurrency, rate = point.positive("concurrency"), point.positive("offered_requests_per_s")
-    return Load(
-        place=point.at,
-        input_tokens=point.positive("input_tokens"),
-        output_tokens=point.positive("output_tokens"),
+def _row(point: ProfilePoint, place: str, common: dict[str, Any]) -> ImportedRow:
+    concurrency, rate = point.concurrency, point.offered_requests_per_s
+    return ImportedRow(
+        place,
         load_mode=CLOSED_LOOP if concurrency is not None else OPEN_LOOP if rate is not None else None,
+        input_tokens=point.input_tokens,
+        output_tokens=point.output_tokens,
         concurrency=concurrency,
         request_rate_offered=None if concurrency is not None else rate,
-        requests_per_s=point.positive("requests_per_s"),
-        tpot=_stats(point, "tpot"),
-        ttft=_stats(point, "ttft"),
-        stated=stated,
+        requests_per_s=point.requests_per_s,
+        latencies_ms=point.latencies_ms,
+        **common,
     )
-
-
-def _stats(point: Payload, name: str) -> Stats:
-    return Stats(*(point.positive(f"{name}_{stat}_ms") for stat in ("mean", "p50", "p90", "p99")))

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 import json
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from advisor.domain import EvidenceKind
 from advisor.errors import InputFileError
+from advisor.profiles.latency_metrics import MEAN, STATISTICS, column
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 CLOSED_LOOP: Final = "concurrency"
 OPEN_LOOP: Final = "rate"
@@ -19,28 +24,17 @@ SLO_MAXIMUM: Final = "slo-maximum"
 LOAD_MODES: Final = (CLOSED_LOOP, OPEN_LOOP, SLO_MAXIMUM)
 
 A_NUMBER: Final = "a finite number that is not negative"
+_YEAR_3000_S: Final = 32503680000.0
 _LARGEST: Final = 1e15  # beyond any count, rate or time of a benchmark; keeps arithmetic finite
 
 
 @dataclass(frozen=True, slots=True)
-class Stats:
-    """Milliseconds; None where the file does not state the statistic."""
+class ImportedRow:
+    """One request size under one load: what a file states, and what the user adds; None is not said."""
 
-    mean: float | None = None
-    p50: float | None = None
-    p90: float | None = None
-    p99: float | None = None
-
-    @property
-    def stated(self) -> tuple[str, ...]:
-        """Names of the statistics there are."""
-        return tuple(name for name in ("mean", "p50", "p90", "p99") if getattr(self, name) is not None)
-
-
-@dataclass(frozen=True, slots=True)
-class Stated:
-    """What a file says it measured; None is not said."""
-
+    place: str  #: where in the file, for messages
+    file: str = ""
+    evidence: EvidenceKind = EvidenceKind.MEASURED
     model: str | None = None
     accelerator: str | None = None
     accelerators: int | None = None  #: of the whole row
@@ -54,14 +48,7 @@ class Stated:
     source: str | None = None
     licence: str | None = None
     error_pct: float | None = None
-    evidence: EvidenceKind = EvidenceKind.MEASURED
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """One request size under one load."""
-
-    place: str  #: where in the file, for messages
+    workload: str | None = None
     input_tokens: float | None = None  #: per request, the mean
     output_tokens: float | None = None  #: per request, the mean
     load_mode: str | None = None  #: one of :data:`LOAD_MODES`
@@ -69,27 +56,27 @@ class Load:
     request_rate_offered: float | None = None  #: infinite where all requests are sent at once
     requests_per_s: float | None = None
     output_tokens_per_s: float | None = None
-    ttft: Stats = field(default_factory=Stats)
-    tpot: Stats = field(default_factory=Stats)
-    e2e: Stats = field(default_factory=Stats)
+    latencies_ms: Mapping[str, float] = field(default_factory=dict)  #: by column, such as ``tpot_p99_ms``
     slo_ttft_ms: float | None = None
     slo_tpot_ms: float | None = None
     completed: float | None = None  #: requests
     failed: float | None = None  #: requests
-    workload: str | None = None
     flags: tuple[str, ...] = ()
     unfit: str | None = None  #: why no SLO may be answered from it
-    stated: Stated = field(default_factory=Stated)
+
+    def ms(self, metric: str, statistic: str = MEAN) -> float | None:
+        """One latency; None where the file does not state it."""
+        return self.latencies_ms.get(column(metric, statistic))
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ImportedFile:
     """A file as understood."""
 
-    file: str
+    name: str
     tool: str
     tool_version: str | None
-    loads: tuple[Load, ...]
+    rows: tuple[ImportedRow, ...]
     notes: tuple[str, ...] = ()  #: how a figure of the tool became one of ours
 
 
@@ -223,6 +210,18 @@ class Payload:
         """A duration in milliseconds; tools write 0 for what they did not take, which is None here."""
         number = self.number(key)
         return number * scale if number else None
+
+    def latencies(self, metric: str, keys: Sequence[str], scale: float = 1.0) -> dict[str, float]:
+        """The columns of a latency whose mean, p50, p90 and p99 stand under these keys, in milliseconds."""
+        stated = ((name, self.time_ms(key, scale)) for name, key in zip(STATISTICS, keys, strict=True))
+        return {column(metric, name): ms for name, ms in stated if ms is not None}
+
+    def day(self, key: str) -> str | None:
+        """Seconds since 1970 as a day; None where there are none, or none that can be."""
+        seconds = self.number(key)
+        if not seconds or seconds > _YEAR_3000_S:
+            return None
+        return dt.datetime.fromtimestamp(seconds, dt.UTC).date().isoformat()
 
     def refuse(self, key: str, allowed: str) -> InputFileError:
         """The complaint about a field."""

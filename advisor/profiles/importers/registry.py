@@ -17,7 +17,7 @@ from advisor.profiles.importers import (
     own_profile,
     vllm_bench,
 )
-from advisor.profiles.importers.reading import Document, Reading
+from advisor.profiles.importers.reading import Document, ImportedFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,28 +27,28 @@ MAX_BYTES: Final = 256 * 2**20
 """GuideLLM reports hold every request; one of this size has some 100,000."""
 
 
-class Format(NamedTuple):
+class FileFormat(NamedTuple):
     """One tool's way of writing."""
 
     name: str
     recognises: Callable[[Document], bool]
-    read: Callable[[Document], Reading]
+    read: Callable[[Document], ImportedFile]
 
 
 FORMATS: Final = (
-    Format("advisor profile (JSON)", own_profile.recognises, own_profile.read),
-    Format("vllm bench serve (JSON)", vllm_bench.recognises, vllm_bench.read),
-    Format("GuideLLM (JSON)", guidellm.recognises, guidellm.read),
-    Format("inference-perf (stage JSON)", inference_perf.recognises, inference_perf.read),
-    Format("AIPerf or genai-perf (profile_export JSON or CSV)", aiperf.recognises, aiperf.read),
-    Format("Mélange (config, printed benchmark)", melange.recognises, melange.read),
-    Format("AIBrix (benchmark lines, profile)", aibrix.recognises, aibrix.read),
-    Format("aiconfigurator (CSV)", aiconfigurator.recognises, aiconfigurator.read),
-    Format("CSV", measured_csv.recognises, measured_csv.read),
+    FileFormat("advisor profile (JSON)", own_profile.recognises, own_profile.read),
+    FileFormat("vllm bench serve (JSON)", vllm_bench.recognises, vllm_bench.read),
+    FileFormat("GuideLLM (JSON)", guidellm.recognises, guidellm.read),
+    FileFormat("inference-perf (stage JSON)", inference_perf.recognises, inference_perf.read),
+    FileFormat("AIPerf or genai-perf (profile_export JSON or CSV)", aiperf.recognises, aiperf.read),
+    FileFormat("Mélange (config, printed benchmark)", melange.recognises, melange.read),
+    FileFormat("AIBrix (benchmark lines, profile)", aibrix.recognises, aibrix.read),
+    FileFormat("aiconfigurator (CSV)", aiconfigurator.recognises, aiconfigurator.read),
+    FileFormat("CSV", measured_csv.recognises, measured_csv.read),
 )
 
 
-def read_text(name: str, text: str) -> Reading:
+def read_text(name: str, text: str) -> ImportedFile:
     """What a text states.
 
     Raises:
@@ -58,14 +58,14 @@ def read_text(name: str, text: str) -> Reading:
     for form in FORMATS:
         if form.recognises(document):
             reading = form.read(document)
-            if not reading.loads:
+            if not reading.rows:
                 raise InputFileError(name, "", "no load point", f"{form.name} with at least one measurement")
             return reading
     shown = text.strip()[:40] or "nothing"
     raise InputFileError(name, "", shown, f"known formats: {'; '.join(form.name for form in FORMATS)}")
 
 
-def read_file(path: Path) -> Reading:
+def read_file(path: Path) -> ImportedFile:
     """What a file states.
 
     Raises:

@@ -16,14 +16,13 @@ from advisor.profiles.importers.reading import (
     CLOSED_LOOP,
     OPEN_LOOP,
     Document,
-    Load,
+    ImportedFile,
+    ImportedRow,
     Payload,
-    Reading,
-    Stated,
-    Stats,
 )
 
 TOOL: Final = "vllm bench serve"
+_METRICS: Final = {"ttft": "ttft", "tpot": "tpot", "itl": "itl", "e2e": "e2el"}
 _MARKS: Final = ("completed", "request_throughput", "total_input_tokens", "total_output_tokens")
 
 
@@ -32,23 +31,23 @@ def recognises(document: Document) -> bool:
     return bool(document.records) and all(set(_MARKS) <= record.keys() for record in document.records)
 
 
-def read(document: Document) -> Reading:
+def read(document: Document) -> ImportedFile:
     """One load per object."""
     many = len(document.records) > 1
     loads = tuple(
         _load(Payload(document.name, record, f"result {i + 1}" if many else ""))
         for i, record in enumerate(document.records)
     )
-    return Reading(document.name, TOOL, None, loads)
+    return ImportedFile(document.name, TOOL, None, loads)
 
 
-def _load(result: Payload) -> Load:
+def _load(result: Payload) -> ImportedRow:
     completed = result.number("completed") or 0.0
     rate = result.number("request_rate", infinite=True)
     limit = result.positive("max_concurrency")
     closed = limit is not None and (rate is None or math.isinf(rate))
     capped = limit is not None and not closed
-    return Load(
+    return ImportedRow(
         place=result.at,
         input_tokens=_each(result, "total_input_tokens", completed),
         output_tokens=_each(result, "total_output_tokens", completed),
@@ -57,16 +56,12 @@ def _load(result: Payload) -> Load:
         request_rate_offered=None if closed else rate,
         requests_per_s=result.number("request_throughput"),
         output_tokens_per_s=result.number("output_throughput"),
-        ttft=_stats(result, "ttft"),
-        tpot=_stats(result, "tpot"),
-        e2e=_stats(result, "e2el"),
+        latencies_ms=_latencies(result),
         completed=completed,
         failed=_failed(result, completed),
         flags=(f"rate-capped-at-{limit:g}-in-flight",) if capped else (),
-        stated=Stated(
-            model=result.text("model_id"),
-            date=_day(result.text("date")),
-        ),
+        model=result.text("model_id"),
+        date=_day(result.text("date")),
     )
 
 
@@ -83,14 +78,14 @@ def _failed(result: Payload, completed: float) -> float | None:
     return max(asked - completed, 0.0)
 
 
-def _stats(result: Payload, name: str) -> Stats:
-    median = result.time_ms(f"median_{name}_ms")
-    return Stats(
-        result.time_ms(f"mean_{name}_ms"),
-        median if median is not None else result.time_ms(f"p50_{name}_ms"),
-        result.time_ms(f"p90_{name}_ms"),
-        result.time_ms(f"p99_{name}_ms"),
-    )
+def _latencies(result: Payload) -> dict[str, float]:
+    """Its ``itl`` is of all gaps, ``e2el`` our E2E; the median is named so, in some versions ``p50``."""
+    found: dict[str, float] = {}
+    for metric, name in _METRICS.items():
+        median = "median" if result.has(f"median_{name}_ms") else "p50"
+        keys = [f"{statistic}_{name}_ms" for statistic in ("mean", median, "p90", "p99")]
+        found |= result.latencies(metric, keys)
+    return found
 
 
 def _day(date: str | None) -> str | None:

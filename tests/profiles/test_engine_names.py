@@ -1,10 +1,10 @@
-"""What an engine's name, version and date say of its age."""
+"""What an engine's name, version and date say of its age and of its habits."""
 
 from __future__ import annotations
 
 import pytest
 
-from advisor.profiles.engine_era import engine_named, era_of, unstated_kv_precision
+from advisor.profiles.engines import WHICHEVER, Engine, name_and_version
 
 pytestmark = pytest.mark.fast
 
@@ -19,12 +19,13 @@ pytestmark = pytest.mark.fast
         ("TensorRT-LLM", "1.2.0rc6.post2", None, "2025"),
         ("vLLM", "nightly-5b8c30d", "2026-04-03", "2025"),
         ("vLLM", None, "2024", "2024"),
+        ("vllm v0.6.2", None, None, "2024"),  # written into the name
         ("NIM(TensorRT-LLM)", "1.0.0", "2024-06", "2024"),
         (None, None, None, "2025"),
     ],
 )
 def test_by_version_else_by_date_else_today(engine, version, date, era):
-    assert era_of(engine, version, date) == era
+    assert Engine.named(engine, version, date).era == era
 
 
 @pytest.mark.parametrize(
@@ -39,9 +40,14 @@ def test_by_version_else_by_date_else_today(engine, version, date, era):
     ],
 )
 def test_a_name_as_people_write_it(text, name, version):
-    assert engine_named(text) == (name, version)
+    assert name_and_version(text) == (name, version)
+
+
+def test_any_engine_is_none_in_particular():
+    assert Engine.named("Any") == Engine.named("") == Engine.named(None) == WHICHEVER
+    assert str(WHICHEVER) == "any"
 
 
 def test_only_narrow_tensorrt_llm_recipes_keep_a_narrow_cache():
-    assert unstated_kv_precision("fp8", "TensorRT-LLM") == "fp8"
-    assert unstated_kv_precision("fp8", "vLLM") == unstated_kv_precision("bf16", "TensorRT-LLM") == "fp16"
+    assert Engine("TensorRT-LLM").kv_precision("fp8") == "fp8"
+    assert Engine("vLLM").kv_precision("fp8") == Engine("TensorRT-LLM").kv_precision("bf16") == "fp16"
