@@ -117,7 +117,7 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("service__traffic", {"lora_adapters": 4}, "service.traffic", "go together"),
     ("service__traffic", {"prefix_cache_hit_rate": 1}, "service.traffic.prefix_cache_hit_rate", "to 0.99"),
     ("service__slo__further", [{"metric": "speed", "ms": 1, "statistic": "p99"}],
-     "service.slo.further[0].metric", "tpot, ttft or e2e"),
+     "service.slo.further[0].metric", "tpot, ttft, e2e or itl"),
 ]  # fmt: skip
 
 
