@@ -15,9 +15,9 @@ from decimal import Decimal
 
 import numpy as np
 
-from advisor.optimize.commitable import Commitable, Hours, Line
-from advisor.optimize.commitments import commit
-from advisor.optimize.levels import levels_of
+from advisor.optimize.commitments.levels import levels_of
+from advisor.optimize.commitments.options import Commitable, Hours, Line
+from advisor.optimize.commitments.search import commit
 from benchmarks.solve_instances import paper_scale
 
 OFF = Decimal("0.45")

@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from advisor.errors import Infeasible, NoCandidates, PlanningError, SolverFailed
-from advisor.optimize.fleet import SLACK, change_usd_per_hour, side_usd_per_hour
 from advisor.optimize.problem import SECONDS_PER_HOUR, Problem, Solution, SolveStatus
+from advisor.optimize.search.rounding import SLACK, change_usd_per_hour, side_usd_per_hour
 from advisor.optimize.solve import check_problem, refuse_unservable, solve
 
 if TYPE_CHECKING:

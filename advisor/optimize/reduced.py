@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from advisor.optimize.places import Places, Stream
+    from advisor.optimize.locations import Places, Stream
     from advisor.optimize.problem import Problem
 
     Floats = NDArray[np.float64]

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 from advisor.errors import Infeasible, NoCandidates
 from advisor.optimize import formulation
-from advisor.optimize.certify import certify
-from advisor.optimize.contingencies import proofs
-from advisor.optimize.fleet import (
+from advisor.optimize.check import certify
+from advisor.optimize.presolve.reduce import is_plain, reduce, unservable
+from advisor.optimize.problem import Solution, SolveStatus
+from advisor.optimize.search.head_on import Found, cheapest
+from advisor.optimize.search.rounding import (
     SLACK,
     change_usd_per_hour,
     flows_between,
@@ -19,10 +21,8 @@ from advisor.optimize.fleet import (
     placed,
     side_usd_per_hour,
 )
-from advisor.optimize.presolve import is_plain, reduce, unservable
-from advisor.optimize.problem import Solution, SolveStatus
-from advisor.optimize.search import Found, cheapest
-from advisor.optimize.under_rules import cheapest_under_rules
+from advisor.optimize.search.scenarios import proofs
+from advisor.optimize.search.under_rules import cheapest_under_rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +52,7 @@ def solve(
 
     Raises:
         NoCandidates: some demand can be served by no column, whatever the limits.
-        Infeasible: limits or rules forbid every fleet; :mod:`~advisor.optimize.diagnose` finds out why.
+        Infeasible: limits or rules forbid every fleet; :mod:`~advisor.optimize.infeasibility` says why.
         SolverFailed: no usable answer within the time.
     """
     started = time.perf_counter()

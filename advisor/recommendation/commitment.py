@@ -12,8 +12,8 @@ from advisor.errors import UsageError
 if TYPE_CHECKING:
     from advisor.catalog.terms import Term
     from advisor.domain import Offer
-    from advisor.optimize.commitments import Committed
-    from advisor.optimize.levels import Levels
+    from advisor.optimize.commitments.levels import Levels
+    from advisor.optimize.commitments.search import Committed
 
 MOST_SCENARIOS: Final = 12
 MOST_GROWTH: Final = 100.0

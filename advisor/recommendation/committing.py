@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from advisor.domain import Market
 from advisor.errors import Infeasible, NoCandidates
-from advisor.optimize.commitable import Commitable, Hours, Line
-from advisor.optimize.commitments import Committed, commit
-from advisor.optimize.levels import DEFAULT_LEVELS, levels_of
+from advisor.optimize.commitments.levels import DEFAULT_LEVELS, levels_of
+from advisor.optimize.commitments.options import Commitable, Hours, Line
+from advisor.optimize.commitments.search import Committed, commit
 from advisor.recommendation.commitment import (
     FLAT,
     Beside,

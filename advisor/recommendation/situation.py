@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from advisor.catalog.carbon import emission, kg_units
 from advisor.catalog.egress import Egress
 from advisor.catalog.quota import draws_for
-from advisor.optimize.posing import EMISSIONS, SPOT, Situation
 from advisor.optimize.problem import ChangeCost, Contingency, ServiceTerms
+from advisor.optimize.problem_builder import EMISSIONS, SPOT, Situation
 from advisor.profiles.interval import low_end
 from advisor.recommendation import policy as rules
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from optimize_builders import a_column, a_problem
 
 from advisor.errors import Infeasible, NoCandidates
-from advisor.optimize.commitable import Commitable, Hours, Line
-from advisor.optimize.commitments import commit
-from advisor.optimize.levels import Level, levels_of
+from advisor.optimize.commitments.levels import Level, levels_of
+from advisor.optimize.commitments.options import Commitable, Hours, Line
+from advisor.optimize.commitments.search import commit
 from advisor.optimize.problem import Column, ServiceTerms, SolveStatus
 
 ONE = (Decimal(1),)

@@ -12,8 +12,13 @@ from optimize_enumerator import ruled_problems
 
 from advisor.errors import Infeasible, NoCandidates
 from advisor.optimize.baseline import best_single, greedy
-from advisor.optimize.conflicts import conflicting
-from advisor.optimize.diagnose import Diagnosis, LimitsForbid, diagnose_infeasible, solve_or_say_why
+from advisor.optimize.infeasibility.conflicts import conflicting
+from advisor.optimize.infeasibility.diagnose import (
+    Diagnosis,
+    LimitsForbid,
+    diagnose_infeasible,
+    solve_or_say_why,
+)
 from advisor.optimize.problem import INSTANCE, ChangeCost, Column, Contingency, Problem, ServiceTerms
 from advisor.optimize.solve import solve
 

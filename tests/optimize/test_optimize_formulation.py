@@ -17,8 +17,9 @@ import pytest
 from optimize_builders import a_column, a_problem
 
 from advisor.optimize import formulation
-from advisor.optimize.formulation import Case, families, highs, rules
-from advisor.optimize.presolve import reduce
+from advisor.optimize.formulation import Case, families, rules
+from advisor.optimize.formulation import solver as highs
+from advisor.optimize.presolve.reduce import reduce
 from advisor.optimize.problem import (
     INSTANCE,
     ChangeCost,

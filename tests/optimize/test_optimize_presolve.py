@@ -13,7 +13,7 @@ from optimize_builders import a_column, a_problem, tiny_problems
 
 from advisor.optimize import formulation
 from advisor.optimize.formulation import Outcome
-from advisor.optimize.presolve import reduce
+from advisor.optimize.presolve.reduce import reduce
 from advisor.optimize.problem import Column, Problem, ServingOption
 
 if TYPE_CHECKING:

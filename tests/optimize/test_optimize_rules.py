@@ -14,12 +14,12 @@ from optimize_enumerator import cheapest, least_kept, ruled_problems, shuffled
 
 from advisor.errors import PlanningError, SolverFailed
 from advisor.optimize import formulation
-from advisor.optimize.contingencies import cases_of
-from advisor.optimize.presolve import reduce
+from advisor.optimize.presolve.reduce import reduce
 from advisor.optimize.problem import Problem, Solution, SolveStatus
-from advisor.optimize.rounds import _round, repaired
+from advisor.optimize.search.scenario_generation import _round, repaired
+from advisor.optimize.search.scenarios import cases_of
+from advisor.optimize.search.under_rules import cheapest_under_rules
 from advisor.optimize.solve import solve
-from advisor.optimize.under_rules import cheapest_under_rules
 
 if TYPE_CHECKING:
     import random

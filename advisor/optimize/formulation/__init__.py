@@ -53,7 +53,16 @@ from __future__ import annotations
 from advisor.optimize.formulation.case import Case, lost_share, survivors
 from advisor.optimize.formulation.day import SMALLEST_COEFFICIENT
 from advisor.optimize.formulation.families import TINY_WORK, stock_label
-from advisor.optimize.formulation.guided import (
+from advisor.optimize.formulation.programme import (
+    Programme,
+    balanced_routing,
+    cheapest_fleet,
+    least_additions,
+    most_kept,
+    most_served,
+    most_worthwhile,
+)
+from advisor.optimize.formulation.relaxation import (
     Relaxed,
     Slots,
     is_large,
@@ -64,17 +73,8 @@ from advisor.optimize.formulation.guided import (
     slot_prices,
     solve_guided,
 )
-from advisor.optimize.formulation.highs import Answer, Outcome, as_pulp, point_of, run, solver_name
-from advisor.optimize.formulation.programme import (
-    Programme,
-    balanced_routing,
-    cheapest_fleet,
-    least_additions,
-    most_kept,
-    most_served,
-    most_worthwhile,
-)
-from advisor.optimize.formulation.warm import Routed, WarmRouting
+from advisor.optimize.formulation.solver import Answer, Outcome, as_pulp, point_of, run, solver_name
+from advisor.optimize.formulation.warm_routing import Routed, WarmRouting
 
 __all__ = [
     "SMALLEST_COEFFICIENT",

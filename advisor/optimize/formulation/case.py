@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from advisor.optimize.arrays import Sum, total
 from advisor.optimize.formulation.day import Day
-from advisor.optimize.formulation.model import Sum, total
 from advisor.optimize.formulation.rules import left_standing, lost_part
 from advisor.optimize.problem import INSTANCE
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from advisor.optimize.formulation.model import Model
+    from advisor.optimize.arrays import Model
     from advisor.optimize.reduced import Candidate, Reduced
 
 

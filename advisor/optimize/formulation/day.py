@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from advisor.optimize.formulation.model import INFINITY, Sum
+from advisor.optimize.arrays import INFINITY, Sum
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
-    from advisor.optimize.formulation.model import Model
+    from advisor.optimize.arrays import Model
     from advisor.optimize.reduced import Reduced
 
     Floats = NDArray[np.float64]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from advisor.optimize.arrays import INFINITY, Row, Sum, row, total
 from advisor.optimize.formulation.day import SMALLEST_COEFFICIENT, served, shares_by_demand
-from advisor.optimize.formulation.model import INFINITY, Row, Sum, row, total
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

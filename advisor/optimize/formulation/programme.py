@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from advisor.optimize.arrays import Model, Sum, total
 from advisor.optimize.formulation.case import add_case, needed_on, services_on
 from advisor.optimize.formulation.day import Day, add_flows, add_pools, served
 from advisor.optimize.formulation.families import (
@@ -20,7 +21,6 @@ from advisor.optimize.formulation.families import (
     serve_stream,
     stock_limit,
 )
-from advisor.optimize.formulation.model import Model, Sum, total
 from advisor.optimize.formulation.rules import (
     add_present,
     budget,

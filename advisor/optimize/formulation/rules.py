@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from advisor.optimize.formulation.model import INFINITY, Row, Sum, row, total
+from advisor.optimize.arrays import INFINITY, Row, Sum, row, total
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from advisor.optimize.arrays import Model
     from advisor.optimize.formulation.day import Day
-    from advisor.optimize.formulation.model import Model
     from advisor.optimize.reduced import Reduced
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from advisor.optimize import formulation
 from advisor.optimize.formulation import TINY_WORK
-from advisor.optimize.part import part_of
+from advisor.optimize.subproblem import part_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -40,7 +40,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from advisor.optimize.formulation import Answer, Outcome, WarmRouting
-from advisor.optimize.presolve import is_plain
+from advisor.optimize.presolve.reduce import is_plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,7 +13,7 @@ from advisor.optimize.solve import solve
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from advisor.optimize.levels import Level
+    from advisor.optimize.commitments.levels import Level
     from advisor.optimize.problem import Column, Problem, Solution
 
 _IDLE: Final = 1e-6

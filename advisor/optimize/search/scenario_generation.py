@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from advisor.errors import SolverFailed
 from advisor.optimize import formulation
-from advisor.optimize.contingencies import all_tried, worst_failed
-from advisor.optimize.fleet import SLACK, hold
 from advisor.optimize.formulation import Outcome
-from advisor.optimize.search import OUT_OF_TIME, Found, propose, with_margin
+from advisor.optimize.search.head_on import OUT_OF_TIME, Found, propose, with_margin
+from advisor.optimize.search.rounding import SLACK, hold
+from advisor.optimize.search.scenarios import all_tried, worst_failed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -31,10 +31,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from advisor.optimize.assembling import Picked, assembled
-from advisor.optimize.dominance import Entry, Shape, reduced_degrees, undominated
-from advisor.optimize.limits import WorstDay, most_instances, pools_that_bind
-from advisor.optimize.places import Places, places_of
+from advisor.optimize.locations import Places, places_of
+from advisor.optimize.presolve.assembly import Picked, assembled
+from advisor.optimize.presolve.dominance import Entry, Shape, reduced_degrees, undominated
+from advisor.optimize.presolve.limits import WorstDay, most_instances, pools_that_bind
 from advisor.optimize.problem import INSTANCE
 
 if TYPE_CHECKING:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Set
+    from collections.abc import Sequence, Set
 
-    from advisor.optimize.fleet import Fleet
     from advisor.optimize.formulation import Answer
     from advisor.optimize.reduced import Kind, Reduced
 
@@ -97,9 +96,9 @@ def only(reduced: Reduced, candidates: Set[int]) -> Part:
     return part_of(reduced, candidates | held, uses)
 
 
-def in_the_whole(reduced: Reduced, part: Part, fleet: Fleet) -> Fleet:
-    """A fleet of :func:`only` some offers in the numbers of the whole; all but offers have the same."""
+def in_the_whole(reduced: Reduced, part: Part, instances: Sequence[int]) -> tuple[int, ...]:
+    """Counts of :func:`only` some offers in the numbers of the whole."""
     counts = [0] * len(reduced.candidates)
-    for c, count in zip(part.candidates, fleet.instances, strict=True):
+    for c, count in zip(part.candidates, instances, strict=True):
         counts[c] = count
-    return replace(fleet, instances=tuple(counts))
+    return tuple(counts)

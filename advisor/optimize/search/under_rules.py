@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from advisor.errors import SolverFailed
-from advisor.optimize.choices import cheapest_choice, choices_of
-from advisor.optimize.fleet import cost_of
-from advisor.optimize.rounds import in_rounds
-from advisor.optimize.scouting import scouted
+from advisor.optimize.search.branch_on_variety import cheapest_choice, choices_of
+from advisor.optimize.search.restricted_master import scouted
+from advisor.optimize.search.rounding import cost_of
+from advisor.optimize.search.scenario_generation import in_rounds
 
 if TYPE_CHECKING:
     from advisor.optimize.reduced import Reduced
-    from advisor.optimize.search import Found
+    from advisor.optimize.search.head_on import Found
 
 _SCOUT_SHARE: Final = 0.3  # of the time, at most
 

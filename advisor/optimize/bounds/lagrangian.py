@@ -3,7 +3,7 @@
 One programme of ten services and ten thousand offers has an LP relaxation that is quick and weak: it runs
 fractions of replicas. At its prices for slots on instances every service is a small problem of its own,
 solved as any other, in whole replicas. Their bounds, with what the purchase costs net of the slots it sells,
-bound every fleet (:mod:`~advisor.optimize.formulation.guided`).
+bound every fleet (:mod:`~advisor.optimize.formulation.relaxation`).
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from advisor.optimize.formulation import (
     slot_prices,
     solve_guided,
 )
-from advisor.optimize.presolve import reduce
+from advisor.optimize.presolve.reduce import reduce
 from advisor.optimize.problem import SECONDS_PER_HOUR, Column, Problem, Routing, ServiceTerms, ServingOption
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from advisor.optimize.bounds.column_generation import Valued
     from advisor.optimize.formulation import Programme, Slots
-    from advisor.optimize.generation import Valued
     from advisor.optimize.reduced import Reduced
 
 _SHARE: Final = 0.5  # of the time that is left

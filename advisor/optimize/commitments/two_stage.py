@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from advisor.optimize.arrays import INFINITY, Model, Row, Sum, row, total
 from advisor.optimize.formulation.day import Day, add_flows, add_pools
 from advisor.optimize.formulation.families import (
     accelerator_packing,
@@ -40,7 +41,6 @@ from advisor.optimize.formulation.families import (
     serve_demand,
     serve_stream,
 )
-from advisor.optimize.formulation.model import INFINITY, Model, Row, Sum, row, total
 from advisor.optimize.formulation.programme import side_cost
 from advisor.optimize.formulation.rules import min_replicas
 

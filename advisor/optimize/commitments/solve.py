@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from advisor.errors import Infeasible, SolverFailed
-from advisor.optimize.commitable import at_level
-from advisor.optimize.diagnose import solve_or_say_why
-from advisor.optimize.fleet import integer
-from advisor.optimize.formulation.highs import Outcome, solve_arrays
-from advisor.optimize.presolve import reduce
-from advisor.optimize.promising import Floor, Priced
+from advisor.optimize.commitments.enumerate import Floor, Priced
+from advisor.optimize.commitments.options import at_level
+from advisor.optimize.commitments.two_stage import LevelTerms, commitments_programme, least_prices
+from advisor.optimize.formulation.solver import Outcome, solve_arrays
+from advisor.optimize.infeasibility.diagnose import solve_or_say_why
+from advisor.optimize.presolve.reduce import reduce
+from advisor.optimize.search.rounding import integer
 from advisor.optimize.solve import solve
-from advisor.optimize.two_stage import LevelTerms, commitments_programme, least_prices
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from advisor.optimize.commitable import Commitable, Counts
-    from advisor.optimize.levels import Level
+    from advisor.optimize.commitments.levels import Level
+    from advisor.optimize.commitments.options import Commitable, Counts
     from advisor.optimize.problem import Column
     from advisor.optimize.reduced import Reduced
 

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from optimize_builders import a_column, a_problem, brute_force, faults, tiny_problems
 
 from advisor.errors import Infeasible, NoCandidates
-from advisor.optimize import ascending, formulation
-from advisor.optimize.ascending import cheapest_first
+from advisor.optimize import formulation
 from advisor.optimize.formulation import Answer, WarmRouting
-from advisor.optimize.presolve import reduce
+from advisor.optimize.presolve.reduce import reduce
 from advisor.optimize.problem import Problem
+from advisor.optimize.search import cut_and_enumerate
+from advisor.optimize.search.cut_and_enumerate import cheapest_first
 from advisor.optimize.solve import refuse_unservable, solve
 
 
@@ -97,7 +98,7 @@ def test_no_fleet_that_carries_the_load_breaks_a_cut(seed: int) -> None:
     split /= split.sum(axis=0)
     fleet = np.ceil((np.where(split > 0, need, 0.0) * split).sum(axis=1))
     weights = np.where(chance.random(3) < 0.2, 0.0, chance.random(3))
-    assert weights @ fleet >= ascending._least(weights, need) * (1 - 1e-12)
+    assert weights @ fleet >= cut_and_enumerate._least(weights, need) * (1 - 1e-12)
 
 
 def test_the_routing_lp_carries_a_fleet_or_prices_what_it_lacks() -> None:
@@ -108,7 +109,8 @@ def test_the_routing_lp_carries_a_fleet_or_prices_what_it_lacks() -> None:
     lacking = routing.carry(np.array([3.0, 0.0]))
     assert lacking is not None
     assert lacking.weights == pytest.approx([0.875, 3.5])
-    assert ascending._least(lacking.weights, need) - lacking.weights @ [3.0, 0.0] == pytest.approx(3.5 / 8)
+    least = cut_and_enumerate._least(lacking.weights, need)
+    assert least - lacking.weights @ [3.0, 0.0] == pytest.approx(3.5 / 8)
     carried = routing.carry(np.array([1.0, 1.0]))
     assert carried is not None
     assert carried.shares.sum(axis=0) == pytest.approx([1.0, 1.0])
@@ -163,7 +165,7 @@ def test_what_does_not_fit_the_scheme_is_left_to_branch_and_bound(problem: Probl
 def test_beyond_its_limits_it_gives_up_and_the_answer_stays_the_same(
     limit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ascending, limit, 0)
+    monkeypatch.setattr(cut_and_enumerate, limit, 0)
     assert walked(PAIR) is None
     assert solve(PAIR).usd_per_hour == Decimal("4.00")
 

@@ -9,7 +9,7 @@ import highspy
 import numpy as np
 
 from advisor.optimize.formulation.day import SMALLEST_COEFFICIENT
-from advisor.optimize.formulation.highs import SEED, TOLERANCE
+from advisor.optimize.formulation.solver import SEED, TOLERANCE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -5,7 +5,7 @@ on the same rows as the problem itself. One makes every limit elastic and adds a
 unit counts 1 / (the least any candidate draws from that pool): "instances' worth of quota", so that 8 GPUs
 and 192 vCPUs that admit the same machine weigh alike. The other serves as much of the demand as the limits
 allow. If those leave a fleet, it is the rules that contradict each other or the limits: see
-:mod:`~advisor.optimize.conflicts`.
+:mod:`~advisor.optimize.infeasibility.conflicts`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING, Final
 
 from advisor.errors import Infeasible
-from advisor.optimize.conflicts import Conflict, conflicting, has_rules, without_rules
-from advisor.optimize.presolve import reduce, unservable
+from advisor.optimize.infeasibility.conflicts import Conflict, conflicting, has_rules, without_rules
+from advisor.optimize.presolve.reduce import reduce, unservable
 from advisor.optimize.solve import solve
 
 if TYPE_CHECKING:

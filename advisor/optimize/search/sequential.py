@@ -1,10 +1,11 @@
 """Problems too large to write down whole: a fleet bought for one service after the other, and a bound.
 
-The market is first seen through prices (:mod:`~advisor.optimize.generation`). What is cheap and scarce has a
-rent there: what it saves beside the best that is not. The smallest service buys first, from the offers near
-its prices and from what stock and quotas are left, and pays most of the rents, so that it leaves alone what
-others need more. Then every service in turn, the largest first, gives back what it has and buys again without
-rents: what is scarce and still there costs no more than its price. That goes on while it saves.
+The market is first seen through prices (:mod:`~advisor.optimize.bounds.column_generation`). What is cheap
+and scarce has a rent there: what it saves beside the best that is not. The smallest service buys first, from
+the offers near its prices and from what stock and quotas are left, and pays most of the rents, so that it
+leaves alone what others need more. Then every service in turn, the largest first, gives back what it has and
+buys again without rents: what is scarce and still there costs no more than its price. That goes on while it
+saves.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from advisor.optimize import formulation
-from advisor.optimize.decompose import market_bound
-from advisor.optimize.fleet import side_usd_of
+from advisor.optimize.bounds.column_generation import Valued, valued_market
+from advisor.optimize.bounds.lagrangian import market_bound
 from advisor.optimize.formulation import Answer, Outcome
-from advisor.optimize.generation import Valued, valued_market
-from advisor.optimize.part import part_of, translated
+from advisor.optimize.search.rounding import side_usd_of
+from advisor.optimize.subproblem import part_of, translated
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Final
 
 from advisor.errors import SolverFailed
 from advisor.optimize import formulation
-from advisor.optimize.fleet import SLACK, cost_of
-from advisor.optimize.part import Part, in_the_whole, only
-from advisor.optimize.rounds import ROUNDS_SHARE, Rounds, repaired
-from advisor.optimize.search import OUT_OF_TIME, Found
+from advisor.optimize.search.head_on import OUT_OF_TIME, Found
+from advisor.optimize.search.rounding import SLACK, cost_of
+from advisor.optimize.search.scenario_generation import ROUNDS_SHARE, Rounds, repaired
+from advisor.optimize.subproblem import Part, in_the_whole, only
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -134,8 +134,8 @@ class _Best:
         assert found is not None
         usd = cost_of(choice.part.reduced, found.fleet)
         if usd < self.usd:
-            fleet = in_the_whole(self.reduced, choice.part, found.fleet)
-            self.found, self.usd = replace(found, fleet=fleet), usd
+            counts = in_the_whole(self.reduced, choice.part, found.fleet.instances)
+            self.found, self.usd = replace(found, fleet=replace(found.fleet, instances=counts)), usd
 
     def worth_beating(self, relative_gap: float) -> float:
         """What a bound has to be below for its choice to matter."""

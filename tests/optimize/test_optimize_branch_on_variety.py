@@ -13,15 +13,15 @@ from optimize_builders import a_column, a_problem
 from optimize_enumerator import cheapest, ruled_problems
 
 from advisor.errors import SolverFailed
-from advisor.optimize.choices import cheapest_choice, choices_of
-from advisor.optimize.fleet import cost_of
-from advisor.optimize.presolve import reduce
+from advisor.optimize.presolve.reduce import reduce
 from advisor.optimize.problem import Contingency, Problem
-from advisor.optimize.rounds import in_rounds
+from advisor.optimize.search.branch_on_variety import cheapest_choice, choices_of
+from advisor.optimize.search.rounding import cost_of
+from advisor.optimize.search.scenario_generation import in_rounds
 
 if TYPE_CHECKING:
     from advisor.optimize.reduced import Reduced
-    from advisor.optimize.search import Found
+    from advisor.optimize.search.head_on import Found
 
 ENOUGH_S = 30.0
 RULES = ("zone", "distinct", "services", "quota")

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from advisor.errors import SolverFailed
 from advisor.optimize import formulation
-from advisor.optimize.ascending import cheapest_first
-from advisor.optimize.decompose import priced_bound, separable
-from advisor.optimize.fleet import SLACK, Fleet, hold, integer, replicas_of
+from advisor.optimize.bounds.lagrangian import priced_bound, separable
 from advisor.optimize.formulation import Answer, Case, Outcome, is_large
-from advisor.optimize.service_by_service import is_huge, solve_huge
+from advisor.optimize.search.cut_and_enumerate import cheapest_first
+from advisor.optimize.search.rounding import SLACK, Fleet, hold, integer, replicas_of
+from advisor.optimize.search.sequential import is_huge, solve_huge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from advisor.optimize.contingencies import Tried
     from advisor.optimize.reduced import Kind, Reduced
+    from advisor.optimize.search.scenarios import Tried
 
 _MARGIN: Final = (
     1e-6  # by which replicas shrink in the second attempt, if the first fleet does not hold exactly

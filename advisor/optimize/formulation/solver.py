@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from advisor.optimize.formulation.model import Model
+    from advisor.optimize.arrays import Model
     from advisor.optimize.formulation.programme import Programme
 
 TOLERANCE: Final = 1e-9

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from advisor.optimize.dominance import Shape
-    from advisor.optimize.places import Places
+    from advisor.optimize.locations import Places
+    from advisor.optimize.presolve.dominance import Shape
     from advisor.optimize.problem import Column, Problem
 
     Floats = NDArray[np.float64]

@@ -23,7 +23,8 @@ import numpy as np
 
 from advisor.optimize.formulation.day import SMALLEST_COEFFICIENT
 from advisor.optimize.formulation.families import needed_packing_rows, quota
-from advisor.optimize.formulation.highs import (
+from advisor.optimize.formulation.programme import fleet_cost
+from advisor.optimize.formulation.solver import (
     Answer,
     Outcome,
     Raw,
@@ -33,14 +34,13 @@ from advisor.optimize.formulation.highs import (
     raw_answer,
     run_highs,
 )
-from advisor.optimize.formulation.programme import fleet_cost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from advisor.optimize.formulation.model import Model
+    from advisor.optimize.arrays import Model
     from advisor.optimize.formulation.programme import Programme
     from advisor.optimize.reduced import Reduced
 

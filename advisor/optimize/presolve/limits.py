@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from advisor.optimize.dominance import Shape
+    from advisor.optimize.presolve.dominance import Shape
     from advisor.optimize.problem import Column, Problem
 
     Floats = NDArray[np.float64]

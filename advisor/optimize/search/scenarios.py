@@ -21,8 +21,8 @@ from advisor.optimize.problem import INSTANCE, CaseProof
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from advisor.optimize.fleet import Fleet
     from advisor.optimize.reduced import Reduced
+    from advisor.optimize.search.rounding import Fleet
 
 ENOUGH: Final = 1e-8
 """Relative: by how much less than it keeps a fleet may serve in a case, which is the solver's rounding."""

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Final
 
 from advisor.errors import SolverFailed
 from advisor.optimize import formulation
-from advisor.optimize.part import in_the_whole, only
-from advisor.optimize.rounds import in_rounds
+from advisor.optimize.search.scenario_generation import in_rounds
+from advisor.optimize.subproblem import in_the_whole, only
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from advisor.optimize.part import Part
     from advisor.optimize.reduced import Reduced
-    from advisor.optimize.search import Found
+    from advisor.optimize.search.head_on import Found
+    from advisor.optimize.subproblem import Part
 
 FEW: Final = 50
 """Candidates that a scout looks at first, those of a fleet held besides; twice as many each time after."""
@@ -39,7 +39,8 @@ def scouted(reduced: Reduced, until: float) -> Found | None:
         except SolverFailed:  # it is a scout: whoever searches next finds out why
             continue
         if found is not None:
-            return replace(found, fleet=in_the_whole(reduced, part, found.fleet), bound=0.0)
+            counts = in_the_whole(reduced, part, found.fleet.instances)
+            return replace(found, fleet=replace(found.fleet, instances=counts), bound=0.0)
     return None
 
 

@@ -3,19 +3,20 @@
 Two stages. First, how many instances to commit under which term, paid every hour at the term's price. Then,
 per level of demand, what to rent by the hour on top: the cheapest fleet of what is committed, now for
 nothing, and of what is on demand or spot, with a routing of its own. The families and formulas stand in
-:mod:`advisor.optimize.two_stage`.
+:mod:`advisor.optimize.commitments.two_stage`.
 
-1. Hours and growth scenarios are merged upward into levels (:mod:`advisor.optimize.levels`).
+1. Hours and growth scenarios are merged upward into levels (:mod:`advisor.optimize.commitments.levels`).
 2. Presolve by class: what is rented is replaced by what is rented only, what is committed by what is
    committed under the same term only; there dominance is exact, as each replaces the other in every hour.
    All quota pools count as binding for it, since the classes draw on them together.
 3. HiGHS solves the programme of all levels for the counts to commit and a bound on the cost of any choice
-   (:mod:`advisor.optimize.first_stage`).
-4. With the counts given, levels are problems of their own (:mod:`advisor.optimize.commitable`): each is
-   solved and certified alone, which is the plan. Its cost is counts times prices; cost minus bound, the gap.
+   (:mod:`advisor.optimize.commitments.solve`).
+4. With the counts given, levels are problems of their own (:mod:`advisor.optimize.commitments.options`):
+   each is solved and checked alone, which is the plan. Its cost is counts times prices; cost minus bound, the
+   gap.
 5. While the gap is open: where few enough choices are left that a bound does not rule out
-   (:mod:`advisor.optimize.promising`), all are tried, which closes the gap of small fleets, whose whole
-   instances a relaxation sees badly; else counts next to the best ones are, one more or one less.
+   (:mod:`advisor.optimize.commitments.enumerate`), all are tried, which closes the gap of small fleets, whose
+   whole instances a relaxation sees badly; else counts next to the best ones are, one more or one less.
 """
 
 from __future__ import annotations
@@ -26,15 +27,15 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from advisor.errors import Infeasible, NoCandidates, SolverFailed
-from advisor.optimize.commitable import Hours, committed_usd_per_hour
-from advisor.optimize.first_stage import first_stage
+from advisor.optimize.commitments.enumerate import Floor, Priced, promising
+from advisor.optimize.commitments.options import Hours, committed_usd_per_hour
+from advisor.optimize.commitments.solve import first_stage
 from advisor.optimize.problem import SolveStatus
-from advisor.optimize.promising import Floor, Priced, promising
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from advisor.optimize.commitable import Commitable, Counts, Line
+    from advisor.optimize.commitments.options import Commitable, Counts, Line
 
 _PROGRAMME_PART: Final = 0.4
 """Of the time, for the programme; the rest is for trying choices one by one."""

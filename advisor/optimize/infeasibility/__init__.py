@@ -1,0 +1,1 @@
+"""Why no fleet exists, and what would have to give."""

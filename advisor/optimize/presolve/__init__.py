@@ -1,0 +1,1 @@
+"""Makes a problem smaller without changing its optimum."""

@@ -1,0 +1,1 @@
+"""Finding the cheapest fleet: one module per way of searching."""
