@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -19,7 +19,7 @@ INFINITY: Final = float("inf")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Row:
+class LinearRow:
     """low <= sum of value · column <= high."""
 
     name: str  #: the constraint family, then what it is for
@@ -29,10 +29,10 @@ class Row:
     high: float
 
 
-def row(name: str, pairs: Sequence[tuple[int, float]], low: float, high: float) -> Row:
+def row(name: str, pairs: Sequence[tuple[int, float]], low: float, high: float) -> LinearRow:
     """A row from (column, coefficient) pairs."""
     index = np.array([column for column, _ in pairs], dtype=np.intp)
-    return Row(name, index, np.array([value for _, value in pairs], dtype=np.float64), low, high)
+    return LinearRow(name, index, np.array([value for _, value in pairs], dtype=np.float64), low, high)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,12 +63,50 @@ def total(sums: Iterable[Sum]) -> Sum:
     )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Compiled:
+    """A programme in one piece: minimise cost · x over row_low <= A x <= row_high, low <= x <= high.
+
+    A is stored by rows: those of row r are ``start[r]`` to ``start[r + 1]`` of ``index`` and ``value``; no
+    column stands twice in a row.
+    """
+
+    cost: Floats
+    low: Floats
+    high: Floats
+    integer: NDArray[np.bool_]
+    row_low: Floats
+    row_high: Floats
+    start: Indices
+    index: Indices
+    value: Floats
+    source: Arrays  #: what it was made of, for names
+
+    def relaxed(self) -> Compiled:
+        """The same with fractions of whole numbers allowed."""
+        return replace(self, integer=np.zeros(len(self.integer), dtype=np.bool_))
+
+    @property
+    def whole(self) -> bool:
+        """Whether any column is a whole number."""
+        return bool(self.integer.any())
+
+    @property
+    def title(self) -> str:
+        """The question's name."""
+        return self.source.name
+
+    def names(self) -> tuple[list[str], list[str]]:
+        """Of columns and of rows."""
+        return self.source.names(), [row.name for row in self.source.rows]
+
+
 @dataclass(slots=True)
-class Model:
+class Arrays:
     """Columns and rows, in the order they were added."""
 
     name: str
-    rows: list[Row] = field(default_factory=list)
+    rows: list[LinearRow] = field(default_factory=list)
     size: int = 0  #: columns
     _labels: list[tuple[str, list[int] | None]] = field(default_factory=list)
     _low: list[Floats] = field(default_factory=list)
@@ -100,7 +138,7 @@ class Model:
         """Give a column other bounds."""
         self._narrowed[column] = low, high
 
-    def add_rows(self, rows: Iterable[Row]) -> None:
+    def add_rows(self, rows: Iterable[LinearRow]) -> None:
         """Append rows."""
         self.rows.extend(rows)
 
@@ -116,35 +154,48 @@ class Model:
         return found
 
     @property
-    def low(self) -> Floats:
-        """Lower bounds of columns."""
-        return self._bounds(self._low, 0)
-
-    @property
-    def high(self) -> Floats:
-        """Upper bounds of columns."""
-        return self._bounds(self._high, 1)
-
-    def _bounds(self, parts: list[Floats], side: int) -> Floats:
-        found = np.concatenate(parts) if parts else np.zeros(0)
-        for column, bounds in self._narrowed.items():
-            found[column] = bounds[side]
-        return found
-
-    @property
-    def integer(self) -> NDArray[np.bool_]:
-        """Which columns are whole numbers."""
-        return np.concatenate(self._integer) if self._integer else np.zeros(0, dtype=np.bool_)
-
-    @property
-    def cost(self) -> Floats:
-        """Objective coefficients."""
-        found = np.zeros(self.size)
-        for index, value in self._cost:
-            np.add.at(found, index, value)
-        return found
+    def integers(self) -> int:
+        """How many columns are whole numbers."""
+        return sum(int(part.sum()) for part in self._integer)
 
     @property
     def nonzeros(self) -> int:
         """Coefficients in rows."""
         return sum(len(each.index) for each in self.rows)
+
+    def compiled(self) -> Compiled:
+        """All of it in one piece, as every solver gets it."""
+        cost = np.zeros(self.size)
+        for index, value in self._cost:
+            np.add.at(cost, index, value)
+        low, high = _joined(self._low), _joined(self._high)
+        for column, bounds in self._narrowed.items():
+            low[column], high[column] = bounds
+        rows = self.rows
+        return Compiled(
+            cost,
+            low,
+            high,
+            np.concatenate(self._integer) if self._integer else np.zeros(0, dtype=np.bool_),
+            np.array([each.low for each in rows], dtype=np.float64),
+            np.array([each.high for each in rows], dtype=np.float64),
+            *self._matrix(),
+            self,
+        )
+
+    def _matrix(self) -> tuple[Indices, Indices, Floats]:
+        """(start, index, value) by rows, coefficients of one column in one row added up."""
+        lengths = [len(each.index) for each in self.rows]
+        owner = np.repeat(np.arange(len(lengths)), lengths)
+        index = _joined([each.index for each in self.rows]).astype(np.intp)
+        value = _joined([each.value for each in self.rows])
+        cells, first, place = np.unique(owner * self.size + index, return_index=True, return_inverse=True)
+        if len(cells) < len(index):
+            kept = np.sort(first)
+            value = np.bincount(place, value)[place[kept]]
+            owner, index = owner[kept], index[kept]
+        return np.searchsorted(owner, np.arange(len(lengths) + 1)), index, value
+
+
+def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    return np.concatenate(parts) if parts else np.zeros(0)

@@ -1,4 +1,7 @@
-"""A solution checked against the problem's own words: Decimals and floats, none of the solver's rows."""
+"""A problem that contradicts itself, and a solution that does not hold: found in the problem's own words.
+
+Decimals and floats, none of the solver's rows.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from advisor.errors import SolverFailed
 from advisor.optimize.problem import SECONDS_PER_HOUR
+from advisor.optimize.rules import rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,7 +24,59 @@ SLACK: Final = 2e-9
 _ROUTED: Final = 1e-6  # relative: streams are split by the solver's flows
 
 
-def certify(problem: Problem, solution: Solution) -> Solution:
+def check_problem(problem: Problem) -> None:
+    """Refuse a problem that contradicts itself; such a thing is a bug of whoever built it.
+
+    Raises:
+        ValueError: it does.
+    """
+    demands, services = len(problem.demand_requests_per_s), len(problem.services)
+    if len(problem.demand_labels) != demands:
+        raise ValueError("demands and labels differ in number")
+    if problem.demand_service is not None and (
+        len(problem.demand_service) != demands or not all(0 <= s < services for s in problem.demand_service)
+    ):
+        raise ValueError("not every demand has a service")
+    for terms in problem.services:
+        if not 0 < terms.utilisation_ceiling <= 1:
+            raise ValueError(f"utilisation_ceiling {terms.utilisation_ceiling} is not in (0, 1]")
+    if not all(0 <= rate < float("inf") for rate in problem.demand_requests_per_s):
+        raise ValueError("a demand is negative or not finite")
+    ids = {column.id for column in problem.columns}
+    if len(ids) != len(problem.columns):
+        raise ValueError("two columns have one id")
+    for column in problem.columns:
+        if not (column.usd_per_hour.is_finite() and column.usd_per_hour >= 0):
+            raise ValueError(f"{column.id}: price {column.usd_per_hour}")
+        if len(dict(column.draws)) != len(column.draws):
+            raise ValueError(f"{column.id} draws twice on one pool")
+        if any(len(option.requests_per_s) != demands for option in column.options):
+            raise ValueError(f"{column.id}: throughputs and demands differ in number")
+        if len(column.usd_per_request) not in (0, demands) or any(x < 0 for x in column.usd_per_request):
+            raise ValueError(f"{column.id}: side costs")
+    _check_rules(problem)
+
+
+def _check_rules(problem: Problem) -> None:
+    routing, change = problem.routing, problem.change
+    if routing is not None:
+        if len(routing.shares) != len(problem.services):
+            raise ValueError("not every service has shares of origins")
+        for shares in routing.shares:
+            if len(shares) != len(routing.origins) or abs(sum(shares) - 1) > 1e-6 or min(shares) < 0:
+                raise ValueError("the shares of origins do not sum to 1")
+    for day in problem.contingencies:
+        if not (0 < day.keeps <= 1 and day.count >= 0 and day.doubted >= 0 and day.demand_factor > 0):
+            raise ValueError(f"contingency {day.label}")
+        if day.utilisation_ceiling is not None and not 0 < day.utilisation_ceiling <= 1:
+            raise ValueError(f"contingency {day.label}: utilisation_ceiling")
+    if change is not None and not (
+        change.horizon_hours > 0 and change.usd_per_added >= 0 and change.usd_per_removed >= 0
+    ):
+        raise ValueError("a cost of change is negative, or its horizon is not above 0")
+
+
+def check_solution(problem: Problem, solution: Solution) -> Solution:
     """The solution itself, if every family of the problem holds for it; contingencies are tried elsewhere.
 
     Raises:
@@ -38,7 +94,8 @@ def faults(problem: Problem, solution: Solution) -> Iterator[str]:
     yield from _money(problem, columns, solution)
     yield from _purchase(problem, columns, solution)
     yield from _service(problem, columns, solution)
-    yield from _rules(problem, columns, solution)
+    for rule in rules_of(problem):
+        yield from rule.faults(problem, columns, solution)
     yield from _routing(problem, columns, solution)
 
 
@@ -53,9 +110,6 @@ def _money(problem: Problem, columns: Mapping[str, Column], solution: Solution) 
     )
     if not math.isclose(side, solution.side_usd_per_hour, rel_tol=SLACK, abs_tol=1e-12):
         yield f"side costs {solution.side_usd_per_hour} are {side}"
-    budget = problem.budget_usd_per_hour
-    if budget is not None and float(cost - budget) + side > SLACK * float(budget):
-        yield f"{cost} and {side:g} of side costs exceed the budget of {budget}"
 
 
 def _purchase(problem: Problem, columns: Mapping[str, Column], solution: Solution) -> Iterator[str]:
@@ -115,17 +169,6 @@ def _service(problem: Problem, columns: Mapping[str, Column], solution: Solution
         held = solution.replicas.get((c, s, k), 0) * problem.services[s].utilisation_ceiling
         if work > held * (1 + SLACK):
             yield f"{c} at degree {k} has {held} replicas' time for {work}"
-
-
-def _rules(problem: Problem, columns: Mapping[str, Column], solution: Solution) -> Iterator[str]:
-    for s, terms in enumerate(problem.services):
-        running = sum(count for (_, service, _), count in solution.replicas.items() if service == s)
-        if running < terms.min_replicas:
-            yield f"{running} replicas of {terms.name}, not {terms.min_replicas}"
-    for kind, most in problem.most_distinct:
-        names = {name for c in solution.instances for name in columns[c].group(kind)}
-        if len(names) > most:
-            yield f"{len(names)} different {kind}, not {most}"
 
 
 def _routing(problem: Problem, columns: Mapping[str, Column], solution: Solution) -> Iterator[str]:

@@ -19,7 +19,7 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class Locations:
     """Locations merged by whom they may serve, and origins merged by who may serve them."""
 
     of_location: dict[str, int]
@@ -31,7 +31,7 @@ class Places:
         return self.of_location[location]
 
 
-def places_of(problem: Problem) -> Places:
+def locations_of(problem: Problem) -> Locations:
     """The coarsest places and streams that lose nothing.
 
     A service with one stream needs no routing rows: whatever may serve it at all may serve all of it.
@@ -41,7 +41,7 @@ def places_of(problem: Problem) -> Places:
     routing = problem.routing
     if routing is None:
         whole = (Stream((), 1.0, frozenset({0})),)
-        return Places(dict.fromkeys(locations, 0), (frozenset(services),), tuple(whole for _ in services))
+        return Locations(dict.fromkeys(locations, 0), (frozenset(services),), tuple(whole for _ in services))
     pairs = [(s, o) for s in services for o, share in enumerate(routing.shares[s]) if share > 0]
     patterns = {at: frozenset((s, o) for s, o in pairs if (s, o, at) in routing.admits) for at in locations}
     distinct = sorted(set(patterns.values()), key=sorted)
@@ -59,7 +59,7 @@ def places_of(problem: Problem) -> Places:
                 for admitted, origins in sorted(by_places.items(), key=lambda item: item[1])
             )
         )
-    return Places(
+    return Locations(
         {at: index[pattern] for at, pattern in patterns.items()},
         tuple(frozenset(s for s, _ in pattern) for pattern in distinct),
         tuple(streams),

@@ -25,7 +25,7 @@ EMISSIONS: Final = "emissions"
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class ProblemBuilder:
     """Everything a problem holds besides its candidates."""
 
     demands: tuple[Demand, ...]

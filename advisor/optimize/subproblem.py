@@ -10,12 +10,12 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence, Set
 
-    from advisor.optimize.formulation import Answer
-    from advisor.optimize.reduced import Kind, Reduced
+    from advisor.optimize.formulation import ProgrammeAnswer
+    from advisor.optimize.reduced import InstanceKind, Reduced
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class Subproblem:
     """A smaller problem, and what its numbers are in the larger one."""
 
     reduced: Reduced
@@ -26,7 +26,7 @@ class Part:
 
 def part_of(
     reduced: Reduced, candidates: Set[int], uses: Set[tuple[int, int]], service: int | None = None
-) -> Part:
+) -> Subproblem:
     """Only some offers, what they run, and maybe one service. Kinds keep their numbers; some are empty."""
     demands = [b for b, s in enumerate(reduced.demand_service) if service in (None, s)]
     at = np.full(len(reduced.groups), -1, dtype=np.intp)
@@ -35,7 +35,7 @@ def part_of(
     for c in sorted(candidates):
         chosen.setdefault(reduced.candidates[c].kind, []).append(c)
     kept: list[int] = []
-    kinds: list[Kind] = []
+    kinds: list[InstanceKind] = []
     runs: list[tuple[tuple[int, int], ...]] = []
     for p, kind in enumerate(reduced.kinds):
         members = chosen.get(p, [])
@@ -67,10 +67,10 @@ def part_of(
         demand_requests_per_s=tuple(reduced.demand_requests_per_s[b] for b in demands),
         demand_service=tuple(reduced.demand_service[b] for b in demands),
     )
-    return Part(small, tuple(kept), tuple(runs), tuple(demands))
+    return Subproblem(small, tuple(kept), tuple(runs), tuple(demands))
 
 
-def translated(reduced: Reduced, part: Part, answer: Answer) -> Answer:
+def translated(reduced: Reduced, part: Subproblem, answer: ProgrammeAnswer) -> ProgrammeAnswer:
     """An answer about a part, in the numbers of the whole."""
     counts = [0.0] * len(reduced.candidates)
     for c, count in zip(part.candidates, answer.instances, strict=True):
@@ -89,14 +89,14 @@ def translated(reduced: Reduced, part: Part, answer: Answer) -> Answer:
     )
 
 
-def only(reduced: Reduced, candidates: Set[int]) -> Part:
+def only(reduced: Reduced, candidates: Set[int]) -> Subproblem:
     """Some offers with all they run, those of a fleet held besides."""
     held = {c for c, x in enumerate(reduced.candidates) if x.held}
     uses = {(p, u) for p, kind in enumerate(reduced.kinds) for u in range(len(kind.uses))}
     return part_of(reduced, candidates | held, uses)
 
 
-def in_the_whole(reduced: Reduced, part: Part, instances: Sequence[int]) -> tuple[int, ...]:
+def in_the_whole(reduced: Reduced, part: Subproblem, instances: Sequence[int]) -> tuple[int, ...]:
     """Counts of :func:`only` some offers in the numbers of the whole."""
     counts = [0] * len(reduced.candidates)
     for c, count in zip(part.candidates, instances, strict=True):

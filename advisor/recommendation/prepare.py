@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from advisor.catalog.account import Account
     from advisor.domain import Service
     from advisor.optimize.problem import Problem
-    from advisor.optimize.problem_builder import Situation
+    from advisor.optimize.problem_builder import ProblemBuilder
     from advisor.recommendation.request import Request
 
 
@@ -36,7 +36,7 @@ class Prepared:
     findings: Findings
     problem: Problem
     pool_units: Mapping[str, str]  #: what each quota pool counts, for messages
-    situation: Situation  #: what the problem holds besides its candidates
+    situation: ProblemBuilder  #: what the problem holds besides its candidates
 
     @property
     def request(self) -> Request:

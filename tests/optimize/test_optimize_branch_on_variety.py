@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from optimize_builders import a_column, a_problem
 from optimize_enumerator import cheapest, ruled_problems
 
 from advisor.errors import SolverFailed
+from advisor.optimize.effort import Effort
 from advisor.optimize.presolve.reduce import reduce
 from advisor.optimize.problem import Contingency, Problem
 from advisor.optimize.search.branch_on_variety import cheapest_choice, choices_of
@@ -21,26 +21,30 @@ from advisor.optimize.search.scenario_generation import in_rounds
 
 if TYPE_CHECKING:
     from advisor.optimize.reduced import Reduced
-    from advisor.optimize.search.head_on import Found
+    from advisor.optimize.search.result import SearchResult
 
 ENOUGH_S = 30.0
 RULES = ("zone", "distinct", "services", "quota")
 _EACH = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 
 
+def enough() -> Effort:
+    return Effort.of_seconds(ENOUGH_S)
+
+
 def with_choices(problem: Problem) -> Reduced | None:
     """The problem reduced, if there is something to choose and everything can be served."""
     reduced = reduce(problem)
-    if not reduced.servable() or choices_of(reduced, 0.0, time.perf_counter() + ENOUGH_S) is None:
+    if not reduced.servable() or choices_of(reduced, enough()) is None:
         return None
     return reduced
 
 
-def by_choice(reduced: Reduced, seconds: float, gap: float = 0.0) -> Found | None:
-    until = time.perf_counter() + seconds
-    choices = choices_of(reduced, gap, until)
+def by_choice(reduced: Reduced, seconds: float, gap: float = 0.0) -> SearchResult | None:
+    effort = Effort.of_seconds(seconds, gap)
+    choices = choices_of(reduced, effort)
     assert choices is not None
-    return cheapest_choice(reduced, choices, until, gap)
+    return cheapest_choice(reduced, choices, effort)
 
 
 @given(ruled_problems(*RULES))
@@ -49,7 +53,7 @@ def test_the_best_choice_is_the_best_of_one_programme_for_all(problem: Problem) 
     reduced = with_choices(problem)
     if reduced is None:
         return
-    together = in_rounds(reduced, time.perf_counter() + ENOUGH_S, 0.0, None)
+    together = in_rounds(reduced, enough(), None)
     found = by_choice(reduced, ENOUGH_S)
     assert (found is None) == (together is None)
     if found is not None and together is not None:
@@ -85,6 +89,6 @@ def test_too_many_choices_are_left_to_one_programme() -> None:
         contingencies=(Contingency("any zone", "zone", keeps=0.5),),
         most_distinct=(("accelerator", 1),),
     )
-    assert choices_of(reduce(limited), 0.0, time.perf_counter() + ENOUGH_S) is None
+    assert choices_of(reduce(limited), enough()) is None
     few = replace(limited, columns=limited.columns[:20])
-    assert len(choices_of(reduce(few), 0.0, time.perf_counter() + ENOUGH_S) or ()) == 20
+    assert len(choices_of(reduce(few), enough()) or ()) == 20

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from decimal import Decimal
 
 import numpy as np
@@ -13,7 +12,8 @@ from optimize_builders import a_column, a_problem, brute_force, faults, tiny_pro
 
 from advisor.errors import Infeasible, NoCandidates
 from advisor.optimize import formulation
-from advisor.optimize.formulation import Answer, WarmRouting
+from advisor.optimize.effort import Effort
+from advisor.optimize.formulation import ProgrammeAnswer, WarmRouting
 from advisor.optimize.presolve.reduce import reduce
 from advisor.optimize.problem import Problem
 from advisor.optimize.search import cut_and_enumerate
@@ -21,8 +21,8 @@ from advisor.optimize.search.cut_and_enumerate import cheapest_first
 from advisor.optimize.solve import refuse_unservable, solve
 
 
-def walked(problem: Problem, *, seconds: float = 60, **options: bool) -> Answer | None:
-    return cheapest_first(reduce(problem, **options), time.perf_counter() + seconds)
+def walked(problem: Problem, *, seconds: float = 60, **options: bool) -> ProgrammeAnswer | None:
+    return cheapest_first(reduce(problem, **options), Effort.of_seconds(seconds))
 
 
 # Work: bucket 0 takes 1.5 of small or 0.75 of large, bucket 1 takes 2 of small or 0.5 of large. Three small
@@ -37,7 +37,7 @@ PAIR = a_problem((1.5, 1.0), SMALL, LARGE)
 def test_the_first_fleet_that_carries_the_load_is_found_and_its_cost_is_the_bound() -> None:
     answer = walked(PAIR)
     assert answer is not None
-    assert answer.outcome is formulation.Outcome.OPTIMAL
+    assert answer.verdict is formulation.SolverVerdict.OPTIMAL
     assert answer.instances == (0.0, 4.0)  # large, small
     assert answer.bound == 4.0
 
@@ -81,8 +81,8 @@ def test_it_agrees_with_branch_and_bound(seed: int, rate: float) -> None:
     columns = [a_column(f"c{i}", prices[i], tuple(map(float, speeds[i]))) for i in range(types)]
     shares = chance.dirichlet(np.full(demands, 0.3)) * rate
     reduced = reduce(a_problem(tuple(map(float, shares)), *columns))
-    answer = cheapest_first(reduced, time.perf_counter() + 60)
-    peer = formulation.run(formulation.cheapest_fleet(reduced), time_limit_s=60)
+    answer = cheapest_first(reduced, Effort.of_seconds(60))
+    peer = formulation.run(formulation.cheapest_fleet(reduced), 60)
     if answer is not None:
         assert answer.bound == pytest.approx(peer.bound, rel=1e-7)
 

@@ -9,7 +9,6 @@ less what quotas cost, less what all offers could earn, bounds the cost of every
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from advisor.optimize.reduced import Kind, Reduced
+    from advisor.optimize.effort import Effort
+    from advisor.optimize.reduced import InstanceKind, Reduced
 
     Floats = NDArray[np.float64]
     Stream = tuple[int, int | None]
@@ -39,7 +39,7 @@ _USES: Final = 2  # of a kind that come in with it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Valued:
+class ValuedMarket:
     """Every offer at some prices."""
 
     bound: float  #: on the cost of every fleet
@@ -53,17 +53,20 @@ class Valued:
         return np.maximum(0.0, -self.net)
 
 
-def least_cost(reduced: Reduced, time_limit_s: float) -> float:
-    """A lower bound on the cost of every fleet."""
-    return valued_market(reduced, time.perf_counter() + time_limit_s).bound
-
-
-def valued_market(reduced: Reduced, until: float) -> Valued:
+def valued_market(reduced: Reduced, effort: Effort) -> ValuedMarket:
     """Prices at which no offer outside would earn more than it costs, or the best there was time for."""
-    return _Prices(reduced).generate(until)
+    return _MarketPrices(reduced).generate(effort)
 
 
-class _Prices:
+def least_cost_of(reduced: Reduced, c: int, net: float) -> float:
+    """The least over 0 to max_instances of net · n and the cost of changing to n, which is convex."""
+    x, change = reduced.candidates[c], reduced.problem.change
+    start, stop = (0.0, 0.0) if change is None else change.usd_per_hour
+    points = {0, min(x.held, x.max_instances), x.max_instances}
+    return min(net * n + start * max(0, n - x.held) + stop * max(0, x.held - n) for n in points)
+
+
+class _MarketPrices:
     """Column generation: the offers in the relaxation so far, and the prices it gives."""
 
     def __init__(self, reduced: Reduced) -> None:
@@ -92,7 +95,7 @@ class _Prices:
     def _penalties(self) -> dict[Stream, float]:
         """Several times what serving a stream costs on the cheapest offer, were it for sale in parts."""
         reduced = self._reduced
-        least = np.full((len(reduced.places.serves), len(reduced.groups)), np.inf)
+        least = np.full((len(reduced.locations.serves), len(reduced.groups)), np.inf)
         for p, kind in enumerate(reduced.kinds):
             usd = self._usd(self._cheapest[p])
             for use in kind.uses:
@@ -104,10 +107,10 @@ class _Prices:
             key: _PENALTY * float(min(least[at, key[0]] for at in places)) for key, _, places in self._streams
         }
 
-    def value(self) -> Valued:
+    def value(self) -> ValuedMarket:
         """Every offer at the prices of now."""
         reduced = self._reduced
-        at_place = np.zeros((len(reduced.places.serves), len(reduced.groups)))
+        at_place = np.zeros((len(reduced.locations.serves), len(reduced.groups)))
         for key, _, places in self._streams:
             for at in places:
                 at_place[at, key[0]] = max(at_place[at, key[0]], self._demand[key])
@@ -124,10 +127,10 @@ class _Prices:
         worth = self._worth()
         bound = sum(worth)
         bound -= sum(self._quota.get(pool, 0.0) * float(free) for pool, free in reduced.free_units)
-        bound += sum(formulation.least_cost_of(reduced, c, float(usd)) for c, usd in enumerate(net))
-        return Valued(bound, net, earns, worth, self._quota)
+        bound += sum(least_cost_of(reduced, c, float(usd)) for c, usd in enumerate(net))
+        return ValuedMarket(bound, net, earns, worth, self._quota)
 
-    def generate(self, until: float) -> Valued:
+    def generate(self, effort: Effort) -> ValuedMarket:
         """Prices at which no offer outside would earn more than it costs, or the best there was time for."""
         reduced = self._reduced
         candidates = {c for c, x in enumerate(reduced.candidates) if x.held}
@@ -137,19 +140,17 @@ class _Prices:
         while True:
             before = len(candidates), len(uses)
             self._enter(valued, candidates, uses)
-            if (len(candidates), len(uses)) == before or time.perf_counter() >= until:
+            if (len(candidates), len(uses)) == before or effort.over:
                 return best
             part = part_of(reduced, candidates, uses)
             programme = formulation.most_worthwhile(part.reduced, self._penalty)
-            names = programme.model.names()
+            names = programme.arrays.names()
             names[: len(part.candidates)] = [f"i{c}" for c in part.candidates]  # their numbers in the whole
-            relaxed = formulation.relax(
-                programme.model, until - time.perf_counter(), names=names, start=basis
-            )
+            relaxed = formulation.relax(programme.arrays, effort.left(), names=names, start=basis)
             if relaxed is None:
                 return best
             basis = relaxed.basis
-            dual = {row.name: float(relaxed.dual[i]) for i, row in enumerate(programme.model.rows)}
+            dual = {row.name: float(relaxed.dual[i]) for i, row in enumerate(programme.arrays.rows)}
             for key, _, _ in self._streams:
                 b, j = key
                 name = f"serve_demand_{b}" if j is None else f"serve_stream_{b}_{j}"
@@ -163,7 +164,7 @@ class _Prices:
             if cost - best.bound <= _CLOSE * cost:
                 return best
 
-    def _enter(self, valued: Valued, candidates: set[int], uses: set[tuple[int, int]]) -> None:
+    def _enter(self, valued: ValuedMarket, candidates: set[int], uses: set[tuple[int, int]]) -> None:
         """The offers that would earn most above their cost, with what they would run."""
         entered: dict[int, int] = {}
         count = 0
@@ -180,14 +181,14 @@ class _Prices:
                 uses |= runs
 
 
-def _best_uses(valued: Valued, p: int) -> list[int]:
+def _best_uses(valued: ValuedMarket, p: int) -> list[int]:
     """Of a kind, those that earn nearly as much as the best, a few at most."""
     earns = valued.earns[p]
     good = np.flatnonzero(earns >= 0.9 * earns.max(initial=0.0))
     return good[np.argsort(-earns[good], kind="stable")[:_USES]].tolist()  # type: ignore[no-any-return]
 
 
-def _earned(kind: Kind, worth: Floats) -> Floats:
+def _earned(kind: InstanceKind, worth: Floats) -> Floats:
     """Per use, no less than what an instance that runs nothing else could earn, and no mix earns more."""
     smallest = min((use.tensor_parallel for use in kind.uses), default=1)
     room = kind.accelerators // smallest * smallest

@@ -1,37 +1,41 @@
 """What several services cost at least, when each is solved alone at prices for what they share.
 
 One programme of ten services and ten thousand offers has an LP relaxation that is quick and weak: it runs
-fractions of replicas. At its prices for slots on instances every service is a small problem of its own,
-solved as any other, in whole replicas. Their bounds, with what the purchase costs net of the slots it sells,
-bound every fleet (:mod:`~advisor.optimize.formulation.relaxation`).
+fractions of replicas. For any prices >= 0 of slots on instances, and of quotas, the least each service can
+pay for its replicas plus the least the purchase costs net of them is no more than any fleet costs (Lagrange).
+At the relaxation's prices every service is a small problem of its own, solved as any other, in whole
+replicas; so the sum is no worse than the relaxation, and mostly much better.
 """
 
 from __future__ import annotations
 
-import time
+from dataclasses import replace
 from decimal import ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, Final
 
+from advisor.optimize.bounds.column_generation import least_cost_of
+from advisor.optimize.bounds.reduced_cost_fixing import is_large, solve_large
 from advisor.optimize.formulation import (
-    Outcome,
-    Relaxed,
+    SolverVerdict,
     cheapest_fleet,
-    is_large,
-    least_cost_of,
-    purchase_bound,
+    fleet_cost,
+    needed_packing_rows,
+    quota,
     run,
-    slot_prices,
-    solve_guided,
 )
-from advisor.optimize.presolve.reduce import reduce
-from advisor.optimize.problem import SECONDS_PER_HOUR, Column, Problem, Routing, ServiceTerms, ServingOption
+from advisor.optimize.presolve import reduce
+from advisor.optimize.problem import SECONDS_PER_HOUR, Column, Problem, Routing, ServingOption
+from advisor.optimize.rules import traits_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from advisor.optimize.bounds.column_generation import Valued
-    from advisor.optimize.formulation import Programme, Slots
+    from advisor.optimize.bounds.column_generation import ValuedMarket
+    from advisor.optimize.effort import Effort
+    from advisor.optimize.formulation import Programme, Relaxed
     from advisor.optimize.reduced import Reduced
+
+    Slots = tuple[int, int]  # (kind, degree): what a price is for
 
 _SHARE: Final = 0.5  # of the time that is left
 _GAP: Final = 1e-3  # of each service's own problem
@@ -40,31 +44,25 @@ _QUANTUM: Final = Decimal("1e-9")
 
 def separable(reduced: Reduced) -> bool:
     """Whether services share instances, quotas, stock and the cost of change only, and there are several."""
-    problem = reduced.problem
-    return (
-        len(set(reduced.demand_service)) > 1
-        and not problem.contingencies
-        and not problem.most_distinct
-        and problem.budget_usd_per_hour is None
-    )
+    return len(set(reduced.demand_service)) > 1 and traits_of(reduced.problem).separable
 
 
-def priced_bound(programme: Programme, relaxed: Relaxed, time_limit_s: float) -> float:
+def priced_bound(programme: Programme, relaxed: Relaxed, effort: Effort) -> float:
     """A lower bound on the cost of every fleet, never below the relaxation's.
 
     Args:
         programme: of the cheapest fleet for a separable problem.
         relaxed: its relaxation.
-        time_limit_s: half of it is used at most.
+        effort: half of its time is used at most.
     """
     slots = slot_prices(programme, relaxed)
-    least = _whole_replicas(programme.reduced, slots, time.perf_counter() + _SHARE * time_limit_s)
+    least = _whole_replicas(programme.reduced, slots, effort.share(_SHARE))
     if least is None:
         return relaxed.objective
     return max(purchase_bound(programme, relaxed, slots) + least, relaxed.objective)
 
 
-def market_bound(reduced: Reduced, valued: Valued, until: float) -> float:
+def market_bound(reduced: Reduced, valued: ValuedMarket, effort: Effort) -> float:
     """The same where the programme is not written down, at the prices of a valued market.
 
     A slot costs what the kind's instances earn there, or, where that does not pay for the cheapest of them,
@@ -81,7 +79,7 @@ def market_bound(reduced: Reduced, valued: Valued, until: float) -> float:
         earned = float(valued.earns[p].max()) + idle
         slots[p, smallest] = earned / (kind.accelerators // smallest)
         net[members] -= idle
-    least = _whole_replicas(reduced, slots, until)
+    least = _whole_replicas(reduced, slots, effort)
     if least is None:
         return valued.bound
     purchase = sum(least_cost_of(reduced, c, float(usd)) for c, usd in enumerate(net))
@@ -89,36 +87,82 @@ def market_bound(reduced: Reduced, valued: Valued, until: float) -> float:
     return max(purchase + least, valued.bound)
 
 
-def _whole_replicas(reduced: Reduced, slots: Mapping[Slots, float], until: float) -> float | None:
+# --- prices and what is bought at them ------------------------------------------------------------
+
+
+def slot_prices(programme: Programme, relaxed: Relaxed) -> dict[Slots, float]:
+    """What the relaxation would pay for one more replica's slot, per kind and degree."""
+    prices: dict[Slots, float] = {}
+    capacity = []
+    for i, row in enumerate(programme.arrays.rows):
+        if row.name.startswith("accelerator_packing_"):
+            p, k = row.name.removeprefix("accelerator_packing_").split("_")
+            prices[int(p), int(k)] = max(0.0, -float(relaxed.dual[i]))
+        elif row.name.startswith("replica_capacity_"):
+            capacity.append(i)
+    for pool, i in zip(programme.day.pools, capacity, strict=True):
+        if len(programme.reduced.kinds[pool.kind].uses) == 1:
+            prices[pool.kind, pool.tensor_parallel] = max(0.0, -float(relaxed.dual[i]))
+    return prices
+
+
+def purchase_bound(programme: Programme, relaxed: Relaxed, slots: Mapping[Slots, float]) -> float:
+    """The least that any purchase within stock and quotas costs net of its slots, by weak duality."""
+    reduced = programme.reduced
+    quotas = {
+        row.name: max(0.0, -float(relaxed.dual[i]))
+        for i, row in enumerate(programme.arrays.rows)
+        if row.name.startswith("quota_")
+    }
+    net = fleet_cost(reduced, 0).value.copy()
+    constant = 0.0
+    for row in quota(reduced, 0, {}):
+        net[row.index] += quotas[row.name] * row.value
+        constant -= quotas[row.name] * row.high
+    for p, kind in enumerate(reduced.kinds):
+        net[list(kind.members)] -= sum(slots.get((p, k), 0.0) * count for k, count in _slots_of(reduced, p))
+    return constant + sum(least_cost_of(reduced, c, float(usd)) for c, usd in enumerate(net))
+
+
+def _slots_of(reduced: Reduced, p: int) -> list[tuple[int, int]]:
+    kind = reduced.kinds[p]
+    if len(kind.uses) == 1:
+        return [(kind.uses[0].tensor_parallel, kind.uses[0].slots)]
+    return needed_packing_rows(kind)
+
+
+# --- each service alone ---------------------------------------------------------------------------
+
+
+def _whole_replicas(reduced: Reduced, slots: Mapping[Slots, float], effort: Effort) -> float | None:
     """What all services pay at least for whole replicas on slots at these prices; None if time shows none."""
     total = 0.0
     services = sorted(set(reduced.demand_service))
     for position, s in enumerate(services):
-        share = (until - time.perf_counter()) / (len(services) - position)
-        least = _least_cost(_alone(reduced, s, slots), share)
+        least = _least_cost(_alone(reduced, s, slots), effort.share(1 / (len(services) - position)))
         if least is None:
             return None
         total += least
     return total
 
 
-def _least_cost(problem: Problem, time_limit_s: float) -> float | None:
+def _least_cost(problem: Problem, effort: Effort) -> float | None:
     """A bound on what one service costs; None if the time shows none."""
     reduced = reduce(problem)
     if not reduced.servable():
         return None
-    programme = cheapest_fleet(reduced)
+    programme, effort = cheapest_fleet(reduced), effort.at_gap(_GAP)
     if is_large(programme):
-        answer = solve_guided(programme, time_limit_s=time_limit_s, relative_gap=_GAP)
+        answer = solve_large(programme, effort)
     else:
-        answer = run(programme, time_limit_s=time_limit_s, relative_gap=_GAP, bound_only=True)
-    return None if answer.outcome is Outcome.INFEASIBLE or answer.bound < 0 else answer.bound
+        answer = run(programme, effort.left(), relative_gap=_GAP, bound_only=True, solver=effort.solver)
+    return None if answer.verdict is SolverVerdict.INFEASIBLE or answer.bound < 0 else answer.bound
 
 
 def _alone(reduced: Reduced, service: int, slots: Mapping[Slots, float]) -> Problem:
     """One service's problem: each use of a kind is a column of one replica at the price of its slots."""
     own = [b for b, s in enumerate(reduced.demand_service) if s == service]
-    streams = reduced.places.streams[service]
+    streams = reduced.locations.streams[service]
     routing = Routing(
         tuple(str(j) for j in range(len(streams))),
         (tuple(stream.share for stream in streams),),
@@ -133,7 +177,7 @@ def _alone(reduced: Reduced, service: int, slots: Mapping[Slots, float]) -> Prob
             for u, use in enumerate(kind.uses)
             if use.service == service
         ),
-        services=(ServiceTerms(min_replicas=reduced.problem.services[service].min_replicas),),
+        services=(replace(reduced.problem.services[service], utilisation_ceiling=1.0),),
         routing=routing if len(streams) > 1 else None,
     )
 

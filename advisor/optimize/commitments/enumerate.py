@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Priced:
+class PricedOption:
     """A line as the bound sees it."""
 
     column: str
@@ -50,7 +50,7 @@ class Floor:
 
 
 def promising(
-    lines: Sequence[Priced], limits: Mapping[str, int], floor: Floor, below: float, most: int
+    lines: Sequence[PricedOption], limits: Mapping[str, int], floor: Floor, below: float, most: int
 ) -> list[tuple[float, dict[str, int]]] | None:
     """(bound, counts) of every choice whose bound is below a cost, lowest first; None: too many."""
     order = sorted(lines, key=lambda x: (x.usd_per_hour / x.worth_usd_per_hour, x.column))

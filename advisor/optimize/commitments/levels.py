@@ -24,7 +24,7 @@ _MOST_DISTINCT: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
+class DemandLevel:
     """Hours that are planned for alike."""
 
     factor: float  #: of the rates asked about
@@ -32,17 +32,17 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True)
-class Levels:
+class DemandLevels:
     """All hours of all scenarios, from the lowest demand to the highest."""
 
-    levels: tuple[Level, ...]
+    levels: tuple[DemandLevel, ...]
     distinct: int  #: demands there were before any merge
     overstatement: float  #: expected demand as planned over expected demand as given, minus 1
 
 
 def levels_of(
     factors: Sequence[float], growth: Sequence[float], weights: Sequence[Decimal], most: int = DEFAULT_LEVELS
-) -> Levels:
+) -> DemandLevels:
     """The levels of a horizon under several scenarios.
 
     Args:
@@ -64,10 +64,10 @@ def levels_of(
     for top in tops:
         part = slice(start, top + 1)
         planned += float(values[top] * weight[part].sum())
-        found.append(Level(float(values[top]), tuple(counts[part].sum(axis=0).tolist())))
+        found.append(DemandLevel(float(values[top]), tuple(counts[part].sum(axis=0).tolist())))
         start = top + 1
     over = max(0.0, planned / given - 1) if given and len(tops) < len(values) else 0.0
-    return Levels(tuple(found), len(values), over)
+    return DemandLevels(tuple(found), len(values), over)
 
 
 def _tops(values: NDArray[np.float64], weight: NDArray[np.float64], most: int) -> list[int]:

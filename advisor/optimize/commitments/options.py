@@ -8,12 +8,14 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from advisor.optimize.effort import DIRECT
+from advisor.optimize.rules import traits_of
 from advisor.optimize.solve import solve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from advisor.optimize.commitments.levels import Level
+    from advisor.optimize.commitments.levels import DemandLevel
     from advisor.optimize.problem import Column, Problem, Solution
 
 _IDLE: Final = 1e-6
@@ -25,7 +27,7 @@ Counts = dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CommitmentOption:
     """One kind of instance in one place under one term."""
 
     term: str
@@ -33,34 +35,35 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Commitable:
+class CommitmentProblem:
     """What can be committed, rented and must be served."""
 
     problem: Problem  #: at the rates asked about; its columns are rented by the hour
-    lines: tuple[Line, ...]
+    options: tuple[CommitmentOption, ...]
     most: Mapping[str, int]  #: per term with a limit, instances in all
-    levels: tuple[Level, ...]
+    levels: tuple[DemandLevel, ...]
     weights: tuple[Decimal, ...]  #: per scenario, summing to 1
 
     def hours(self, scenario: int) -> int:
         """Hours of the horizon."""
         return sum(level.hours[scenario] for level in self.levels)
 
-    def share(self, level: Level) -> Decimal:
+    def share(self, level: DemandLevel) -> Decimal:
         """Of all hours, scenarios weighted."""
         return sum((w * level.hours[s] / self.hours(s) for s, w in enumerate(self.weights) if w), Decimal(0))
 
-    def factor(self, level: Level) -> float:
+    def factor(self, level: DemandLevel) -> float:
         """Of the rates asked about; an hour without demand counts a little where replicas must run."""
-        idle = any(terms.min_replicas for terms in self.problem.services)
+        idle = traits_of(self.problem).least_replicas
         return max(level.factor, _IDLE * self.levels[-1].factor if idle else 0.0)
 
 
 @dataclass(slots=True)
-class Hours:
+class LevelFleets:
     """The cheapest fleet of every level for given commitments; answers are kept."""
 
-    asked: Commitable
+    asked: CommitmentProblem
+    solver: str = DIRECT  #: of :func:`~advisor.optimize.solve.solve`
     _known: dict[tuple[int, tuple[tuple[str, int], ...]], Solution] = field(default_factory=dict)
 
     def fleets(self, counts: Mapping[str, int]) -> tuple[Solution, ...]:
@@ -73,8 +76,7 @@ class Hours:
         key = tuple(sorted((c, n) for c, n in counts.items() if n))
         todo = [h for h in range(len(self.asked.levels)) if (h, key) not in self._known]
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-            problems = [at_level(self.asked, self.asked.levels[h], dict(key)) for h in todo]
-            found = pool.map(lambda p: solve(p, time_limit_s=_LEVEL_TIME_LIMIT_S), problems)
+            found = pool.map(lambda h: self._solved(h, dict(key)), todo)
             self._known.update(zip(((h, key) for h in todo), found, strict=True))
         return tuple(self._known[h, key] for h in range(len(self.asked.levels)))
 
@@ -82,9 +84,12 @@ class Hours:
         """Of one level alone; errors as :meth:`fleets`."""
         key = tuple(sorted((c, n) for c, n in counts.items() if n))
         if (level, key) not in self._known:
-            posed = at_level(self.asked, self.asked.levels[level], dict(key))
-            self._known[level, key] = solve(posed, time_limit_s=_LEVEL_TIME_LIMIT_S)
+            self._known[level, key] = self._solved(level, dict(key))
         return self._known[level, key]
+
+    def _solved(self, level: int, counts: Mapping[str, int]) -> Solution:
+        posed = at_level(self.asked, self.asked.levels[level], counts)
+        return solve(posed, time_limit_s=_LEVEL_TIME_LIMIT_S, solver=self.solver)
 
     def rented(self, counts: Mapping[str, int], scenario: int | None = None) -> Decimal:
         """Expected dollars per hour of what is rented and of side costs, over all or in one scenario."""
@@ -104,18 +109,18 @@ class Hours:
         return committed_usd_per_hour(self.asked, counts) + self.rented(counts, scenario)
 
 
-def committed_usd_per_hour(asked: Commitable, counts: Mapping[str, int]) -> Decimal:
+def committed_usd_per_hour(asked: CommitmentProblem, counts: Mapping[str, int]) -> Decimal:
     """Counts times prices of the commitments."""
-    lines = (line.column for line in asked.lines)
-    return sum((c.usd_per_hour * counts.get(c.id, 0) for c in lines), Decimal(0))
+    columns = (option.column for option in asked.options)
+    return sum((c.usd_per_hour * counts.get(c.id, 0) for c in columns), Decimal(0))
 
 
-def at_level(asked: Commitable, level: Level, counts: Mapping[str, int]) -> Problem:
+def at_level(asked: CommitmentProblem, level: DemandLevel, counts: Mapping[str, int]) -> Problem:
     """The fleet to find in the hours of a level: what is committed costs nothing and ends at its count."""
     held = tuple(
-        replace(line.column, usd_per_hour=Decimal(0), max_instances=counts[line.column.id])
-        for line in asked.lines
-        if counts.get(line.column.id)
+        replace(option.column, usd_per_hour=Decimal(0), max_instances=counts[option.column.id])
+        for option in asked.options
+        if counts.get(option.column.id)
     )
     factor = asked.factor(level)
     return replace(

@@ -27,15 +27,17 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from advisor.errors import Infeasible, NoCandidates, SolverFailed
-from advisor.optimize.commitments.enumerate import Floor, Priced, promising
-from advisor.optimize.commitments.options import Hours, committed_usd_per_hour
+from advisor.optimize.commitments.enumerate import Floor, promising
+from advisor.optimize.commitments.options import LevelFleets, committed_usd_per_hour
 from advisor.optimize.commitments.solve import first_stage
+from advisor.optimize.effort import solver_named
 from advisor.optimize.problem import SolveStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from advisor.optimize.commitments.options import Commitable, Counts, Line
+    from advisor.optimize.commitments.options import CommitmentOption, CommitmentProblem, Counts
+    from advisor.optimize.commitments.solve import FirstStage
 
 _PROGRAMME_PART: Final = 0.4
 """Of the time, for the programme; the rest is for trying choices one by one."""
@@ -47,7 +49,7 @@ _SAME: Final = 1e-9  # relative
 
 
 @dataclass(frozen=True, slots=True)
-class Committed:
+class CommitmentSolution:
     """What to commit, and what is proved about it."""
 
     counts: Counts  #: per column of a line, only those committed
@@ -64,14 +66,14 @@ class Committed:
 
 
 def commit(
-    asked: Commitable,
-    hours: Hours | None = None,
+    asked: CommitmentProblem,
+    hours: LevelFleets | None = None,
     *,
     scenario: int | None = None,
     start: Mapping[str, int] | None = None,
     time_limit_s: float = 60.0,
     relative_gap: float = 1e-4,
-) -> Committed:
+) -> CommitmentSolution:
     """The commitments of least expected cost, or the best found within the time.
 
     Args:
@@ -87,33 +89,36 @@ def commit(
         SolverFailed: nothing usable within the time.
     """
     began = time.perf_counter()
-    hours = hours or Hours(asked)
+    hours = hours or LevelFleets(asked)
     if scenario is not None:
         asked = replace(asked, weights=tuple(Decimal(int(s == scenario)) for s in range(len(asked.weights))))
     end = began + time_limit_s
-    counts, bound, searched = first_stage(asked, time_limit_s * _PROGRAMME_PART, relative_gap)
-    tried = [dict(each) for each in (counts, start) if each is not None]
+    stage = first_stage(asked, time_limit_s * _PROGRAMME_PART, relative_gap, solver_named(hours.solver))
+    tried = [dict(each) for each in (stage.counts, start) if each is not None]
     best, cost = _cheapest(hours, tried, scenario)
-    tried_all = None
-    if searched is not None and float(cost) - bound > relative_gap * float(cost):
-        tried_all = _all_tried(asked, hours, searched, best, cost, scenario, relative_gap, end)
-    if tried_all is not None:
-        best, cost, least = tried_all
-        bound = max(bound, least)
-    while float(cost) - bound > relative_gap * float(cost) and time.perf_counter() < end:
+    least = 0.0  # bound that rests on levels alone
+    if stage.floor is not None and _open(cost, stage.bound, relative_gap):
+        best, cost, least = _all_tried(asked, hours, stage, best, cost, scenario, relative_gap, end)
+    while _open(cost, max(stage.bound, least), relative_gap) and time.perf_counter() < end:
         better = _neighbour(hours, best, cost, scenario, end)
         if better is None:
             break
         best, cost = better
-    bound = min(bound, float(cost))
-    if float(cost) - bound <= _SAME * float(cost):
+    bound = stage.bound
+    if _open(cost, least, relative_gap) and not _open(cost, bound, relative_gap):
+        bound = stage.confirmed(end - time.perf_counter(), relative_gap)
+    bound = min(max(bound, least), float(cost))
+    if not _open(cost, bound, _SAME):
         bound = float(cost)
-    proved = float(cost) - bound <= max(relative_gap, _SAME) * float(cost)
-    status = SolveStatus.OPTIMAL if proved else SolveStatus.FEASIBLE
-    return Committed(best, status, cost, bound, time.perf_counter() - began)
+    status = SolveStatus.FEASIBLE if _open(cost, bound, relative_gap) else SolveStatus.OPTIMAL
+    return CommitmentSolution(best, status, cost, bound, time.perf_counter() - began)
 
 
-def _cheapest(hours: Hours, tried: Iterable[Counts], scenario: int | None) -> tuple[Counts, Decimal]:
+def _open(cost: Decimal, bound: float, relative_gap: float) -> bool:
+    return float(cost) - bound > max(relative_gap, _SAME) * float(cost)
+
+
+def _cheapest(hours: LevelFleets, tried: Iterable[Counts], scenario: int | None) -> tuple[Counts, Decimal]:
     found = [(hours.cost(counts, scenario), sorted(counts.items())) for counts in tried]
     if not found:
         raise SolverFailed("no commitment was found in the time allowed; allow more with --time-limit-s")
@@ -122,15 +127,15 @@ def _cheapest(hours: Hours, tried: Iterable[Counts], scenario: int | None) -> tu
 
 
 def _neighbour(
-    hours: Hours, best: Counts, cost: Decimal, scenario: int | None, end: float
+    hours: LevelFleets, best: Counts, cost: Decimal, scenario: int | None, end: float
 ) -> tuple[Counts, Decimal] | None:
     """One more or one less of a line, if that is cheaper."""
     asked = hours.asked
-    for line in asked.lines:
-        name = line.column.id
+    for option in asked.options:
+        name = option.column.id
         for step in (1, -1):
             count = best.get(name, 0) + step
-            if count < 0 or time.perf_counter() > end or (step > 0 and _full(asked, line, best)):
+            if count < 0 or time.perf_counter() > end or (step > 0 and _full(asked, option, best)):
                 continue
             trial = {c: n for c, n in {**best, name: count}.items() if n}
             try:
@@ -142,27 +147,27 @@ def _neighbour(
     return None
 
 
-def _full(asked: Commitable, line: Line, counts: Mapping[str, int]) -> bool:
-    taken = sum(counts.get(other.column.id, 0) for other in asked.lines if other.term == line.term)
-    return taken >= asked.most.get(line.term, taken + 1)
+def _full(asked: CommitmentProblem, option: CommitmentOption, counts: Mapping[str, int]) -> bool:
+    taken = sum(counts.get(other.column.id, 0) for other in asked.options if other.term == option.term)
+    return taken >= asked.most.get(option.term, taken + 1)
 
 
 def _all_tried(
-    asked: Commitable,
-    hours: Hours,
-    searched: tuple[list[Priced], Floor],
+    asked: CommitmentProblem,
+    hours: LevelFleets,
+    stage: FirstStage,
     best: Counts,
     cost: Decimal,
     scenario: int | None,
     gap: float,
     end: float,
-) -> tuple[Counts, Decimal, float] | None:
-    """The best of all choices not ruled out, and a bound, as far as time allows; None: too many."""
-    lines, floor = searched
-    shy = 1 - gap / 2
-    found = promising(lines, asked.most, floor, float(cost) * shy, _MOST_CHOICES)
+) -> tuple[Counts, Decimal, float]:
+    """The best of all choices not ruled out, and a bound, as time allows; 0 where they are too many."""
+    floor, shy = stage.floor, 1 - gap / 2
+    assert floor is not None
+    found = promising(stage.options, asked.most, floor, float(cost) * shy, _MOST_CHOICES)
     if found is None:
-        return None
+        return best, cost, 0.0
     for bound, counts in found:
         if bound >= float(cost) * shy:
             break
@@ -175,8 +180,8 @@ def _all_tried(
 
 
 def _cost_below(
-    asked: Commitable,
-    hours: Hours,
+    asked: CommitmentProblem,
+    hours: LevelFleets,
     counts: Counts,
     scenario: int | None,
     limit: Decimal,

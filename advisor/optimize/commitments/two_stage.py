@@ -11,7 +11,8 @@ Once         most_committed[t]         sum over m of t of committed <= most
 Every level  committed_runs[h,m]       instances <= committed
              known_level_cost[h]       sum over p of usd_per_hour[p] · instances of p >= least_usd_per_hour[h]
              and the rows of a plain day (:mod:`advisor.optimize.formulation`), replicas_needed times factor:
-             serve_demand, serve_stream, route, replica_capacity, presence, accelerator_packing, min_replicas
+             serve_demand, serve_stream, route, replica_capacity, presence, accelerator_packing,
+             and what rules ask of a day
              quota[q,h]                sum over m, c of units · instances <= free_units
 
 ``known_level_cost`` cuts off no plan: priced at what its kind p rents for at least, whatever runs in an hour
@@ -30,8 +31,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from advisor.optimize.arrays import INFINITY, Model, Row, Sum, row, total
-from advisor.optimize.formulation.day import Day, add_flows, add_pools
+from advisor.optimize.arrays import INFINITY, Arrays, LinearRow, Sum, row, total
+from advisor.optimize.day import DayColumns, add_flows, add_pools
 from advisor.optimize.formulation.families import (
     accelerator_packing,
     presence,
@@ -42,7 +43,7 @@ from advisor.optimize.formulation.families import (
     serve_stream,
 )
 from advisor.optimize.formulation.programme import side_cost
-from advisor.optimize.formulation.rules import min_replicas
+from advisor.optimize.rules import rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -65,9 +66,9 @@ class LevelTerms:
 
 @dataclass(frozen=True, slots=True)
 class TwoStage:
-    """A model of all levels, and where its commitments stand."""
+    """The programme of all levels, and where its commitments stand."""
 
-    model: Model
+    arrays: Arrays
     committed: Mapping[int, int]  #: per candidate under a term, its column
 
 
@@ -85,21 +86,21 @@ def commitments_programme(
         most: per term with a limit, instances in all.
         levels: all of them.
     """
-    model = Model("commitments")
+    arrays = Arrays("commitments")
     committed = {
-        m: model.add(f"k{m}", 0, reduced.candidates[m].max_instances, integer=True) for m in sorted(term_of)
+        m: arrays.add(f"k{m}", 0, reduced.candidates[m].max_instances, integer=True) for m in sorted(term_of)
     }
     prices = np.array([float(reduced.candidates[m].usd_per_hour) for m in committed])
-    model.minimise(Sum(np.array(list(committed.values()), dtype=np.intp), prices))
-    model.add_rows(most_committed(term_of, most, committed))
+    arrays.minimise(Sum(np.array(list(committed.values()), dtype=np.intp), prices))
+    arrays.add_rows(most_committed(term_of, most, committed))
     for number, level in enumerate(levels):
-        _add_level(model, reduced, committed, number, level)
-    return TwoStage(model, committed)
+        _add_level(arrays, reduced, committed, number, level)
+    return TwoStage(arrays, committed)
 
 
 def most_committed(
     term_of: Mapping[int, str], most: Mapping[str, int], committed: Mapping[int, int]
-) -> Iterator[Row]:
+) -> Iterator[LinearRow]:
     """No more instances under a term than it is offered for: sum of committed <= most."""
     for number, (term, limit) in enumerate(sorted(most.items())):
         columns = [(committed[m], 1.0) for m, name in sorted(term_of.items()) if name == term]
@@ -107,7 +108,7 @@ def most_committed(
             yield row(f"most_committed_{number}", columns, -INFINITY, float(limit))
 
 
-def committed_runs(label: str, instances: int, committed: Mapping[int, int]) -> Iterator[Row]:
+def committed_runs(label: str, instances: int, committed: Mapping[int, int]) -> Iterator[LinearRow]:
     """In no hour run more than are committed: instances <= committed."""
     for m, column in committed.items():
         yield row(f"committed_runs_{label}{m}", [(instances + m, 1.0), (column, -1.0)], -INFINITY, 0.0)
@@ -115,12 +116,12 @@ def committed_runs(label: str, instances: int, committed: Mapping[int, int]) -> 
 
 def known_level_cost(
     number: int, reduced: Reduced, instances: int, committed: Mapping[int, int], least_usd_per_hour: float
-) -> Iterator[Row]:
+) -> Iterator[LinearRow]:
     """What runs costs no less than the level alone: sum of the kind's least price · instances >= least."""
     prices = least_prices(reduced, committed)
     value = np.array([float(prices[x.kind]) for x in reduced.candidates])
     index = instances + np.arange(len(value))
-    yield Row(f"known_level_cost_{number}", index, value, least_usd_per_hour * (1 - _SHY), INFINITY)
+    yield LinearRow(f"known_level_cost_{number}", index, value, least_usd_per_hour * (1 - _SHY), INFINITY)
 
 
 def least_prices(reduced: Reduced, committed: Collection[int]) -> list[Decimal]:
@@ -132,7 +133,7 @@ def least_prices(reduced: Reduced, committed: Collection[int]) -> list[Decimal]:
 
 
 def hourly_cost(
-    reduced: Reduced, day: Day, instances: int, committed: Mapping[int, int], factor: float
+    reduced: Reduced, day: DayColumns, instances: int, committed: Mapping[int, int], factor: float
 ) -> Sum:
     """Of one level: what is rented, and side costs; what is committed is paid already."""
     rented = [c for c in range(len(reduced.candidates)) if c not in committed]
@@ -142,7 +143,7 @@ def hourly_cost(
 
 
 def _add_level(
-    model: Model,
+    arrays: Arrays,
     reduced: Reduced,
     committed: Mapping[int, int],
     number: int,
@@ -151,18 +152,19 @@ def _add_level(
     factor = level.factor
     label, prefix = f"h{number}_", f"h{number}"
     most = np.array([x.max_instances for x in reduced.candidates], dtype=np.float64)
-    instances = model.add(f"{prefix}i", 0, most, integer=True, over=range(len(most)))
+    instances = arrays.add(f"{prefix}i", 0, most, integer=True, over=range(len(most)))
     standing = {
         p: Sum(instances + np.array(kind.members, dtype=np.intp), np.ones(len(kind.members)))
         for p, kind in enumerate(reduced.kinds)
     }
-    day = Day(label, standing, frozenset(range(len(reduced.problem.services))))
-    add_pools(model, day, reduced, lambda p, u: reduced.kinds[p].uses[u].needed * factor, prefix=prefix)
-    add_flows(model, day, reduced, prefix=prefix)
+    day = DayColumns(label, standing, frozenset(range(len(reduced.problem.services))))
+    add_pools(arrays, day, reduced, lambda p, u: reduced.kinds[p].uses[u].needed * factor, prefix=prefix)
+    add_flows(arrays, day, reduced, prefix=prefix)
     for family in _FAMILIES:
-        model.add_rows(family(reduced, day))
-    for each in (*min_replicas(reduced, day), *quota(reduced, instances, {})):
-        model.add_rows([replace(each, name=f"{each.name}_{number}")])
-    model.add_rows(committed_runs(label, instances, committed))
-    model.add_rows(known_level_cost(number, reduced, instances, committed, level.least_usd_per_hour))
-    model.minimise(hourly_cost(reduced, day, instances, committed, factor).times(level.weight))
+        arrays.add_rows(family(reduced, day))
+    rules = (row for rule in rules_of(reduced.problem) for row in rule.day_rows(day))
+    for each in (*rules, *quota(reduced, instances, {})):
+        arrays.add_rows([replace(each, name=f"{each.name}_{number}")])
+    arrays.add_rows(committed_runs(label, instances, committed))
+    arrays.add_rows(known_level_cost(number, reduced, instances, committed, level.least_usd_per_hour))
+    arrays.minimise(hourly_cost(reduced, day, instances, committed, factor).times(level.weight))

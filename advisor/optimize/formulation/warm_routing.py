@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import highspy
 import numpy as np
 
-from advisor.optimize.formulation.day import SMALLEST_COEFFICIENT
-from advisor.optimize.formulation.solver import SEED, TOLERANCE
+from advisor.optimize.day import SMALLEST_COEFFICIENT
+from advisor.optimize.formulation.solver import LP_TOLERANCE, configured
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,7 +54,7 @@ class WarmRouting:
         matrix.value_ = np.concatenate(
             [np.stack([np.ones(shares), work], axis=1).ravel(), np.full(candidates, -1.0)]
         )
-        self._places, self._shape, self._lp = (c, b), need.shape, _quiet_highs()
+        self._places, self._shape, self._lp = (c, b), need.shape, configured(_OPTIONS)
         self._lp.passModel(model)
         self._start_at_cheapest(usd_per_hour[:, None] * need)
 
@@ -89,16 +89,9 @@ class WarmRouting:
         return Routed(shares, np.maximum(-np.array(solution.row_dual[demands:]), 0.0))
 
 
-def _quiet_highs() -> Any:
-    highs = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy is untyped
-    for option, value in (
-        ("output_flag", False),
-        ("threads", 1),
-        ("random_seed", SEED),
-        ("presolve", "off"),
-        ("solver", "simplex"),
-        ("simplex_dual_edge_weight_strategy", 0),  # exact weights for a given basis cost more than they save
-        ("primal_feasibility_tolerance", TOLERANCE),
-    ):
-        highs.setOptionValue(option, value)
-    return highs
+_OPTIONS: Final[dict[str, Any]] = {
+    "presolve": "off",
+    "solver": "simplex",
+    "simplex_dual_edge_weight_strategy": 0,  # exact weights for a given basis cost more than they save
+    "primal_feasibility_tolerance": LP_TOLERANCE,
+}

@@ -15,14 +15,17 @@ from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING, Final
 
 from advisor.errors import Infeasible
-from advisor.optimize.infeasibility.conflicts import Conflict, conflicting, has_rules, without_rules
-from advisor.optimize.presolve.reduce import reduce, unservable
+from advisor.optimize import formulation
+from advisor.optimize.effort import DIRECT
+from advisor.optimize.infeasibility.conflicts import Conflict, conflicting, has_rules
+from advisor.optimize.presolve import reduce, unservable
+from advisor.optimize.rules import without_rules
 from advisor.optimize.solve import solve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from advisor.optimize.formulation import Answer
+    from advisor.optimize.formulation import ProgrammeAnswer
     from advisor.optimize.problem import Column, Problem, Solution
     from advisor.optimize.reduced import Reduced
 
@@ -75,6 +78,7 @@ def solve_or_say_why(
     time_limit_s: float = 60,
     slices: int | None = None,
     pool_units: Mapping[str, str] | None = None,
+    solver: str = DIRECT,
 ) -> Solution:
     """:func:`~advisor.optimize.solve.solve`; where no fleet exists, the reason takes some seconds more.
 
@@ -83,13 +87,14 @@ def solve_or_say_why(
         time_limit_s: for the fleet.
         slices: of :func:`~advisor.optimize.solve.solve`.
         pool_units: what each pool counts ("vCPU"), for the reason.
+        solver: of :func:`~advisor.optimize.solve.solve`.
 
     Raises:
         NoCandidates, SolverFailed: as it does.
         LimitsForbid: limits or rules forbid every fleet; the message says what would have to give.
     """
     try:
-        return solve(problem, time_limit_s=time_limit_s, slices=slices)
+        return solve(problem, time_limit_s=time_limit_s, slices=slices, solver=solver)
     except Infeasible:
         raise LimitsForbid(diagnose_infeasible(problem, pool_units=pool_units)) from None
 
@@ -129,8 +134,6 @@ def _message(additions: tuple[Addition, ...], share: float, *, proved: bool) -> 
 
 
 def _least_additions(problem: Problem, units: Mapping[str, str]) -> tuple[tuple[Addition, ...], bool]:
-    from advisor.optimize import formulation
-
     reduced = reduce(problem, enforce_limits=False)
     if not reduced.groups:
         return (), True
@@ -142,14 +145,20 @@ def _least_additions(problem: Problem, units: Mapping[str, str]) -> tuple[tuple[
         if draws:
             weights[pool] = 1.0 / min(draws)
     programme = formulation.least_additions(reduced, weights, stock)
-    answer = formulation.run(programme, time_limit_s=_TIME_LIMIT_S)
+    answer = formulation.run(programme, _TIME_LIMIT_S)
     if not answer.instances:
         return (), False
-    return _additions(problem, reduced, stock, answer, units), answer.outcome is formulation.Outcome.OPTIMAL
+    return _additions(
+        problem, reduced, stock, answer, units
+    ), answer.verdict is formulation.SolverVerdict.OPTIMAL
 
 
 def _additions(
-    problem: Problem, reduced: Reduced, stock: Mapping[int, int], answer: Answer, units: Mapping[str, str]
+    problem: Problem,
+    reduced: Reduced,
+    stock: Mapping[int, int],
+    answer: ProgrammeAnswer,
+    units: Mapping[str, str],
 ) -> tuple[Addition, ...]:
     """Recounted from the fleet's whole instances in Decimal, not read off the solver's floats."""
     counts = [round(count) for count in answer.instances]
@@ -186,14 +195,12 @@ def _stock(reduced: Reduced, columns: Mapping[str, Column]) -> dict[int, int]:
 
 def _servable_share(problem: Problem) -> float:
     """The largest share of the requests that a fleet within the limits serves; too low on a timeout."""
-    from advisor.optimize import formulation
-
     reduced = reduce(problem)
     total = sum(rate for rate in problem.demand_requests_per_s if rate > 0)
     if not total:
         return 1.0
     if not reduced.candidates:
         return 0.0
-    answer = formulation.run(formulation.most_served(reduced), time_limit_s=_TIME_LIMIT_S)
+    answer = formulation.run(formulation.most_served(reduced), _TIME_LIMIT_S)
     served = sum(share * reduced.demand_requests_per_s[b] for (_, _, b), share in answer.shares.items())
     return min(served / total, 1.0)

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from advisor.optimize.problem import SECONDS_PER_HOUR
-from advisor.optimize.reduced import Candidate, Kind, Reduced, Use
+from advisor.optimize.reduced import InstanceKind, Purchasable, Reduced, Use
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
     from numpy.typing import NDArray
 
-    from advisor.optimize.locations import Places
-    from advisor.optimize.presolve.dominance import Shape
+    from advisor.optimize.locations import Locations
+    from advisor.optimize.presolve.dominance import InstanceShape
     from advisor.optimize.problem import Column, Problem
 
     Floats = NDArray[np.float64]
@@ -29,7 +29,7 @@ class Picked:
     """A column that stays."""
 
     column: Column
-    shape: Shape
+    shape: InstanceShape
     shape_index: int
     klass: object
     bound: int
@@ -41,7 +41,7 @@ def assembled(
     demands: list[int],
     rates: Floats,
     free: tuple[tuple[str, Decimal], ...],
-    places: Places,
+    locations: Locations,
     *,
     merge: bool,
 ) -> Reduced:
@@ -71,7 +71,7 @@ def assembled(
     return Reduced(
         problem,
         tuple(
-            Candidate(
+            Purchasable(
                 x.column.id,
                 x.column.usd_per_hour,
                 kind_of[i],
@@ -85,11 +85,11 @@ def assembled(
             for i, x in enumerate(picked)
         ),
         tuple(
-            Kind(
+            InstanceKind(
                 picked[own[0]].column.accelerators,
                 tuple(uses[picked[own[0]].shape_index]),
                 tuple(own),
-                places.place(picked[own[0]].column.location),
+                locations.place(picked[own[0]].column.location),
                 _side_cost(picked[own[0]].column, demands, rates, members),
             )
             for own in kinds.values()
@@ -98,7 +98,7 @@ def assembled(
         tuple(_summed(rates[None], members)[0].tolist()),
         tuple(int(service[group[0]]) for group in members),
         free,
-        places,
+        locations,
     )
 
 

@@ -21,7 +21,7 @@ Degrees = dict[tuple[int, int], "NDArray[np.float64]"]
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class InstanceShape:
     """What an instance can do, apart from price and limits."""
 
     accelerators: int
@@ -47,17 +47,17 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class DominanceEntry:
     """A column as dominance sees it."""
 
     column: Column
-    shape: Shape
+    shape: InstanceShape
     usd_per_hour: Decimal  #: of one more instance, the cost of starting it included
     stock_binds: bool
     stays: bool  #: it must not be dropped
 
 
-def reduced_degrees(shape: Shape, counted: frozenset[int] = frozenset()) -> Degrees:
+def reduced_degrees(shape: InstanceShape, counted: frozenset[int] = frozenset()) -> Degrees:
     """The degrees that are needed.
 
     A replica of degree K is replaced by K/k replicas of degree k on the same accelerators if together they
@@ -89,7 +89,11 @@ def reduced_degrees(shape: Shape, counted: frozenset[int] = frozenset()) -> Degr
 
 
 def undominated(
-    entries: list[Entry], labels: list[int], free_units: dict[str, Decimal], *, one_for_one: bool = False
+    entries: list[DominanceEntry],
+    labels: list[int],
+    free_units: dict[str, Decimal],
+    *,
+    one_for_one: bool = False,
 ) -> list[int]:
     """The labels of columns that no single other column replaces, in the order given.
 
@@ -135,8 +139,8 @@ def undominated(
 
 
 def _cheapest_of_equals(
-    useful: list[tuple[Entry, int]], free_units: dict[str, Decimal]
-) -> tuple[list[Entry], list[int]]:
+    useful: list[tuple[DominanceEntry, int]], free_units: dict[str, Decimal]
+) -> tuple[list[DominanceEntry], list[int]]:
     """One column per shape and draws: the cheapest whose stock cannot bind, and those that stay."""
     best: dict[tuple[int, tuple[tuple[str, Decimal], ...]], int] = {}
     staying = []
@@ -152,7 +156,7 @@ def _cheapest_of_equals(
     return [useful[i][0] for i in chosen], [useful[i][1] for i in chosen]
 
 
-def _rank(entry: Entry) -> tuple[Decimal, str]:
+def _rank(entry: DominanceEntry) -> tuple[Decimal, str]:
     return entry.usd_per_hour, entry.column.id
 
 
@@ -188,7 +192,9 @@ def _times(
     return np.asarray(times)
 
 
-def _carries(shape: Shape, most: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _carries(
+    shape: InstanceShape, most: NDArray[np.float64], times: NDArray[np.float64]
+) -> NDArray[np.bool_]:
     """Whether ``times`` instances, all at one degree, carry what one instance of each other can at most."""
     gone = np.zeros(len(most), dtype=bool)
     for (_, tensor_parallel), rate in shape.degrees.items():
@@ -197,7 +203,7 @@ def _carries(shape: Shape, most: NDArray[np.float64], times: NDArray[np.float64]
     return gone
 
 
-def _carries_each_degree(shape: Shape, other: Shape, times: int) -> bool:
+def _carries_each_degree(shape: InstanceShape, other: InstanceShape, times: int) -> bool:
     """Whether every replica of the other has a place and a match of its own degree on ``times`` instances.
 
     If row by row at least as many slots exist, a packing of the other packs here too (see formulation's

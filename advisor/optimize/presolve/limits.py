@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from advisor.optimize.problem import INSTANCE
+from advisor.optimize.rules import traits_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from advisor.optimize.presolve.dominance import Shape
+    from advisor.optimize.presolve.dominance import InstanceShape
     from advisor.optimize.problem import Column, Problem
 
     Floats = NDArray[np.float64]
@@ -39,15 +40,13 @@ class WorstDay:
     def __init__(self, problem: Problem, service: Indices, rates: Floats) -> None:
         self._problem, self._service, self._rates = problem, service, rates
         self._ceiling = np.array([terms.utilisation_ceiling for terms in problem.services])
+        self._idle = traits_of(problem).least_replicas
 
-    def instances_enough(self, shape: Shape) -> list[int]:
+    def instances_enough(self, shape: InstanceShape) -> list[int]:
         """To serve all the shape can serve, by every use at once: on a plain day, then per contingency."""
         plain = self._enough(shape, 1.0, self._ceiling, low=False)
-        plain += sum(
-            terms.min_replicas
-            for s, terms in enumerate(self._problem.services)
-            if any(service == s for service, _ in shape.degrees)
-        )
+        serves = {service for service, _ in shape.degrees}
+        plain += sum(count for service, count in self._idle.items() if service in serves)
         days = [plain]
         for day in self._problem.contingencies:
             ceiling = (
@@ -73,7 +72,7 @@ class WorstDay:
             most = max(most, needed)
         return most
 
-    def _enough(self, shape: Shape, factor: float, ceiling: Floats, *, low: bool) -> int:
+    def _enough(self, shape: InstanceShape, factor: float, ceiling: Floats, *, low: bool) -> int:
         total = 0
         for (service, tensor_parallel), rates in shape.degrees.items():
             half = len(self._rates)

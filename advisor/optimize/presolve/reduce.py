@@ -17,10 +17,10 @@
 
 Which rules forbid which step, because it would no longer be exact:
 
-* ``min_replicas`` of a service: replicas may only be replaced one for one (5 and 6)
-* side costs and a budget: demands are not merged (7), since equal work no longer means equal dollars
-* doubted groups: the low ends of the bands are compared and merged on as well (5, 6, 7)
-* a change cost: what is not held is compared with the cost of starting it added
+* one that counts replicas: they may only be replaced one for one (5 and 6)
+* one that tells demands of equal work apart, and side costs: demands are not merged (7)
+* one that looks at the low ends of error bands: those are compared and merged on as well (5, 6, 7)
+* a cost of change: what is not held is compared with the cost of starting it added
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from advisor.optimize.locations import Places, places_of
+from advisor.optimize.locations import Locations, locations_of
 from advisor.optimize.presolve.assembly import Picked, assembled
-from advisor.optimize.presolve.dominance import Entry, Shape, reduced_degrees, undominated
+from advisor.optimize.presolve.dominance import DominanceEntry, InstanceShape, reduced_degrees, undominated
 from advisor.optimize.presolve.limits import WorstDay, most_instances, pools_that_bind
-from advisor.optimize.problem import INSTANCE
+from advisor.optimize.rules import traits_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from advisor.optimize.problem import Column, Problem, ServingOption
     from advisor.optimize.reduced import Reduced
+    from advisor.optimize.rules import Traits
 
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]
@@ -51,32 +52,18 @@ if TYPE_CHECKING:
 _MANY: Final = 1500  # columns above which dominance looks only among those that draw on the same pools
 
 
-def is_plain(problem: Problem) -> bool:
-    """Whether it is one service, quotas and stock: no routing, rules, side costs or held fleet."""
-    return (
-        len(problem.services) == 1
-        and not problem.services[0].min_replicas
-        and problem.routing is None
-        and not problem.contingencies
-        and not problem.most_distinct
-        and problem.budget_usd_per_hour is None
-        and problem.change is None
-        and not any(any(column.usd_per_request) for column in problem.columns)
-    )
-
-
 def unservable(problem: Problem) -> list[int]:
     """Demands with a rate that no option of any column can serve, from some origin, whatever the limits."""
-    places = places_of(problem)
+    locations = locations_of(problem)
     open_streams = {
         (b, stream)
         for b, rate in enumerate(problem.demand_requests_per_s)
         if rate > 0
-        for stream in places.streams[problem.service_of(b)]
+        for stream in locations.streams[problem.service_of(b)]
     }
     seen: set[tuple[int, int]] = set()
     for column in problem.columns:
-        place = places.place(column.location)
+        place = locations.place(column.location)
         for option in column.options:
             if not open_streams:
                 return []
@@ -104,11 +91,11 @@ def reduce(
         enforce_limits: False keeps every pool and what it currently rules out, for a diagnosis that adds
         units.
     """
-    places = places_of(problem)
+    locations, traits = locations_of(problem), traits_of(problem)
     demands = _canonical_demands(problem)
     rates = np.array([problem.demand_requests_per_s[b] for b in demands])
     columns = sorted(problem.columns, key=lambda column: column.id)
-    shapes, shape_of = _shapes(problem, columns, demands, places)
+    shapes, shape_of = _shapes(problem, columns, demands, locations)
     terms = WorstDay(problem, np.array([problem.service_of(b) for b in demands], dtype=np.intp), rates)
     work = [terms.instances_enough(shape) for shape in shapes]
 
@@ -128,35 +115,38 @@ def reduce(
             enough[i] if column.max_instances is None else min(enough[i], max(0, column.max_instances))
         )
     free = pools_that_bind(problem, [(columns[i], in_stock[i]) for i in kept] if enforce_limits else None)
-    classes = _coupling_classes(problem, [columns[i] for i in kept], places)
     if dominance:
-        counted = frozenset(s for s, terms in enumerate(problem.services) if terms.min_replicas)
+        counted = frozenset(traits.least_replicas)
         shapes = [
-            Shape(shape.accelerators, reduced_degrees(shape, counted), shape.all_degrees) for shape in shapes
+            InstanceShape(shape.accelerators, reduced_degrees(shape, counted), shape.all_degrees)
+            for shape in shapes
         ]
-        kept = _undominated(problem, columns, kept, shapes, shape_of, in_stock, enough, classes, dict(free))
-    alike = _kind_classes(problem, [columns[i] for i in kept], places)
+        classes = _coupling_classes(problem, [columns[i] for i in kept], locations, traits)
+        kept = _undominated(
+            problem, columns, kept, shapes, shape_of, in_stock, enough, classes, dict(free), traits
+        )
+    alike = _kind_classes(problem, [columns[i] for i in kept], locations)
     picked = [
         Picked(columns[i], shapes[shape_of[i]], shape_of[i], klass, bound[i])
         for i, klass in zip(kept, alike, strict=True)
     ]
-    merge = merge and problem.budget_usd_per_hour is None and not any(c.usd_per_request for c in columns)
-    return assembled(problem, picked, demands, rates, free, places, merge=merge)
+    merge = merge and traits.demands_mergeable
+    return assembled(problem, picked, demands, rates, free, locations, merge=merge)
 
 
 def _undominated(
     problem: Problem,
     columns: list[Column],
     kept: list[int],
-    shapes: list[Shape],
+    shapes: list[InstanceShape],
     shape_of: list[int],
     in_stock: dict[int, int],
     enough: dict[int, int],
     classes: list[object],
     free: dict[str, Decimal],
+    traits: Traits,
 ) -> list[int]:
     """Survivors of column dominance, found class by class."""
-    one_for_one = any(terms.min_replicas for terms in problem.services)
     change = problem.change
     starting = change.usd_per_added / Decimal(change.horizon_hours) if change else Decimal(0)
     partition: dict[object, list[int]] = {}
@@ -166,7 +156,7 @@ def _undominated(
     alive: list[int] = []
     for members in partition.values():
         entries = [
-            Entry(
+            DominanceEntry(
                 columns[i],
                 shapes[shape_of[i]],
                 columns[i].usd_per_hour + starting,
@@ -175,7 +165,7 @@ def _undominated(
             )
             for i in members
         ]
-        alive.extend(undominated(entries, members, free, one_for_one=one_for_one))
+        alive.extend(undominated(entries, members, free, one_for_one=not traits.replicas_interchangeable))
     return sorted(alive)
 
 
@@ -198,20 +188,20 @@ def _canonical_demands(problem: Problem) -> list[int]:
 
 
 def _shapes(
-    problem: Problem, columns: Sequence[Column], demands: list[int], places: Places
-) -> tuple[list[Shape], list[int]]:
+    problem: Problem, columns: Sequence[Column], demands: list[int], locations: Locations
+) -> tuple[list[InstanceShape], list[int]]:
     """The distinct (accelerators, options that are admitted) among the columns, and which each column has."""
     bands = any(day.doubted for day in problem.contingencies)
     names: dict[int, int] = {}  # id of an options tuple -> its first equal
     values: dict[tuple[ServingOption, ...], int] = {}
     index: dict[tuple[int, int, frozenset[int]], int] = {}
-    shapes: list[Shape] = []
+    shapes: list[InstanceShape] = []
     shape_of = []
     for column in columns:
         name = names.get(id(column.options))
         if name is None:
             name = names[id(column.options)] = values.setdefault(column.options, len(values))
-        admitted = places.serves[places.place(column.location)]
+        admitted = locations.serves[locations.place(column.location)]
         key = (column.accelerators, name, admitted)
         if key not in index:
             index[key] = len(shapes)
@@ -221,7 +211,9 @@ def _shapes(
     return shapes, shape_of
 
 
-def _shape(accelerators: int, options: list[ServingOption], demands: list[int], *, bands: bool) -> Shape:
+def _shape(
+    accelerators: int, options: list[ServingOption], demands: list[int], *, bands: bool
+) -> InstanceShape:
     """Rates of the demands, followed by their low ends where some rule looks at them."""
     degrees: dict[tuple[int, int], Floats] = {}
     for option in sorted(options, key=lambda o: (o.tensor_parallel, o.service)):
@@ -238,23 +230,23 @@ def _shape(accelerators: int, options: list[ServingOption], demands: list[int], 
     for small, large in itertools.pairwise(sorted({k for _, k in degrees})):
         if large % small:
             raise ValueError(f"degrees {small} and {large} on one instance do not divide each other")
-    return Shape(accelerators, degrees, degrees)
+    return InstanceShape(accelerators, degrees, degrees)
 
 
-def _coupling_classes(problem: Problem, columns: list[Column], places: Places) -> list[object]:
+def _coupling_classes(
+    problem: Problem, columns: list[Column], locations: Locations, traits: Traits
+) -> list[object]:
     """What must be equal for one column to stand in for another."""
-    looked_at = {day.lose for day in problem.contingencies if day.lose not in (None, INSTANCE)}
-    looked_at |= {kind for kind, _ in problem.most_distinct}
-    kinds = sorted(kind for kind in looked_at if kind is not None)
-    alike = _kind_classes(problem, columns, places)
+    kinds = sorted(traits.told_apart)
+    alike = _kind_classes(problem, columns, locations)
     return [(klass, _groups(column, kinds)) for column, klass in zip(columns, alike, strict=True)]
 
 
-def _kind_classes(problem: Problem, columns: list[Column], places: Places) -> list[object]:
+def _kind_classes(problem: Problem, columns: list[Column], locations: Locations) -> list[object]:
     """What must be equal, besides the shape, for the instances of two columns to share their load freely."""
     doubted = sorted({day.doubted_kind for day in problem.contingencies if day.doubted})
     return [
-        (places.place(column.location), column.usd_per_request, _groups(column, doubted))
+        (locations.place(column.location), column.usd_per_request, _groups(column, doubted))
         for column in columns
     ]
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -20,14 +19,16 @@ from typing import TYPE_CHECKING, Final
 
 from advisor.errors import SolverFailed
 from advisor.optimize import formulation
-from advisor.optimize.search.head_on import OUT_OF_TIME, Found
+from advisor.optimize.rules import traits_of
+from advisor.optimize.search.result import OUT_OF_TIME, SearchResult
 from advisor.optimize.search.rounding import SLACK, cost_of
-from advisor.optimize.search.scenario_generation import ROUNDS_SHARE, Rounds, repaired
-from advisor.optimize.subproblem import Part, in_the_whole, only
+from advisor.optimize.search.scenario_generation import ROUNDS_SHARE, ScenarioSearch, repaired
+from advisor.optimize.subproblem import Subproblem, in_the_whole, only
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from advisor.optimize.effort import Effort
     from advisor.optimize.reduced import Reduced
 
 MOST_CHOICES: Final = 50
@@ -43,20 +44,29 @@ _REPAIRED: Final = 3
 
 
 @dataclass(order=True, slots=True)
-class Choice:
+class VarietyChoice:
     """One choice of groups, how far it has come, and what no fleet of it can cost less than."""
 
     bound: float
     number: int
-    part: Part = field(compare=False)
-    rounds: Rounds = field(compare=False)
+    part: Subproblem = field(compare=False)
+    rounds: ScenarioSearch = field(compare=False)
     turn: float = field(default=_TURN, compare=False)
 
+    def one_more(self, effort: Effort, whole_s: float) -> None:
+        """A round within its turn of the whole time, and what no fleet of it costs less than by then."""
+        turn = self.turn * whole_s
+        self.turn *= 2
+        with suppress(SolverFailed):
+            self.rounds.one_more(effort.within(turn))
+        if self.rounds.found is not None:
+            self.bound = max(self.bound, self.rounds.found.bound)
 
-def choices_of(reduced: Reduced, relative_gap: float, until: float) -> list[Choice] | None:
+
+def choices_of(reduced: Reduced, effort: Effort) -> list[VarietyChoice] | None:
     """Every choice that could serve everything; None where there are too many, or nothing to choose."""
     problem = reduced.problem
-    if not problem.contingencies or problem.budget_usd_per_hour is not None:
+    if not problem.contingencies or not traits_of(problem).serves_all:
         return None  # without bad days one programme does well enough
     for kind, most in problem.most_distinct:
         names = sorted({name for x in reduced.candidates for name in x.group(kind)})
@@ -70,81 +80,72 @@ def choices_of(reduced: Reduced, relative_gap: float, until: float) -> list[Choi
         part = only(reduced, own)
         if not part.reduced.servable():
             continue
-        programme = formulation.cheapest_fleet(part.reduced)
-        relaxed = formulation.relax(programme.model, until - time.perf_counter())
+        relaxed = formulation.relax(formulation.cheapest_fleet(part.reduced).arrays, effort.left())
         bound = 0.0 if relaxed is None else relaxed.objective
-        found.append(Choice(bound, number, part, Rounds(part.reduced, relative_gap)))
+        found.append(VarietyChoice(bound, number, part, ScenarioSearch(part.reduced)))
     return found
 
 
 def cheapest_choice(
-    reduced: Reduced, choices: list[Choice], deadline: float, relative_gap: float
-) -> Found | None:
+    reduced: Reduced, choices: list[VarietyChoice], effort: Effort, known: SearchResult | None = None
+) -> SearchResult | None:
     """The cheapest fleet of any choice, and the lowest bound of those left; None if no choice has a fleet.
+
+    Args:
+        reduced: the whole.
+        choices: of :func:`choices_of`.
+        effort: for everything.
+        known: a fleet that is to be beaten.
 
     Raises:
         SolverFailed: no fleet was found within the time.
     """
-    now = time.perf_counter()
-    until = now + ROUNDS_SHARE * (deadline - now)
-    best = _Best(reduced)
+    searched = effort.share(ROUNDS_SHARE)
+    whole_s = searched.left()
+    best = _Best(reduced, known)
     heapq.heapify(choices)
     with ThreadPoolExecutor(_ABREAST) as pool:
-        while choices and choices[0].bound < best.worth_beating(relative_gap):
-            end = until if best.found is None else deadline  # a fleet that passed needs no time for a repair
-            if time.perf_counter() >= end:
+        while choices and choices[0].bound < best.worth_beating(effort.relative_gap):
+            within = searched if best.found is None else effort  # one that passed needs no time for a repair
+            if within.over:
                 break
             wave = [heapq.heappop(choices) for _ in range(min(_ABREAST, len(choices)))]
-            list(pool.map(partial(_one_more, start=now, until=end), wave))
+            list(pool.map(partial(VarietyChoice.one_more, effort=within, whole_s=whole_s), wave))
             for choice in wave:
                 if choice.rounds.passed:
                     best.offer(choice, choice.rounds.found)
                 if not choice.rounds.hopeless:  # one that passed comes back while its own bound is too low
                     heapq.heappush(choices, choice)
     for choice in sorted(choices)[:_REPAIRED]:
-        open_still = choice.bound < best.worth_beating(relative_gap) and not choice.rounds.passed
+        open_still = choice.bound < best.worth_beating(effort.relative_gap) and not choice.rounds.passed
         if open_still and choice.rounds.found is not None:
             with suppress(SolverFailed):
-                best.offer(choice, repaired(choice.part.reduced, choice.rounds.found, deadline))
+                best.offer(choice, repaired(choice.part.reduced, choice.rounds.found, effort))
     if best.found is None and choices:
         raise SolverFailed(OUT_OF_TIME)
     return best.with_bound(choice.bound for choice in choices)
 
 
-def _one_more(choice: Choice, start: float, until: float) -> None:
-    """A round of a choice within its turn, and what no fleet of it costs less than by then."""
-    turn = choice.turn * (until - start)
-    choice.turn *= 2
-    with suppress(SolverFailed):
-        choice.rounds.one_more(min(until, time.perf_counter() + turn))
-    if choice.rounds.found is not None:
-        choice.bound = max(choice.bound, choice.rounds.found.bound)
-
-
-@dataclass(slots=True)
 class _Best:
     """The cheapest fleet that passed, in the numbers of the whole."""
 
-    reduced: Reduced
-    found: Found | None = None
-    usd: float = math.inf
+    def __init__(self, reduced: Reduced, known: SearchResult | None) -> None:
+        self._reduced = reduced
+        self.found = known
+        self._usd = math.inf if known is None else cost_of(reduced, known.fleet)
 
-    def offer(self, choice: Choice, found: Found | None) -> None:
+    def offer(self, choice: VarietyChoice, found: SearchResult | None) -> None:
         """A fleet of a choice that passed."""
         assert found is not None
         usd = cost_of(choice.part.reduced, found.fleet)
-        if usd < self.usd:
-            counts = in_the_whole(self.reduced, choice.part, found.fleet.instances)
-            self.found, self.usd = replace(found, fleet=replace(found.fleet, instances=counts)), usd
+        if usd < self._usd:
+            counts = in_the_whole(self._reduced, choice.part, found.fleet.instances)
+            self.found, self._usd = replace(found, fleet=replace(found.fleet, instances=counts)), usd
 
     def worth_beating(self, relative_gap: float) -> float:
         """What a bound has to be below for its choice to matter."""
-        if self.found is None:
-            return math.inf
-        return self.usd - max(relative_gap, SLACK) * self.usd
+        return self._usd - max(relative_gap, SLACK) * self._usd if self.found is not None else math.inf
 
-    def with_bound(self, others: Iterable[float]) -> Found | None:
+    def with_bound(self, others: Iterable[float]) -> SearchResult | None:
         """The fleet with the lowest bound of any choice."""
-        if self.found is None:
-            return None
-        return replace(self.found, bound=min([self.usd, *others]))
+        return None if self.found is None else replace(self.found, bound=min([self._usd, *others]))

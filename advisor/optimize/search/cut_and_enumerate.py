@@ -1,9 +1,8 @@
 """The cheapest fleet by walking up the prices: the first fleet that carries the load is the optimum.
 
-For plain problems (one service; no routing, contingency, minimum, variety, budget, side cost or held fleet:
-see :func:`~advisor.optimize.presolve.is_plain`) of a few candidates, each with one useful degree, and no pool
-that can bind; others are left to the solver's own branch and bound. ``need[c,b]`` is how many instances of c
-would carry all of demand b.
+For plain problems (:func:`~advisor.optimize.rules.is_plain`) of a few candidates, each with one useful
+degree, and no pool that can bind; others are left to the solver's own branch and bound. ``need[c,b]`` is how
+many instances of c would carry all of demand b.
 
 What a fleet can carry. For any weights w >= 0 on candidates, however the demands are split,
 
@@ -33,18 +32,18 @@ breaks a cut) is given up on, never guessed.
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from advisor.optimize.formulation import Answer, Outcome, WarmRouting
-from advisor.optimize.presolve.reduce import is_plain
+from advisor.optimize.formulation import ProgrammeAnswer, SolverVerdict, WarmRouting
+from advisor.optimize.rules import is_plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from advisor.optimize.effort import Effort
     from advisor.optimize.reduced import Reduced
 
     Floats = NDArray[np.float64]
@@ -74,17 +73,17 @@ class _GivenUp(Exception):
     """The problem does not fit the scheme after all."""
 
 
-def cheapest_first(reduced: Reduced, deadline: float) -> Answer | None:
+def cheapest_first(reduced: Reduced, effort: Effort) -> ProgrammeAnswer | None:
     """The proved optimum, its bound equal to its cost; None if the problem is not of this kind.
 
     Args:
         reduced: from presolve; every demand can be served.
-        deadline: of ``time.perf_counter``, after which to give up.
+        effort: after whose time to give up.
     """
     if not _of_this_kind(reduced):
         return None
     try:
-        return _Walk(reduced, deadline).up()
+        return _Walk(reduced, effort).up()
     except _GivenUp:
         return None
 
@@ -92,8 +91,8 @@ def cheapest_first(reduced: Reduced, deadline: float) -> Answer | None:
 class _Walk:
     """One problem's arrays, and the cuts known so far."""
 
-    def __init__(self, reduced: Reduced, deadline: float) -> None:
-        self._reduced, self._deadline, self._lps = reduced, deadline, 0
+    def __init__(self, reduced: Reduced, effort: Effort) -> None:
+        self._reduced, self._effort, self._lps = reduced, effort, 0
         self._need = _instances_needed(reduced)
         self._usd = np.array([float(x.usd_per_hour) for x in reduced.candidates])
         self._most = np.array([x.max_instances for x in reduced.candidates], dtype=np.float64)
@@ -101,7 +100,7 @@ class _Walk:
         self._cuts = _joined([_somebody_serves(self._need), *self._one_price])
         self._routing = WarmRouting(self._need, self._usd)
 
-    def up(self) -> Answer | None:
+    def up(self) -> ProgrammeAnswer | None:
         """The first fleet that carries the load; None if stock forbids the fleet that surely would."""
         bound = _least(self._usd, self._need)
         enough = float(self._usd @ np.ceil(_work_at_cheapest(self._usd, self._need)))
@@ -115,12 +114,12 @@ class _Walk:
             tried_up_to, step = limit, 2 * step
         return None
 
-    def _first_of(self, fleets: Floats) -> Answer | None:
+    def _first_of(self, fleets: Floats) -> ProgrammeAnswer | None:
         """The cheapest of these fleets that carries the load, if any does; cuts off all that do not."""
         fleets = _by_cost(fleets[self._cuts.allow(fleets)], self._usd)
         while len(fleets):
             self._lps += 1
-            if self._lps > MOST_LPS or time.perf_counter() > self._deadline:
+            if self._lps > MOST_LPS or self._effort.over:
                 raise _GivenUp
             routed = self._routing.carry(fleets[0])
             if routed is None:
@@ -232,9 +231,11 @@ def _by_cost(fleets: Floats, usd: Floats) -> Floats:
     return fleets[np.lexsort((*fleets.T[::-1], cost))]
 
 
-def _answer(reduced: Reduced, fleet: Floats, usd: Floats, shares: Floats) -> Answer:
+def _answer(reduced: Reduced, fleet: Floats, usd: Floats, shares: Floats) -> ProgrammeAnswer:
     split: dict[tuple[int, int, int], float] = {}
     for c, b in np.argwhere(shares > 0).tolist():
         key = reduced.candidates[c].kind, 0, b
         split[key] = split.get(key, 0.0) + float(shares[c, b])
-    return Answer(Outcome.OPTIMAL, float(fleet @ usd), tuple(fleet.tolist()), shares=split)
+    return ProgrammeAnswer(
+        SolverVerdict.OPTIMAL, float(fleet @ usd), tuple(fleet.tolist()), shares=split, certified=True
+    )

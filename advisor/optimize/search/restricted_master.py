@@ -1,13 +1,12 @@
 """A good fleet first, from few candidates, before any is proved cheapest.
 
-HiGHS takes long to find a good fleet among hundreds of candidates, and no time among the fifty of which one
-more would cost least over the relaxation. The search among all candidates begins with the fleet found, and
-with the cases that decided it.
+A solver takes long to find a good fleet among hundreds of candidates, and no time among the fifty of which
+one more would cost least over the relaxation. The search among all candidates begins with the fleet found,
+and with the cases that decided it.
 """
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -19,24 +18,25 @@ from advisor.optimize.subproblem import in_the_whole, only
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from advisor.optimize.effort import Effort
     from advisor.optimize.reduced import Reduced
-    from advisor.optimize.search.head_on import Found
-    from advisor.optimize.subproblem import Part
+    from advisor.optimize.search.result import SearchResult
+    from advisor.optimize.subproblem import Subproblem
 
 FEW: Final = 50
-"""Candidates that a scout looks at first, those of a fleet held besides; twice as many each time after."""
+"""Candidates looked at first, those of a fleet held besides; twice as many each time after."""
 
 _GAP: Final = 5e-3
 
 
-def scouted(reduced: Reduced, until: float) -> Found | None:
+def good_fleet(reduced: Reduced, effort: Effort) -> SearchResult | None:
     """A fleet of few candidates that keeps every rule, with no bound of its own; None if none was found."""
-    for part in _nearest(reduced, until):
-        if time.perf_counter() >= until:
+    for part in _nearest(reduced, effort):
+        if effort.over:
             break
         try:
-            found = in_rounds(part.reduced, until, _GAP, None)
-        except SolverFailed:  # it is a scout: whoever searches next finds out why
+            found = in_rounds(part.reduced, effort.at_gap(_GAP), None)
+        except SolverFailed:  # whoever searches next finds out why
             continue
         if found is not None:
             counts = in_the_whole(reduced, part, found.fleet.instances)
@@ -44,12 +44,12 @@ def scouted(reduced: Reduced, until: float) -> Found | None:
     return None
 
 
-def _nearest(reduced: Reduced, until: float) -> Iterator[Part]:
+def _nearest(reduced: Reduced, effort: Effort) -> Iterator[Subproblem]:
     """Few candidates, those most likely to matter, and again with more, but never with all."""
     if len(reduced.candidates) <= FEW:
         return
     programme = formulation.cheapest_fleet(reduced)
-    relaxed = formulation.relax(programme.model, until - time.perf_counter())
+    relaxed = formulation.relax(programme.arrays, effort.left())
     if relaxed is None:
         return
     order = list(

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Final
 
 from advisor.errors import SolverFailed
 from advisor.optimize import formulation
-from advisor.optimize.formulation import Answer, Outcome
-from advisor.optimize.problem import SECONDS_PER_HOUR
+from advisor.optimize.formulation import ProgrammeAnswer, SolverVerdict
+from advisor.optimize.money import moves_usd_per_hour
+from advisor.optimize.rules import traits_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from advisor.optimize.problem import Problem
-    from advisor.optimize.reduced import Kind, Reduced
+    from advisor.optimize.reduced import Reduced
 
 NEAR_INTEGER: Final = 1e-5
 """How far a count may be from an integer. Truncating instead broke 12 of 200 plans in a study."""
@@ -28,13 +28,14 @@ SLACK: Final = 1e-9
 """Relative slack of every capacity in the final check; floating-point sums need some, plans do not."""
 
 _NEGLIGIBLE_SHARE: Final = 1e-9  # of a demand, dropped from a routing before it is brought back to exactly 1
-_WHOLE: Final = 1e-7  # a demand served up to this much less than whole is served whole
+_WHOLE: Final = 2e-6  # a demand served up to this much less than whole is served whole
+_LP_SECONDS: Final = 60.0
 
 Shares = dict[tuple[int, int, int], float]
 
 
 @dataclass(frozen=True, slots=True)
-class Fleet:
+class RoutedFleet:
     """Counts and shares over a reduced problem, known to hold."""
 
     instances: tuple[int, ...]  #: per candidate
@@ -43,27 +44,31 @@ class Fleet:
     flows: dict[tuple[int, int, int], float] = field(default_factory=dict)  #: (demand, stream, place)
 
 
-def hold(reduced: Reduced, answer: Answer, slices: int | None = None) -> Fleet | None:
+def hold(reduced: Reduced, answer: ProgrammeAnswer, slices: int | None = None) -> RoutedFleet | None:
     """The answer in exact counts with shares that hold, repaired by an LP if need be, or None."""
     counts = tuple(integer(count) for count in answer.instances)
     replicas = replicas_of(reduced, answer, counts)
     _check_limits(reduced, counts, replicas)
-    partly = reduced.problem.budget_usd_per_hour is not None
+    partly = not traits_of(reduced.problem).serves_all
     if slices is not None:
         shares = {key: integer(share) / slices for key, share in answer.shares.items() if integer(share)}
-        return Fleet(counts, replicas, shares) if _fullest(reduced, replicas, shares) <= 1 + SLACK else None
+        return (
+            RoutedFleet(counts, replicas, shares)
+            if _fullest(reduced, replicas, shares) <= 1 + SLACK
+            else None
+        )
     shares, flows = _whole(answer.shares, replicas, len(reduced.groups), partly=partly), dict(answer.flows)
     if partly:
-        shares = _eased(reduced, replicas, shares)
-    elif _fullest(reduced, replicas, shares) > 1 + SLACK:
-        routing = formulation.balanced_routing(reduced, counts, replicas)
-        routed = formulation.run(routing, time_limit_s=60.0)
-        if routed.outcome is not Outcome.OPTIMAL:
+        shares = _eased(reduced, replicas, shares, flows)
+    elif flows or _fullest(reduced, replicas, shares) > 1 + SLACK:
+        routing = formulation.cheapest_routing(reduced, counts, replicas)
+        routed = formulation.run(routing, _LP_SECONDS)
+        if routed.verdict is not SolverVerdict.OPTIMAL:
             return None
         shares, flows = _whole(routed.shares, replicas, len(reduced.groups)), dict(routed.flows)
     if _fullest(reduced, replicas, shares, partly=partly) > 1 + SLACK:
         return None
-    return Fleet(counts, _fill_idle(reduced, counts, replicas, shares), shares, flows)
+    return RoutedFleet(counts, _fill_idle(reduced, counts, replicas, shares), shares, flows)
 
 
 def integer(value: float) -> int:
@@ -78,7 +83,9 @@ def integer(value: float) -> int:
     return nearest
 
 
-def replicas_of(reduced: Reduced, answer: Answer, counts: tuple[int, ...]) -> dict[tuple[int, int], int]:
+def replicas_of(
+    reduced: Reduced, answer: ProgrammeAnswer, counts: tuple[int, ...]
+) -> dict[tuple[int, int], int]:
     """Replicas per (kind, use)."""
     replicas = {key: integer(value) for key, value in answer.replicas.items()}
     for p, kind in enumerate(reduced.kinds):
@@ -136,8 +143,20 @@ def _fullness(
     return {key: work / held[key] if held[key] else float("inf") for key, work in busy.items()}
 
 
-def _eased(reduced: Reduced, replicas: Mapping[tuple[int, int], int], shares: Shares) -> Shares:
-    """Under a budget: what overfills a pool by the solver's rounding is not served."""
+def _eased(
+    reduced: Reduced,
+    replicas: Mapping[tuple[int, int], int],
+    shares: Shares,
+    flows: Mapping[tuple[int, int, int], float],
+) -> Shares:
+    """Under a budget: what overfills a pool or a stream by the solver's rounding is not served."""
+    sent: dict[tuple[int, int], float] = {}
+    for (b, j, _), flow in flows.items():
+        sent[b, j] = sent.get((b, j), 0.0) + flow
+    more: dict[int, float] = {}
+    for (b, j), flow in sent.items():
+        more[b] = max(more.get(b, 1.0), flow / reduced.streams(b)[j].share)
+    shares = {key: share / min(more.get(key[2], 1.0), 1 + _WHOLE) for key, share in shares.items()}
     over = {key: full for key, full in _fullness(reduced, replicas, shares).items() if 1 < full <= 1 + _WHOLE}
     return {key: share / over.get(key[:2], 1.0) for key, share in shares.items()}
 
@@ -173,13 +192,13 @@ def _check_limits(reduced: Reduced, counts: tuple[int, ...], replicas: Mapping[t
 def _fill_idle(
     reduced: Reduced, counts: tuple[int, ...], replicas: Mapping[tuple[int, int], int], shares: Shares
 ) -> dict[tuple[int, int], int]:
-    """Replicas with load or that a minimum counts, and more of them on accelerators that would idle."""
+    """Replicas with load or that a rule counts, and more of them on accelerators that would idle."""
     loaded = {(p, u) for p, u, _ in shares}
-    terms = reduced.problem.services
+    counted = traits_of(reduced.problem).least_replicas
     filled = {
         (p, u): count
         for (p, u), count in replicas.items()
-        if count and ((p, u) in loaded or terms[reduced.kinds[p].uses[u].service].min_replicas)
+        if count and ((p, u) in loaded or reduced.kinds[p].uses[u].service in counted)
     }
     used: dict[int, list[int]] = {}
     for p, u in filled:
@@ -203,118 +222,22 @@ def _fill_idle(
     return filled
 
 
-# --- per column -----------------------------------------------------------------------------------
+# --- what it costs and serves ----------------------------------------------------------------------
 
 
-def placed(reduced: Reduced, fleet: Fleet) -> dict[tuple[int, int], int]:
-    """Replicas per (candidate, use): those of a kind, set on the instances of its columns.
-
-    In falling order of degree, each on the first instance with room: exact where degrees divide one another.
-    """
-    found: dict[tuple[int, int], int] = {}
-    for p, kind in enumerate(reduced.kinds):
-        members = [c for c in kind.members if fleet.instances[c]]
-        if len(kind.uses) == 1:
-            found.update({(c, 0): kind.uses[0].slots * fleet.instances[c] for c in members})
-        elif members:
-            found.update(_packed(kind, members, fleet, p))
-    return found
-
-
-def _packed(kind: Kind, members: list[int], fleet: Fleet, p: int) -> dict[tuple[int, int], int]:
-    found: dict[tuple[int, int], int] = {}
-    free = {c: {kind.accelerators: fleet.instances[c]} for c in members}  # room -> instances with it
-    order = sorted(range(len(kind.uses)), key=lambda u: (-kind.uses[u].tensor_parallel, u))
-    for u in order:
-        k, left = kind.uses[u].tensor_parallel, fleet.replicas.get((p, u), 0)
-        for c in members:
-            rooms = free[c]
-            for room in sorted(rooms):
-                if left and room >= k and rooms[room]:
-                    count = min(left, rooms[room] * (room // k))
-                    left -= count
-                    found[c, u] = found.get((c, u), 0) + count
-                    full, rest = divmod(count, room // k)
-                    _move(rooms, room, room - room // k * k, full)
-                    if rest:
-                        _move(rooms, room, room - rest * k, 1)
-        if left:
-            raise SolverFailed("replicas do not fit the instances bought")
-    return found
-
-
-def _move(rooms: dict[int, int], old: int, new: int, count: int) -> None:
-    rooms[old] -= count
-    rooms[new] = rooms.get(new, 0) + count
-
-
-def loads(
-    reduced: Reduced, fleet: Fleet, where: Mapping[tuple[int, int], int]
-) -> dict[tuple[str, int, int], float]:
-    """Requests per second per (column, degree, demand): every replica of a pool carries the same mix."""
-    problem = reduced.problem
-    found: dict[tuple[str, int, int], float] = {}
-    members: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    for (c, u), count in where.items():
-        members.setdefault((reduced.candidates[c].kind, u), []).append((c, count))
-    for (p, u, group), share in sorted(fleet.shares.items()):
-        k, total = reduced.kinds[p].uses[u].tensor_parallel, sum(n for _, n in members[p, u])
-        for c, count in members[p, u]:
-            part = share if count == total else share * count / total
-            for b in reduced.groups[group]:
-                found[reduced.candidates[c].id, k, b] = part * problem.demand_requests_per_s[b]
-    return found
-
-
-def flows_between(
-    reduced: Reduced, fleet: Fleet, load: Mapping[tuple[str, int, int], float]
-) -> dict[tuple[int, int, str], float]:
-    """Requests per second per (demand, origin, location), if there is routing."""
-    problem = reduced.problem
-    if problem.routing is None:
-        return {}
-    location = {column.id: column.location for column in problem.columns}
-    at: dict[int, dict[str, float]] = {}  # demand -> location -> requests per second
-    for (column, _, b), rate in load.items():
-        here = at.setdefault(b, {})
-        here[location[column]] = here.get(location[column], 0.0) + rate
-    group_of = {b: g for g, group in enumerate(reduced.groups) for b in group}
-    found: dict[tuple[int, int, str], float] = {}
-    for b, here in sorted(at.items()):
-        streams, shares = reduced.streams(group_of[b]), problem.routing.shares[problem.service_of(b)]
-        for place in sorted({reduced.places.place(x) for x in here}):
-            parts = {x: rate for x, rate in sorted(here.items()) if reduced.places.place(x) == place}
-            flow = [
-                1.0 if len(streams) == 1 else fleet.flows.get((group_of[b], j, place), 0.0)
-                for j in range(len(streams))
-            ]
-            for j, stream in enumerate(streams):
-                for origin in stream.origins:
-                    for x, rate in parts.items():
-                        part = flow[j] / sum(flow) * shares[origin] / stream.share * rate if flow[j] else 0.0
-                        if part > 0:
-                            found[b, origin, x] = part
-    return found
-
-
-def side_usd_per_hour(problem: Problem, load: Mapping[tuple[str, int, int], float]) -> float:
-    """Egress and the like, of the load as it is."""
-    usd = {column.id: column.usd_per_request for column in problem.columns if any(column.usd_per_request)}
-    return sum(rate * usd[c][b] * SECONDS_PER_HOUR for (c, _, b), rate in sorted(load.items()) if c in usd)
-
-
-def change_usd_per_hour(problem: Problem, instances: Mapping[str, int]) -> float:
-    """Of departing from the fleet held, spread over the horizon."""
-    return _moves_usd_per_hour(
-        problem, (instances.get(column.id, 0) - column.held for column in problem.columns)
-    )
-
-
-def cost_of(reduced: Reduced, fleet: Fleet) -> float:
+def cost_of(reduced: Reduced, fleet: RoutedFleet) -> float:
     """What a fleet costs an hour with its side costs and the change, to compare it with another."""
     price = sum(float(x.usd_per_hour) * n for x, n in zip(reduced.candidates, fleet.instances, strict=True))
     moves = [n - x.held for x, n in zip(reduced.candidates, fleet.instances, strict=True)]
-    return price + side_usd_of(reduced, fleet.shares) + _moves_usd_per_hour(reduced.problem, moves)
+    return price + side_usd_of(reduced, fleet.shares) + moves_usd_per_hour(reduced.problem, moves)
+
+
+def weighted_served(reduced: Reduced, fleet: RoutedFleet) -> float:
+    """Requests per second that a fleet serves, times their weights."""
+    return sum(
+        share * reduced.demand_requests_per_s[b] * reduced.problem.services[reduced.demand_service[b]].weight
+        for (_, _, b), share in fleet.shares.items()
+    )
 
 
 def side_usd_of(reduced: Reduced, shares: Mapping[tuple[int, int, int], float]) -> float:
@@ -325,13 +248,3 @@ def side_usd_of(reduced: Reduced, shares: Mapping[tuple[int, int, int], float]) 
         for usd in [reduced.kinds[p].usd_per_hour_of]
         if usd is not None
     )
-
-
-def _moves_usd_per_hour(problem: Problem, moves: Iterable[int]) -> float:
-    """Of starting and giving up instances, over the horizon; 0 where the fleet held is no matter."""
-    if problem.change is None:
-        return 0.0
-    moves = list(moves)
-    added, removed = sum(m for m in moves if m > 0), -sum(m for m in moves if m < 0)
-    usd = problem.change.usd_per_added * added + problem.change.usd_per_removed * removed
-    return float(usd) / problem.change.horizon_hours

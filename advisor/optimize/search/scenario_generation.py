@@ -10,32 +10,32 @@ until it gets through every case.
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from advisor.errors import SolverFailed
 from advisor.optimize import formulation
-from advisor.optimize.formulation import Outcome
-from advisor.optimize.search.head_on import OUT_OF_TIME, Found, propose, with_margin
-from advisor.optimize.search.rounding import SLACK, hold
+from advisor.optimize.formulation import SolverVerdict
+from advisor.optimize.rules import traits_of
+from advisor.optimize.search.head_on import proposed
+from advisor.optimize.search.result import OUT_OF_TIME, SearchResult
+from advisor.optimize.search.rounding import SLACK, hold, weighted_served
 from advisor.optimize.search.scenarios import all_tried, worst_failed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
+    from advisor.optimize.effort import Effort
     from advisor.optimize.formulation import Case
     from advisor.optimize.reduced import Reduced
 
 ROUNDS_SHARE: Final = 0.75
 """Of the time; the rest is for a repair."""
 
-_SCOUTED_SHARE: Final = 0.9  # the same where a fleet is known already
+_KNOWN_SHARE: Final = 0.9  # the same where a fleet is known already
 
 _REPAIR_GAP: Final = 0.05  # of each repair's programme: what is added is few
 
 
-class Rounds:
+class ScenarioSearch:
     """A search that can be left and taken up again, and what it has come to.
 
     Attributes:
@@ -45,33 +45,35 @@ class Rounds:
         hopeless: no fleet keeps the rules.
     """
 
-    def __init__(self, reduced: Reduced, relative_gap: float, scout: Found | None = None) -> None:
+    def __init__(self, reduced: Reduced, known: SearchResult | None = None) -> None:
+        """``known`` is a fleet to begin with, and cases that matter."""
         self.reduced = reduced
-        self.found: Found | None = None
+        self.found: SearchResult | None = None
         self.passed = False
         self.hopeless = False
-        self._relative_gap = relative_gap
-        self._begin = None if scout is None else scout.fleet.instances
-        self._cases: list[Case] = [] if scout is None else list(scout.enforced)
-        self._eased: set[Case] = set(self._cases)
+        self._known = known
+        self._begin = None if known is None else known.fleet.instances
+        self._cases: list[Case] = [] if known is None else list(known.enforced)
+        self._eased: set[Case] = {case for case in self._cases if not case.margin}
 
     @property
     def over(self) -> bool:
         """Whether another round would change nothing."""
         return self.passed or self.hopeless
 
-    def one_more(self, until: float) -> None:
+    def one_more(self, effort: Effort) -> None:
         """The cheapest fleet under the cases known, put through all of them.
 
         Raises:
             SolverFailed: no fleet within the time; what was found before stands.
         """
-        found = _round(self.reduced, self._cases, self._eased, until, self._relative_gap, self._begin)
+        found = self._round(effort)
         if found is None:
             self.hopeless = True
             return
-        if self.found is not None:
-            found = replace(found, bound=max(found.bound, self.found.bound))
+        before = 0.0 if self.found is None else self.found.bound
+        firm = any(case.margin for case in self._cases)  # more was asked than the problem does
+        found = replace(found, bound=before if firm else max(found.bound, before))
         results = all_tried(self.reduced, found.fleet)
         failed = worst_failed(self.reduced, results, frozenset(self._cases) - self._eased)
         self.passed = not failed
@@ -80,27 +82,49 @@ class Rounds:
             self.found = replace(found, tried=results, enforced=tuple(self._cases))
             self._begin = found.fleet.instances
         again = self._eased.intersection(failed)
-        self._eased = (self._eased | set(failed)) - again
+        self._eased = (self._eased | {case for case in failed if not case.margin}) - again
         self._cases += [case for case in failed if case not in again]
 
+    def _round(self, effort: Effort) -> SearchResult | None:
+        """The cheapest fleet that gets through these cases; with a budget, of those that serve the most."""
+        options: dict[str, Any] = {"cases": tuple(self._cases), "eased": frozenset(self._eased)}
+        served_at_most = None
+        if not traits_of(self.reduced.problem).serves_all:
+            programme = formulation.most_served(self.reduced, **options)
+            most = formulation.run(programme, effort.left(), solver=effort.solver)
+            if most.verdict is SolverVerdict.INFEASIBLE:
+                return None
+            if not most.has_values:
+                raise SolverFailed(OUT_OF_TIME)
+            served_at_most, served = -most.bound, -most.objective
+            if self._known is not None:
+                served = min(served, weighted_served(self.reduced, self._known.fleet))
+            options["at_least_served"] = served * (1 - SLACK)
+        answer, fleet = proposed(self.reduced, effort, begin=self._begin, **options)
+        if answer.verdict is SolverVerdict.INFEASIBLE:
+            return None
+        if fleet is None:
+            raise SolverFailed(OUT_OF_TIME)
+        return SearchResult(fleet, answer.bound, served_at_most=served_at_most)
 
-def in_rounds(reduced: Reduced, deadline: float, relative_gap: float, scout: Found | None) -> Found | None:
+
+def in_rounds(reduced: Reduced, effort: Effort, known: SearchResult | None) -> SearchResult | None:
     """Rounds until a fleet passes or time is up, then a repair; None if there is no fleet.
 
     Raises:
-        SolverFailed: nothing was found within the time, and there is no scout to fall back on.
+        SolverFailed: nothing was found within the time, and no fleet is known to fall back on.
     """
-    rounds, now = Rounds(reduced, relative_gap, scout), time.perf_counter()
-    share = ROUNDS_SHARE if scout is None else _SCOUTED_SHARE
-    until = now + share * (deadline - now) if reduced.problem.contingencies else deadline
+    rounds = ScenarioSearch(reduced, known)
+    share = ROUNDS_SHARE if known is None else _KNOWN_SHARE
+    within = effort.share(share) if reduced.problem.contingencies else effort
     while not rounds.over:
         try:
-            rounds.one_more(until)
+            rounds.one_more(within)
         except SolverFailed:
             if rounds.found is None:
                 raise
             break
-        if time.perf_counter() >= until:
+        if within.over:
             break
     if rounds.hopeless:
         return None
@@ -108,14 +132,14 @@ def in_rounds(reduced: Reduced, deadline: float, relative_gap: float, scout: Fou
     if rounds.passed:
         return rounds.found
     try:
-        return repaired(reduced, rounds.found, deadline)
+        return repaired(reduced, rounds.found, effort)
     except SolverFailed:
-        if scout is None:
+        if known is None:
             raise
-        return replace(scout, bound=rounds.found.bound)
+        return replace(known, bound=rounds.found.bound, served_at_most=rounds.found.served_at_most)
 
 
-def repaired(reduced: Reduced, found: Found, deadline: float) -> Found:
+def repaired(reduced: Reduced, found: SearchResult, effort: Effort) -> SearchResult:
     """The fleet with instances added until it gets through every case; its bound stays what it was.
 
     Raises:
@@ -130,37 +154,8 @@ def repaired(reduced: Reduced, found: Found, deadline: float) -> Found:
         enforced += [case for case in failed if case not in enforced]
         programme = formulation.cheapest_fleet(reduced, cases=failed)
         programme.keep(found.fleet.instances)
-        left = deadline - time.perf_counter()
-        answer = formulation.run(programme, time_limit_s=left, relative_gap=_REPAIR_GAP)
+        answer = formulation.run(programme, effort.left(), relative_gap=_REPAIR_GAP, solver=effort.solver)
         fleet = hold(reduced, answer) if answer.has_values else None
         if fleet is None:
             raise SolverFailed(OUT_OF_TIME)
         found = replace(found, fleet=fleet)
-
-
-def _round(
-    reduced: Reduced,
-    cases: Sequence[Case],
-    eased: Collection[Case],
-    deadline: float,
-    relative_gap: float,
-    begin: Sequence[int] | None = None,
-) -> Found | None:
-    """The cheapest fleet that gets through these cases; with a budget, of those that serve the most."""
-    options: dict[str, Any] = {"cases": tuple(cases), "eased": frozenset(eased)}
-    most = None
-    if reduced.problem.budget_usd_per_hour is not None:
-        left = deadline - time.perf_counter()
-        most = formulation.run(formulation.most_served(reduced, **options), time_limit_s=left)
-        if most.outcome is Outcome.INFEASIBLE:
-            return None
-        if not most.has_values:
-            raise SolverFailed(OUT_OF_TIME)
-        options["at_least_served"] = -most.objective * (1 - SLACK)
-    answer = propose(reduced, deadline, relative_gap, begin=begin, **options)
-    if answer.outcome is Outcome.INFEASIBLE:
-        return None
-    if not answer.has_values:
-        raise SolverFailed(OUT_OF_TIME)
-    fleet = hold(reduced, answer) or with_margin(reduced, deadline, **options)
-    return Found(fleet, answer.bound, most is None or most.outcome is Outcome.OPTIMAL)

@@ -10,19 +10,21 @@ all cases, so nothing is missing. Losing less, or doubting less, is never worse,
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from advisor.errors import SolverFailed
 from advisor.optimize import formulation
-from advisor.optimize.formulation import Case, Outcome, survivors
+from advisor.optimize.formulation import Case, SolverVerdict, survivors
 from advisor.optimize.problem import INSTANCE, CaseProof
+from advisor.optimize.rules import traits_of
+from advisor.optimize.search.rounding import integer
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from advisor.optimize.reduced import Reduced
-    from advisor.optimize.search.rounding import Fleet
+    from advisor.optimize.search.rounding import RoutedFleet
 
 ENOUGH: Final = 1e-8
 """Relative: by how much less than it keeps a fleet may serve in a case, which is the solver's rounding."""
@@ -32,10 +34,12 @@ AT_ONCE: Final = 4
 
 MOST_CASES: Final = 20_000
 _TIME_LIMIT_S: Final = 20.0
+_ROUNDING: Final = 1e-5  # relative: a case that is a row is failed by no more than that
+_MARGIN: Final = 4e-6  # asked of it then: beyond every tolerance in use
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class CaseResult:
     """A case, and the least share of a demand that a fleet serves in it."""
 
     case: Case
@@ -89,23 +93,32 @@ def _single_instances(
             yield taken
 
 
-def tried(reduced: Reduced, fleet: Fleet, case: Case) -> Tried:
+def tried(reduced: Reduced, fleet: RoutedFleet, case: Case) -> CaseResult:
     """How much of every demand a fleet serves in a case, at best.
 
     Raises:
         SolverFailed: the LP has no answer.
     """
-    parts = _served(reduced, fleet) if reduced.problem.budget_usd_per_hour is not None else None
-    programme = formulation.most_kept(reduced, case, survivors(reduced, fleet.instances, case), parts)
-    answer = formulation.run(programme, time_limit_s=_TIME_LIMIT_S)
-    if answer.outcome is Outcome.INFEASIBLE:
-        return Tried(case, 0.0)
-    if answer.outcome is not Outcome.OPTIMAL:
+    parts = None if traits_of(reduced.problem).serves_all else _served(reduced, fleet)
+    standing = survivors(reduced, fleet.instances, case)
+    programme = formulation.most_kept(reduced, case, standing, parts)
+    answer = formulation.run(programme, _TIME_LIMIT_S)
+    if programme.arrays.integers and answer.verdict is SolverVerdict.OPTIMAL:  # again, to an LP's tolerance
+        replicas = {key: integer(count) for key, count in answer.replicas.items()}
+        for p, count in standing.items():
+            if len(reduced.kinds[p].uses) == 1:
+                replicas[p, 0] = reduced.kinds[p].uses[0].slots * count
+        answer = formulation.run(
+            formulation.most_kept(reduced, case, standing, parts, replicas), _TIME_LIMIT_S
+        )
+    if answer.verdict is SolverVerdict.INFEASIBLE:
+        return CaseResult(case, 0.0)
+    if answer.verdict is not SolverVerdict.OPTIMAL:
         raise SolverFailed("a case of a contingency could not be tried in time")
-    return Tried(case, min(1.0, max(0.0, -answer.objective)))
+    return CaseResult(case, min(1.0, max(0.0, -answer.objective)))
 
 
-def _served(reduced: Reduced, fleet: Fleet) -> dict[tuple[int, int | None], float]:
+def _served(reduced: Reduced, fleet: RoutedFleet) -> dict[tuple[int, int | None], float]:
     parts: dict[tuple[int, int | None], float] = {}
     for (_, _, b), share in fleet.shares.items():
         if len(reduced.streams(b)) == 1:
@@ -115,7 +128,7 @@ def _served(reduced: Reduced, fleet: Fleet) -> dict[tuple[int, int | None], floa
     return parts
 
 
-def all_tried(reduced: Reduced, fleet: Fleet) -> list[Tried]:
+def all_tried(reduced: Reduced, fleet: RoutedFleet) -> list[CaseResult]:
     """Every case of every contingency, tried."""
     return [
         tried(reduced, fleet, case)
@@ -124,30 +137,28 @@ def all_tried(reduced: Reduced, fleet: Fleet) -> list[Tried]:
     ]
 
 
-def worst_failed(reduced: Reduced, results: Sequence[Tried], known: Collection[Case]) -> list[Case]:
-    """The cases to add: those failed by most, a few per contingency.
+def worst_failed(reduced: Reduced, results: Sequence[CaseResult], known: Collection[Case]) -> list[Case]:
+    """The cases to add: those failed by most, a few per contingency; of those known already, with a margin.
 
     Raises:
         SolverFailed: a case that already is a row is failed by more than rounding.
     """
     found: list[Case] = []
     for contingency, day in enumerate(reduced.problem.contingencies):
-        failed = [
-            t
-            for t in results
-            if t.case.contingency == contingency and t.fails(reduced) and t.case not in known
-        ]
+        failed = [t for t in results if t.case.contingency == contingency and t.fails(reduced)]
         failed.sort(key=lambda t: t.least_served_share)
-        found += [t.case for t in failed[:AT_ONCE]]
-        for t in results:
-            short = t.least_served_share < day.keeps * (1 - 100 * ENOUGH)
-            if short and t.case.contingency == contingency and t.case in known:
-                raise SolverFailed(f"the solver's fleet does not get through {day.label} exactly")
+        found += [t.case for t in failed if t.case not in known][:AT_ONCE]
+        for t in failed:
+            if t.case in known:
+                firm = replace(t.case, margin=_MARGIN)
+                if t.least_served_share < day.keeps * (1 - _ROUNDING) or firm in known:
+                    raise SolverFailed(f"the solver's fleet does not get through {day.label} exactly")
+                found.append(firm)
     return found
 
 
 def proofs(
-    reduced: Reduced, fleet: Fleet, results: Sequence[Tried], enforced: Sequence[Case]
+    reduced: Reduced, fleet: RoutedFleet, results: Sequence[CaseResult], enforced: Sequence[Case]
 ) -> tuple[CaseProof, ...]:
     """Of every contingency the case with the least to spare, and those that had to be enforced."""
     found = []
@@ -158,7 +169,7 @@ def proofs(
     return tuple(found)
 
 
-def _proof(reduced: Reduced, fleet: Fleet, result: Tried) -> CaseProof:
+def _proof(reduced: Reduced, fleet: RoutedFleet, result: CaseResult) -> CaseProof:
     case = result.case
     lost: dict[str, int] = {}
     for c, candidate in enumerate(reduced.candidates):

@@ -19,9 +19,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from advisor.optimize import formulation
-from advisor.optimize.bounds.column_generation import Valued, valued_market
+from advisor.optimize.bounds.column_generation import ValuedMarket, valued_market
 from advisor.optimize.bounds.lagrangian import market_bound
-from advisor.optimize.formulation import Answer, Outcome
+from advisor.optimize.bounds.reduced_cost_fixing import is_large, solve_large
+from advisor.optimize.effort import Effort
+from advisor.optimize.formulation import ProgrammeAnswer, SolverVerdict
+from advisor.optimize.rules import traits_of
 from advisor.optimize.search.rounding import side_usd_of
 from advisor.optimize.subproblem import part_of, translated
 
@@ -46,37 +49,34 @@ _CENT: Final = Decimal("0.000001")
 
 def is_huge(reduced: Reduced) -> bool:
     """Whether a problem is to be seen through prices; only quotas, stock and change may couple it."""
-    problem = reduced.problem
-    coupled = problem.contingencies or problem.most_distinct or problem.budget_usd_per_hour is not None
-    if coupled or any(terms.min_replicas for terms in problem.services):
+    traits = traits_of(reduced.problem)
+    if not (traits.separable and traits.replicas_interchangeable):
         return False
     return sum(len(use.demands) for kind in reduced.kinds for use in kind.uses) > HUGE
 
 
-def solve_huge(reduced: Reduced, *, time_limit_s: float, relative_gap: float) -> Answer | None:
+def solve_huge(reduced: Reduced, effort: Effort) -> ProgrammeAnswer | None:
     """A fleet and a bound on the cost of any; None if this way finds no fleet."""
-    started = time.perf_counter()
-
-    def at(share: float) -> float:
-        return started + share * time_limit_s
-
-    valued = valued_market(reduced, at(_PRICED))
-    purchases = _Purchases(reduced, valued, relative_gap / 2)
-    if not purchases.buy(at(_BOUGHT)):
+    whole_s = effort.left()
+    buying = effort.within(_BOUGHT * whole_s)
+    valued = valued_market(reduced, effort.within(_PRICED * whole_s))
+    purchases = _Purchases(reduced, valued, effort.at_gap(effort.relative_gap / 2))
+    if not purchases.buy(buying):
         return None
     if purchases.close_enough():
         return purchases.together(valued.bound)
     with ThreadPoolExecutor(1) as beside:  # HiGHS runs without the interpreter's lock
-        bound = beside.submit(market_bound, reduced, valued, at(1.0))
-        purchases.improve(at(1.0), _AT_ONCE * time_limit_s)
+        bound = beside.submit(market_bound, reduced, valued, effort)
+        purchases.improve(effort, _AT_ONCE * whole_s)
         return purchases.together(max(valued.bound, bound.result()))
 
 
 class _Purchases:
     """What each service has bought, and what is left for the others."""
 
-    def __init__(self, reduced: Reduced, valued: Valued, relative_gap: float) -> None:
-        self._reduced, self._valued, self._gap = reduced, valued, relative_gap
+    def __init__(self, reduced: Reduced, valued: ValuedMarket, effort: Effort) -> None:
+        """``effort`` is that of one service's purchase, as far as it is not told another time."""
+        self._reduced, self._valued, self._effort = reduced, valued, effort
         self._price = np.array([float(x.usd_per_hour) for x in reduced.candidates])
         self._draws = {
             pool: np.array([float(dict(x.draws).get(pool, 0)) for x in reduced.candidates])
@@ -86,19 +86,19 @@ class _Purchases:
         self._left = dict(reduced.free_units)
         self._stock = [x.max_instances for x in reduced.candidates]
         self._order = sorted(set(reduced.demand_service), key=lambda s: (valued.worth[s], s))
-        self._parts: dict[int, Answer] = {}
+        self._parts: dict[int, ProgrammeAnswer] = {}
 
-    def buy(self, until: float) -> bool:
+    def buy(self, effort: Effort) -> bool:
         """For every service, the smallest first, most of the rents paid; whether all found something."""
         for position, s in enumerate(self._order):
-            limit = (until - time.perf_counter()) / (len(self._order) - position)
+            limit = effort.left(1 / (len(self._order) - position))
             part = self._bought(s, limit, rents=True) or self._bought(s, limit, rents=False)
             if part is None:
                 return False
             self._keep(s, part)
         return True
 
-    def improve(self, until: float, at_once_s: float) -> None:
+    def improve(self, effort: Effort, at_once_s: float) -> None:
         """Let every service buy again, the largest first, until a round saves nothing or time is up.
 
         Where the fleet held matters, a service alone does not see what another one keeps: left as it is.
@@ -106,23 +106,22 @@ class _Purchases:
         if self._reduced.problem.change is not None:
             return
         saved = True
-        while saved and time.perf_counter() < until:
+        while saved and not effort.over:
             saved = False
             for s in reversed(self._order):
-                now = time.perf_counter()
-                if now >= until or self.close_enough():
+                if effort.over or self.close_enough():
                     return
                 old = self._give_back(s)
-                new = self._bought(s, min(at_once_s, until - now), rents=False)
+                new = self._bought(s, min(at_once_s, effort.left()), rents=False)
                 better = new is not None and self._usd_of(new) < self._usd_of(old) * (1 - _SAVES)
                 self._keep(s, new if new is not None and better else old)
                 saved = saved or better
 
     def close_enough(self) -> bool:
         """Whether the prices prove as much as was asked for."""
-        return self._usd() - self._valued.bound <= 2 * self._gap * self._usd()
+        return self._usd() - self._valued.bound <= 2 * self._effort.relative_gap * self._usd()
 
-    def together(self, bound: float) -> Answer:
+    def together(self, bound: float) -> ProgrammeAnswer:
         """The fleets of all services as one."""
         parts = [self._parts[s] for s in self._order]
         replicas: dict[tuple[int, int], float] = {}
@@ -134,18 +133,18 @@ class _Purchases:
             shares.update(part.shares)
             flows.update(part.flows)
         instances = tuple(map(sum, zip(*(part.instances for part in parts), strict=True)))
-        return Answer(Outcome.FEASIBLE, bound, instances, replicas, shares, flows)
+        return ProgrammeAnswer(SolverVerdict.FEASIBLE, bound, instances, replicas, shares, flows)
 
-    def _keep(self, service: int, part: Answer) -> None:
+    def _keep(self, service: int, part: ProgrammeAnswer) -> None:
         self._parts[service] = part
         self._move(part, 1)
 
-    def _give_back(self, service: int) -> Answer:
+    def _give_back(self, service: int) -> ProgrammeAnswer:
         part = self._parts.pop(service)
         self._move(part, -1)
         return part
 
-    def _move(self, part: Answer, sign: int) -> None:
+    def _move(self, part: ProgrammeAnswer, sign: int) -> None:
         for c, count in enumerate(part.instances):
             bought = sign * round(count)
             self._stock[c] -= bought
@@ -155,13 +154,13 @@ class _Purchases:
     def _usd(self) -> float:
         return sum(self._usd_of(part) for part in self._parts.values())
 
-    def _usd_of(self, part: Answer) -> float:
+    def _usd_of(self, part: ProgrammeAnswer) -> float:
         """Of one service's purchase, side costs included."""
         return float(np.round(part.instances) @ self._price) + side_usd_of(self._reduced, part.shares)
 
-    def _bought(self, service: int, time_limit_s: float, *, rents: bool) -> Answer | None:
+    def _bought(self, service: int, time_limit_s: float, *, rents: bool) -> ProgrammeAnswer | None:
         """One service from what is left, in the numbers of the whole problem; from more offers if need be."""
-        until = time.perf_counter() + time_limit_s
+        effort = Effort.of_seconds(time_limit_s, self._effort.relative_gap, self._effort.solver)
         extra = self._scarcity() if rents else np.zeros(len(self._price))
         now = self._what_is_left(extra)
         for near in (_NEAR, 4 * _NEAR, float("inf")):
@@ -170,9 +169,13 @@ class _Purchases:
             if not part.reduced.servable():
                 continue
             programme = formulation.cheapest_fleet(part.reduced)
-            search = formulation.solve_guided if formulation.is_large(programme) else formulation.run
-            limit = max(_LEAST_S, until - time.perf_counter())
-            answer = search(programme, time_limit_s=limit, relative_gap=self._gap)
+            limit = max(_LEAST_S, effort.left())
+            if is_large(programme):
+                answer = solve_large(programme, replace(effort, until=time.perf_counter() + limit))
+            else:
+                answer = formulation.run(
+                    programme, limit, relative_gap=effort.relative_gap, solver=effort.solver
+                )
             if answer.has_values:
                 return translated(self._reduced, part, answer)
         return None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from advisor.optimize.arrays import Model
+    from advisor.optimize.arrays import Arrays
     from advisor.optimize.reduced import Reduced
 
     Floats = NDArray[np.float64]
@@ -25,7 +25,7 @@ SMALLEST_COEFFICIENT: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pool:
+class ReplicaPool:
     """The replicas of one use on one kind of instance, and the shares of demands they carry."""
 
     kind: int
@@ -39,31 +39,31 @@ class Pool:
 
 
 @dataclass(slots=True, eq=False)
-class Day:
+class DayColumns:
     """Its columns, and how much of every demand must be served."""
 
     label: str  #: of rows: empty for the plain day, ``e1_`` for the first case
     standing: Mapping[int, Sum]  #: per kind: instances that work on that day
     services: frozenset[int]
-    pools: list[Pool] = field(default_factory=list)
+    pools: list[ReplicaPool] = field(default_factory=list)
     flows: dict[tuple[int, int, int], int] = field(default_factory=dict)  #: (demand, stream, place) -> column
     keeps: float = 1.0  #: of every demand, in units of a share
     at_most: bool = False  #: serving less is allowed
-    of: Day | None = None  #: keeps that part of what this day serves, rather than of the whole
+    of: DayColumns | None = None  #: keeps that part of what this day serves, rather than of the whole
     least: int | None = None  #: a column: at least this share of every demand
     parts: Mapping[tuple[int, int | None], float] | None = None
     """What counts as all of a (demand, stream) for ``least``, where a budget leaves some unserved."""
     overload: int | None = None  #: a column: how much of every pool's replicas may be used
 
 
-def demands_of(day: Day, reduced: Reduced) -> list[int]:
+def demands_of(day: DayColumns, reduced: Reduced) -> list[int]:
     """The merged demands that count on that day."""
     return [b for b, service in enumerate(reduced.demand_service) if service in day.services]
 
 
 def add_pools(
-    model: Model,
-    day: Day,
+    arrays: Arrays,
+    day: DayColumns,
     reduced: Reduced,
     needed: Callable[[int, int], Floats],
     *,
@@ -77,7 +77,7 @@ def add_pools(
     A kind with one use has no replica columns: its replicas are slots times instances.
 
     Args:
-        model: gets the columns.
+        arrays: gets the columns.
         day: gets the pools.
         reduced: from presolve.
         needed: replicas per demand of (kind, use); infinite where it cannot serve.
@@ -99,22 +99,22 @@ def add_pools(
             elif len(kind.uses) == 1:
                 held = standing.times(use.slots)
             else:
-                column = model.add(f"{prefix}r{p}_{s}_{k}", integer=whole)
+                column = arrays.add(f"{prefix}r{p}_{s}_{k}", integer=whole)
                 held = Sum(np.array([column]), np.ones(1))
             work = needed(p, u)
             can = np.isfinite(work)
             demands = use.demands[can]
-            start = model.add(
+            start = arrays.add(
                 f"{prefix}s{p}_{k}_",
                 0.0,
                 INFINITY if slices is None else slices,
                 integer=slices is not None,
                 over=demands.tolist(),
             )
-            day.pools.append(Pool(p, u, s, k, start, demands, work[can], held))
+            day.pools.append(ReplicaPool(p, u, s, k, start, demands, work[can], held))
 
 
-def add_flows(model: Model, day: Day, reduced: Reduced, *, prefix: str = "") -> None:
+def add_flows(arrays: Arrays, day: DayColumns, reduced: Reduced, *, prefix: str = "") -> None:
     """Flow columns for services whose origins may not all be served from the same places."""
     places = {(b, reduced.kinds[pool.kind].place) for pool in day.pools for b in pool.demands.tolist()}
     for b in demands_of(day, reduced):
@@ -122,11 +122,11 @@ def add_flows(model: Model, day: Day, reduced: Reduced, *, prefix: str = "") -> 
         if len(streams) > 1:
             for j, stream in enumerate(streams):
                 there = [place for place in sorted(stream.places) if (b, place) in places]
-                first = model.add(f"{prefix}f{b}_{j}_", over=there)
+                first = arrays.add(f"{prefix}f{b}_{j}_", over=there)
                 day.flows.update({(b, j, place): first + i for i, place in enumerate(there)})
 
 
-def shares_by_demand(day: Day, reduced: Reduced) -> Iterator[tuple[int, Indices, Indices]]:
+def shares_by_demand(day: DayColumns, reduced: Reduced) -> Iterator[tuple[int, Indices, Indices]]:
     """(demand, columns of its shares, their places), for every demand that counts on that day."""
     if day.pools:
         demand = np.concatenate([pool.demands for pool in day.pools])
@@ -143,7 +143,7 @@ def shares_by_demand(day: Day, reduced: Reduced) -> Iterator[tuple[int, Indices,
         yield b, column[mine], place[mine]
 
 
-def served(day: Day, reduced: Reduced) -> dict[tuple[int, int | None], Sum]:
+def served(day: DayColumns, reduced: Reduced) -> dict[tuple[int, int | None], Sum]:
     """What a day serves of every demand with one stream, and of each stream of the others, in its columns."""
     found: dict[tuple[int, int | None], Sum] = {
         (b, None): Sum(columns, np.ones(len(columns)))
