@@ -16,12 +16,14 @@ DIRECT: Final = "highs"
 """The solver that is handed the arrays."""
 
 
-def solver_named(name: str) -> Solver:
-    """HiGHS directly, or any solver that PuLP knows and this machine has, by name.
+def solver_named(name: str | Solver) -> Solver:
+    """HiGHS directly, or any solver that PuLP knows and this machine has, by name; a solver is itself.
 
     Raises:
         UsageError: it is not known or not here; the message names those that are.
     """
+    if not isinstance(name, str):
+        return name
     if name.strip().casefold() == DIRECT:
         return HIGHS
     from advisor.optimize.formulation.pulp_solver import through_pulp

@@ -23,6 +23,7 @@ from advisor.optimize.search.scenarios import proofs
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from advisor.optimize.formulation import Solver
     from advisor.optimize.problem import Problem
     from advisor.optimize.reduced import Reduced
     from advisor.optimize.search.result import SearchResult
@@ -34,7 +35,7 @@ def solve(
     time_limit_s: float = 60,
     relative_gap: float = 0.0,
     slices: int | None = None,
-    solver: str = DIRECT,
+    solver: str | Solver = DIRECT,
 ) -> Solution:
     """The cheapest fleet, or the best found within the time, with what is proved about it.
 
@@ -44,7 +45,7 @@ def solve(
         relative_gap: (cost - bound) / cost at which the answer is good enough; 0 asks for proof.
         slices: cut each demand into so many indivisible slices instead of splitting it freely; for plain
             problems (:func:`~advisor.optimize.rules.is_plain`) only.
-        solver: ``highs``, or any other that PuLP knows and this machine has.
+        solver: ``highs``, any other that PuLP knows and this machine has, or one of your own.
 
     Raises:
         UsageError: there is no such solver here.

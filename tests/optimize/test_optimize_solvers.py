@@ -220,11 +220,7 @@ def test_an_unfinished_search_by_another_solver_proves_nothing() -> None:
             return RawAnswer(SolverVerdict.FEASIBLE, -INFINITY, raw.objective, raw.values)
 
     stopped: Solver = Stopped()
-    from advisor.optimize import solve as module
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "solver_named", lambda _: stopped)
-        found = solve(POOLS)
+    found = solve(POOLS, solver=stopped)
     assert (found.status, found.lower_bound_usd_per_hour) == (SolveStatus.FEASIBLE, 0.0)
 
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from advisor.errors import SolverFailed
+from advisor.optimize import formulation
+from advisor.optimize.bounds.certified import certified_bound
 from advisor.optimize.formulation import SECOND_OPINION
 from advisor.optimize.rules import is_plain, traits_of
 from advisor.optimize.search.branch_on_variety import cheapest_choice, choices_of
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from advisor.optimize.reduced import Reduced
 
 _FIRST_SHARE: Final = 0.3  # of the time, at most, for a good fleet to begin with
+_LP_SECONDS: Final = 5.0  # for a relaxation after time is up
 _SUMS: Final = 1e-9  # relative: of a bound that was added up here
 _TOLERANCES: Final = 1e-6  # relative: of a solver's own, which is as exact as its counts are whole
 _SAME_SERVED: Final = 1e-5  # relative: two solvers' tolerances apart
@@ -81,7 +84,8 @@ def checked(
 ) -> SearchResult | None:
     """What a second search leaves of a proof: it shares nothing with the first but the fleet, which holds.
 
-    A bound holds as far as both say so. Where the second has no time, or says otherwise, less is proved.
+    A bound holds as far as both say so. Where the second has no time, or says otherwise, less is proved: what
+    the duals of the relaxation add up to, at the least.
 
     Args:
         reduced: what was searched.
@@ -99,17 +103,25 @@ def checked(
     except SolverFailed as error:
         if found is None:
             raise SolverFailed(OUT_OF_TIME) from error
-        return replace(found, bound=0.0)
-    if found is None:
-        return None if again is None else replace(again, bound=0.0)
-    if again is None:
-        return replace(found, bound=0.0)
-    best = found if _no_worse(reduced, found, again) else again
-    return replace(
-        best,
+        again = replace(found, bound=0.0)
+    if found is None or again is None:
+        fleet = again or found  # one says that there is none and the other has one
+        return None if fleet is None else _unproved(reduced, replace(fleet, bound=0.0), effort)
+    best = replace(
+        found if _no_worse(reduced, found, again) else again,
         bound=min(found.bound, again.bound),
         served_at_most=_larger(found.served_at_most, again.served_at_most),
     )
+    return best if claims_proof(reduced, best) else _unproved(reduced, best, effort)
+
+
+def _unproved(reduced: Reduced, found: SearchResult, effort: Effort) -> SearchResult:
+    """With a bound that was added up here, if that is higher."""
+    programme = formulation.cheapest_fleet(reduced, cases=found.enforced)
+    relaxed = formulation.relax(programme.arrays, max(_LP_SECONDS, effort.left()))
+    if relaxed is None or not traits_of(reduced.problem).serves_all:
+        return found
+    return replace(found, bound=max(found.bound, certified_bound(programme.arrays.compiled(), relaxed.dual)))
 
 
 def claims_proof(reduced: Reduced, found: SearchResult) -> bool:

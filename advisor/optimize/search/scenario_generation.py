@@ -71,9 +71,7 @@ class ScenarioSearch:
         if found is None:
             self.hopeless = True
             return
-        before = 0.0 if self.found is None else self.found.bound
-        firm = any(case.margin for case in self._cases)  # more was asked than the problem does
-        found = replace(found, bound=before if firm else max(found.bound, before))
+        found = self._with_bounds(found)
         results = all_tried(self.reduced, found.fleet)
         failed = worst_failed(self.reduced, results, frozenset(self._cases) - self._eased)
         self.passed = not failed
@@ -84,6 +82,19 @@ class ScenarioSearch:
         again = self._eased.intersection(failed)
         self._eased = (self._eased | {case for case in failed if not case.margin}) - again
         self._cases += [case for case in failed if case not in again]
+
+    def _with_bounds(self, found: SearchResult) -> SearchResult:
+        """What this round and those before prove together: each had fewer cases, so its fleet cost no more.
+
+        With a budget, a bound on cost is one on what serves as much, and what served more has none for this.
+        """
+        before = self.found
+        firm = any(case.margin for case in self._cases)  # more was asked than the problem does
+        if found.served_at_most is not None:
+            return replace(found, bound=0.0 if firm else found.bound)
+        return replace(
+            found, bound=max(0.0 if firm else found.bound, 0.0 if before is None else before.bound)
+        )
 
     def _round(self, effort: Effort) -> SearchResult | None:
         """The cheapest fleet that gets through these cases; with a budget, of those that serve the most."""
