@@ -297,7 +297,7 @@ def commitment(
         SolverFailed: nothing usable within the time.
     """
     from advisor.catalog.terms import load_terms
-    from advisor.optimize.levels import DEFAULT_LEVELS
+    from advisor.optimize.commitments.levels import DEFAULT_LEVELS
     from advisor.recommendation.commitment import FLAT, parse_growth
     from advisor.recommendation.committing import commitment as _commitment
     from advisor.recommendation.replan import request_of

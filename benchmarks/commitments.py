@@ -15,9 +15,9 @@ from decimal import Decimal
 
 import numpy as np
 
-from advisor.optimize.commitable import Commitable, Hours, Line
-from advisor.optimize.commitments import commit
-from advisor.optimize.levels import levels_of
+from advisor.optimize.commitments.levels import levels_of
+from advisor.optimize.commitments.options import CommitmentOption, CommitmentProblem, LevelFleets
+from advisor.optimize.commitments.search import commit
 from benchmarks.solve_instances import paper_scale
 
 OFF = Decimal("0.45")
@@ -46,11 +46,12 @@ def main() -> None:
             problem = paper_scale(rate)
             levels = levels_of(week(), (1.0,), (Decimal(1),), most)
             lines = tuple(
-                Line("term", replace(c, id=f"{c.id} term", usd_per_hour=c.usd_per_hour * (1 - OFF)))
+                CommitmentOption("term", replace(c, id=f"{c.id} term", usd_per_hour=usd))
                 for c in problem.columns
+                for usd in [c.usd_per_hour * (1 - OFF)]
             )
-            asked = Commitable(problem, lines, {}, levels.levels, (Decimal(1),))
-            hours = Hours(asked)
+            asked = CommitmentProblem(problem, lines, {}, levels.levels, (Decimal(1),))
+            hours = LevelFleets(asked)
             began = time.perf_counter()
             found = commit(asked, hours, time_limit_s=TIME_LIMIT_S, relative_gap=1e-3)
             seconds = time.perf_counter() - began

@@ -1,17 +1,19 @@
-"""The simpler fleets that savings are measured against."""
+"""The simpler fleet that savings are measured against: demand by demand, at the least dollars per request."""
 
 from __future__ import annotations
 
 import math
 import time
-from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from advisor.errors import Infeasible, NoCandidates, PlanningError, SolverFailed
-from advisor.optimize.fleet import SLACK, change_usd_per_hour, side_usd_per_hour
+from advisor.errors import Infeasible, NoCandidates
+from advisor.optimize.check import check_problem
+from advisor.optimize.money import change_usd_per_hour, side_usd_per_hour
 from advisor.optimize.problem import SECONDS_PER_HOUR, Problem, Solution, SolveStatus
-from advisor.optimize.solve import check_problem, refuse_unservable, solve
+from advisor.optimize.rules import rules_of
+from advisor.optimize.search.rounding import SLACK
+from advisor.optimize.solve import refuse_unservable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,36 +21,6 @@ if TYPE_CHECKING:
     from advisor.optimize.problem import Column
 
 GREEDY = "greedy: least dollars per request, demand by demand"
-
-
-def best_single(
-    problem: Problem, group_of: Mapping[str, str], *, time_limit_s: float = 10.0
-) -> dict[str, Solution | str]:
-    """Per group (an accelerator type, say), the cheapest fleet of that group alone, or why there is none.
-
-    Every rule of the problem holds for it too. Instances held of other groups are given up, at their cost.
-
-    Args:
-        problem: the whole problem.
-        group_of: the group of each column id; a column without one belongs to no baseline.
-        time_limit_s: per group.
-    """
-    members: dict[str, list[Column]] = {}
-    for column in problem.columns:
-        if column.id in group_of:
-            members.setdefault(group_of[column.id], []).append(column)
-    return {group: _alone(problem, columns, time_limit_s) for group, columns in sorted(members.items())}
-
-
-def _alone(problem: Problem, columns: list[Column], time_limit_s: float) -> Solution | str:
-    own = {column.id for column in columns}
-    held = [c for c in problem.columns if c.held and problem.change is not None and c.id not in own]
-    given_up = (replace(column, max_instances=0, options=()) for column in held)
-    restricted = replace(problem, columns=(*columns, *given_up))
-    try:
-        return solve(restricted, time_limit_s=time_limit_s)
-    except (PlanningError, SolverFailed) as error:
-        return str(error)
 
 
 def greedy(problem: Problem) -> Solution:
@@ -102,17 +74,8 @@ def greedy(problem: Problem) -> Solution:
 
 
 def _refuse_rules(problem: Problem) -> None:
-    broken = [
-        words
-        for words, present in (
-            ("routing by origin", problem.routing is not None),
-            ("a loss to survive", bool(problem.contingencies)),
-            ("a limit on variety", bool(problem.most_distinct)),
-            ("a budget", problem.budget_usd_per_hour is not None),
-            ("a minimum of replicas", any(terms.min_replicas for terms in problem.services)),
-        )
-        if present
-    ]
+    broken = ["routing by origin"] if problem.routing is not None else []
+    broken += sorted({rule.brief for rule in rules_of(problem) if rule.forbids})
     if broken:
         raise Infeasible(f"demand by demand, it cannot keep {', '.join(broken)}")
 

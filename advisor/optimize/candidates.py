@@ -120,7 +120,7 @@ class Screen(Protocol):
         ...
 
 
-class Siting(Protocol):
+class ServingPlaces(Protocol):
     """Where services may run."""
 
     def services_at(self, place: str) -> frozenset[int]:
@@ -187,7 +187,7 @@ def join(
     tables: Sequence[ThroughputTable],
     screen: Screen,
     draws_of: Callable[[Offer], tuple[QuotaDraw, ...]],
-    siting: Siting | None = None,
+    siting: ServingPlaces | None = None,
     most_of: Mapping[str, int] | None = None,
 ) -> Joined:
     """Sort offers into candidates, held back and excluded.

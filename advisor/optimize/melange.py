@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from advisor.errors import InputFileError
-from advisor.optimize.diagnose import solve_or_say_why
+from advisor.optimize.infeasibility.diagnose import solve_or_say_why
 from advisor.optimize.problem import Column, Problem, ServingOption
 
 if TYPE_CHECKING:

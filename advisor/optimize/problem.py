@@ -28,7 +28,7 @@ INSTANCE: Final = "instance"
 class SolveStatus(StrEnum):
     """What the answer is worth."""
 
-    OPTIMAL = "optimal"  #: proved: bound and incumbent agree within the gap asked for
+    OPTIMAL = "optimal"  #: proved: bound and cost agree to one part in a million, and a second search says so
     FEASIBLE = "feasible"  #: a valid fleet, not proved cheapest
     INFEASIBLE = "infeasible"  #: proved: no fleet exists
 
@@ -116,6 +116,13 @@ class ChangeCost:
     usd_per_added: Decimal  #: once per instance started
     usd_per_removed: Decimal  #: once per instance given up
     horizon_hours: float  #: above 0
+
+    @property
+    def usd_per_hour(self) -> tuple[float, float]:
+        """(per instance started, per instance given up), spread over the horizon."""
+        return float(self.usd_per_added) / self.horizon_hours, float(
+            self.usd_per_removed
+        ) / self.horizon_hours
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from advisor.optimize.places import Places, Stream
+    from advisor.optimize.locations import Locations, Stream
     from advisor.optimize.problem import Problem
 
     Floats = NDArray[np.float64]
@@ -31,7 +31,7 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Kind:
+class InstanceKind:
     """Instances that do the same work in the same place, whoever sells them."""
 
     accelerators: int
@@ -42,7 +42,7 @@ class Kind:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class Purchasable:
     """A column that may still be part of the cheapest fleet."""
 
     id: str
@@ -63,17 +63,17 @@ class Reduced:
     """What the formulation is built from."""
 
     problem: Problem  #: for its rules; its columns and demands stand below
-    candidates: tuple[Candidate, ...]  #: by id
-    kinds: tuple[Kind, ...]
+    candidates: tuple[Purchasable, ...]  #: by id
+    kinds: tuple[InstanceKind, ...]
     groups: tuple[tuple[int, ...], ...]  #: original demand indices of each merged demand
     demand_requests_per_s: tuple[float, ...]  #: of each merged demand
     demand_service: tuple[int, ...]  #: of each merged demand
     free_units: tuple[tuple[str, Decimal], ...]  #: pools that can bind, by key
-    places: Places
+    locations: Locations
 
     def streams(self, demand: int) -> tuple[Stream, ...]:
         """The streams of a merged demand; one alone needs no routing."""
-        return self.places.streams[self.demand_service[demand]]
+        return self.locations.streams[self.demand_service[demand]]
 
     def servable(self) -> bool:
         """Whether every demand, from everywhere, meets a candidate that serves it."""

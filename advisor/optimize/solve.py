@@ -1,37 +1,32 @@
-"""From a problem to a fleet that was checked: presolve, programme, contingencies, rounding, exact cost."""
+"""From a problem to a fleet that was checked: presolve, search, second opinion, exact cost."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from advisor.errors import Infeasible, NoCandidates
-from advisor.optimize import formulation
-from advisor.optimize.certify import certify
-from advisor.optimize.contingencies import proofs
-from advisor.optimize.fleet import (
-    SLACK,
-    change_usd_per_hour,
-    flows_between,
-    loads,
-    placed,
-    side_usd_per_hour,
-)
-from advisor.optimize.presolve import is_plain, reduce, unservable
+from advisor.optimize.check import check_problem, check_solution
+from advisor.optimize.effort import DIRECT, Effort, solver_named
+from advisor.optimize.formulation import HIGHS
+from advisor.optimize.money import change_usd_per_hour, side_usd_per_hour
+from advisor.optimize.presolve import reduce, unservable
 from advisor.optimize.problem import Solution, SolveStatus
-from advisor.optimize.search import Found, cheapest
-from advisor.optimize.under_rules import cheapest_under_rules
+from advisor.optimize.rules import is_plain, traits_of
+from advisor.optimize.search import cheapest, checked, proves_most, same_cost
+from advisor.optimize.search.packing import flows_between, loads, placed
+from advisor.optimize.search.rounding import SLACK
+from advisor.optimize.search.scenarios import proofs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from advisor.optimize.formulation import Solver
     from advisor.optimize.problem import Problem
     from advisor.optimize.reduced import Reduced
-
-_FLOAT_NOISE: Final = 1e-12  # relative; a bound this near the cost differs by the order of a sum
-_CONTINUOUS_NOISE: Final = 1e-7  # relative; of an optimum whose cost is not counts alone
+    from advisor.optimize.search.result import SearchResult
 
 
 def solve(
@@ -40,6 +35,7 @@ def solve(
     time_limit_s: float = 60,
     relative_gap: float = 0.0,
     slices: int | None = None,
+    solver: str | Solver = DIRECT,
 ) -> Solution:
     """The cheapest fleet, or the best found within the time, with what is proved about it.
 
@@ -48,84 +44,30 @@ def solve(
         time_limit_s: for everything.
         relative_gap: (cost - bound) / cost at which the answer is good enough; 0 asks for proof.
         slices: cut each demand into so many indivisible slices instead of splitting it freely; for plain
-            problems (:func:`~advisor.optimize.presolve.is_plain`) only.
+            problems (:func:`~advisor.optimize.rules.is_plain`) only.
+        solver: ``highs``, any other that PuLP knows and this machine has, or one of your own.
 
     Raises:
+        UsageError: there is no such solver here.
         NoCandidates: some demand can be served by no column, whatever the limits.
-        Infeasible: limits or rules forbid every fleet; :mod:`~advisor.optimize.diagnose` finds out why.
+        Infeasible: limits or rules forbid every fleet; :mod:`~advisor.optimize.infeasibility` says why.
         SolverFailed: no usable answer within the time.
     """
+    effort = Effort.of_seconds(time_limit_s, relative_gap, solver_named(solver))
     started = time.perf_counter()
     check_problem(problem)
-    plain = is_plain(problem)
-    if slices is not None and not plain:
+    if slices is not None and not is_plain(problem):
         raise ValueError("slices are for one service without rules")
     refuse_unservable(problem)
     reduced = reduce(problem, merge=slices is None)
-    if plain and not reduced.groups:
-        return _empty(time.perf_counter() - started)
-    deadline = started + time_limit_s
+    if is_plain(problem) and not reduced.groups:
+        return _solution(problem, reduced, None, effort, started)
     found = None
-    if reduced.servable() or problem.budget_usd_per_hour is not None:
-        if plain:
-            found = cheapest(reduced, deadline, relative_gap, slices)
-        else:
-            found = cheapest_under_rules(reduced, deadline, relative_gap)
+    if reduced.servable() or not traits_of(problem).serves_all:
+        found = checked(reduced, cheapest(reduced, effort, slices=slices), effort, slices=slices)
     if found is None:
         raise Infeasible("the limits in force forbid every fleet")
-    return _solution(problem, reduced, found, relative_gap, started)
-
-
-def check_problem(problem: Problem) -> None:
-    """Refuse a problem that contradicts itself; such a thing is a bug of whoever built it.
-
-    Raises:
-        ValueError: it does.
-    """
-    demands, services = len(problem.demand_requests_per_s), len(problem.services)
-    if len(problem.demand_labels) != demands:
-        raise ValueError("demands and labels differ in number")
-    if problem.demand_service is not None and (
-        len(problem.demand_service) != demands or not all(0 <= s < services for s in problem.demand_service)
-    ):
-        raise ValueError("not every demand has a service")
-    for terms in problem.services:
-        if not 0 < terms.utilisation_ceiling <= 1:
-            raise ValueError(f"utilisation_ceiling {terms.utilisation_ceiling} is not in (0, 1]")
-    if not all(0 <= rate < float("inf") for rate in problem.demand_requests_per_s):
-        raise ValueError("a demand is negative or not finite")
-    ids = {column.id for column in problem.columns}
-    if len(ids) != len(problem.columns):
-        raise ValueError("two columns have one id")
-    for column in problem.columns:
-        if not (column.usd_per_hour.is_finite() and column.usd_per_hour >= 0):
-            raise ValueError(f"{column.id}: price {column.usd_per_hour}")
-        if len(dict(column.draws)) != len(column.draws):
-            raise ValueError(f"{column.id} draws twice on one pool")
-        if any(len(option.requests_per_s) != demands for option in column.options):
-            raise ValueError(f"{column.id}: throughputs and demands differ in number")
-        if len(column.usd_per_request) not in (0, demands) or any(x < 0 for x in column.usd_per_request):
-            raise ValueError(f"{column.id}: side costs")
-    _check_rules(problem)
-
-
-def _check_rules(problem: Problem) -> None:
-    routing, change = problem.routing, problem.change
-    if routing is not None:
-        if len(routing.shares) != len(problem.services):
-            raise ValueError("not every service has shares of origins")
-        for shares in routing.shares:
-            if len(shares) != len(routing.origins) or abs(sum(shares) - 1) > 1e-6 or min(shares) < 0:
-                raise ValueError("the shares of origins do not sum to 1")
-    for day in problem.contingencies:
-        if not (0 < day.keeps <= 1 and day.count >= 0 and day.doubted >= 0 and day.demand_factor > 0):
-            raise ValueError(f"contingency {day.label}")
-        if day.utilisation_ceiling is not None and not 0 < day.utilisation_ceiling <= 1:
-            raise ValueError(f"contingency {day.label}: utilisation_ceiling")
-    if change is not None and not (
-        change.horizon_hours > 0 and change.usd_per_added >= 0 and change.usd_per_removed >= 0
-    ):
-        raise ValueError("a cost of change is negative, or its horizon is not above 0")
+    return _solution(problem, reduced, found, effort, started)
 
 
 def refuse_unservable(problem: Problem) -> None:
@@ -141,23 +83,42 @@ def refuse_unservable(problem: Problem) -> None:
         )
 
 
-def _empty(seconds: float) -> Solution:
-    return Solution(SolveStatus.OPTIMAL, {}, {}, {}, Decimal(0), 0.0, formulation.solver_name(), seconds)
-
-
 # --- the answer -----------------------------------------------------------------------------------
 
 
 def _solution(
-    problem: Problem, reduced: Reduced, found: Found, relative_gap: float, started: float
+    problem: Problem, reduced: Reduced, found: SearchResult | None, effort: Effort, started: float
 ) -> Solution:
+    """The answer in the problem's own words, checked in them; without a fleet where nothing is asked for."""
+    solver = effort.solver.name
+    if found is None:
+        return Solution(SolveStatus.OPTIMAL, {}, {}, {}, Decimal(0), 0.0, solver, 0.0)
+    solution = _told(problem, reduced, found, solver)
+    check_solution(problem, solution)
+    cost = solution.objective_usd_per_hour
+    bound = min(max(found.bound, 0.0), cost)
+    if cost - bound <= same_cost(found) * cost:
+        bound = cost
+    proved = bound == cost and proves_most(reduced, found)
+    if proved and not found.certified and solver != HIGHS.name:
+        solver = f"{solver}, checked by {HIGHS.name}"
+    return replace(
+        solution,
+        status=SolveStatus.OPTIMAL if proved else SolveStatus.FEASIBLE,
+        lower_bound_usd_per_hour=bound,
+        solver=solver,
+        solve_seconds=time.perf_counter() - started,
+    )
+
+
+def _told(problem: Problem, reduced: Reduced, found: SearchResult, solver: str) -> Solution:
     fleet = found.fleet
     bought = {x.id: count for x, count in zip(reduced.candidates, fleet.instances, strict=True) if count}
     price = {x.id: x.usd_per_hour for x in reduced.candidates}
     where = placed(reduced, fleet)
     load = loads(reduced, fleet, where)
     running = {key for key in where if (reduced.candidates[key[0]].kind, key[1]) in fleet.replicas}
-    solution = Solution(
+    return Solution(
         SolveStatus.FEASIBLE,
         bought,
         {
@@ -169,7 +130,7 @@ def _solution(
         load,
         sum((price[column] * count for column, count in bought.items()), Decimal(0)),
         0.0,
-        formulation.solver_name(),
+        solver,
         0.0,
         side_usd_per_hour(problem, load),
         change_usd_per_hour(problem, bought),
@@ -177,24 +138,11 @@ def _solution(
         _served_share(problem, load),
         proofs(reduced, fleet, found.tried, found.enforced),
     )
-    certify(problem, solution)
-    cost = solution.objective_usd_per_hour
-    bound = min(max(found.bound, 0.0), cost)
-    noise = _FLOAT_NOISE if cost == float(solution.usd_per_hour) else _CONTINUOUS_NOISE
-    if cost - bound <= noise * cost:
-        bound = cost
-    proved = found.proved_most_served and cost - bound <= max(relative_gap, SLACK) * cost
-    return replace(
-        solution,
-        status=SolveStatus.OPTIMAL if proved else SolveStatus.FEASIBLE,
-        lower_bound_usd_per_hour=bound,
-        solve_seconds=time.perf_counter() - started,
-    )
 
 
 def _served_share(problem: Problem, load: Mapping[tuple[str, int, int], float]) -> dict[int, float]:
     """Of demands that a budget leaves partly unserved."""
-    if problem.budget_usd_per_hour is None:
+    if traits_of(problem).serves_all:
         return {}
     served = [0.0] * len(problem.demand_requests_per_s)
     for (_, _, b), rate in load.items():

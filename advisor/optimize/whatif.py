@@ -19,6 +19,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from advisor.errors import Infeasible, NoCandidates
+from advisor.optimize.effort import DIRECT
 from advisor.optimize.solve import solve
 
 if TYPE_CHECKING:
@@ -48,10 +49,10 @@ class Flip:
 class WhatIf:
     """One problem, asked about. Answers are kept, so the same question costs nothing twice."""
 
-    def __init__(self, problem: Problem, *, time_limit_s: float = 10.0) -> None:
-        """``time_limit_s`` is for each single solve."""
+    def __init__(self, problem: Problem, *, time_limit_s: float = 10.0, solver: str = DIRECT) -> None:
+        """``time_limit_s`` is for each single solve; ``solver`` of :func:`~advisor.optimize.solve.solve`."""
         self.problem = problem
-        self._time_limit_s = time_limit_s
+        self._time_limit_s, self._solver = time_limit_s, solver
         self._best: Solution | bool | None = False
         self._without: dict[frozenset[str], Solution | None] = {}
 
@@ -69,7 +70,7 @@ class WhatIf:
             SolverFailed: not within the time.
         """
         try:
-            return solve(problem, time_limit_s=self._time_limit_s)
+            return solve(problem, time_limit_s=self._time_limit_s, solver=self._solver)
         except (Infeasible, NoCandidates):
             return None
 

@@ -12,8 +12,8 @@ from advisor.errors import UsageError
 if TYPE_CHECKING:
     from advisor.catalog.terms import Term
     from advisor.domain import Offer
-    from advisor.optimize.commitments import Committed
-    from advisor.optimize.levels import Levels
+    from advisor.optimize.commitments.levels import DemandLevels
+    from advisor.optimize.commitments.search import CommitmentSolution
 
 MOST_SCENARIOS: Final = 12
 MOST_GROWTH: Final = 100.0
@@ -93,11 +93,11 @@ class Commitment:
     """The answer."""
 
     lines: tuple[CommittedLine, ...]
-    committed: Committed
+    committed: CommitmentSolution
     hours: tuple[TypicalHour, ...]  #: lowest, median, highest
     beside: tuple[Beside, ...]
     outcomes: tuple[Outcome, ...]  #: by growth
-    levels: Levels
+    levels: DemandLevels
     week_hours: int
     week_source: str
     requests_per_s: float  #: at factor 1

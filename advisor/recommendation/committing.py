@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from advisor.domain import Market
 from advisor.errors import Infeasible, NoCandidates
-from advisor.optimize.commitable import Commitable, Hours, Line
-from advisor.optimize.commitments import Committed, commit
-from advisor.optimize.levels import DEFAULT_LEVELS, levels_of
+from advisor.optimize.commitments.levels import DEFAULT_LEVELS, levels_of
+from advisor.optimize.commitments.options import CommitmentOption, CommitmentProblem, LevelFleets
+from advisor.optimize.commitments.search import CommitmentSolution, commit
 from advisor.recommendation.commitment import (
     FLAT,
     Beside,
@@ -84,8 +84,8 @@ def commitment(
     problem = prepared.problem
     rented = tuple(c for c in problem.columns if offers[c.id].market in asked_markets)
     most = {term.name: term.most_instances for term in terms if term.most_instances is not None}
-    asked = Commitable(replace(problem, columns=rented), lines, most, levels.levels, weights)
-    hours = Hours(asked)
+    asked = CommitmentProblem(replace(problem, columns=rented), lines, most, levels.levels, weights)
+    hours = LevelFleets(asked)
     found = commit(asked, hours, time_limit_s=request.time_limit_s, relative_gap=RELATIVE_GAP)
     only = {market: _only(asked, problem, offers, market) for market in Market}
     return Commitment(
@@ -105,7 +105,7 @@ def commitment(
 
 def _lines(
     prepared: Prepared, terms: Sequence[Term], offers: Mapping[str, Offer]
-) -> tuple[tuple[Line, ...], Meaning, tuple[str, ...]]:
+) -> tuple[tuple[CommitmentOption, ...], Meaning, tuple[str, ...]]:
     """Everything that can be committed, what each line means, and terms that nothing in scope matches."""
     columns = {column.id: column for column in prepared.problem.columns}
     lines, unmatched = [], []
@@ -121,7 +121,9 @@ def _lines(
             name = f"{offer.id} | {term.name}"
             draws = () if term.holds_capacity else own.draws
             lines.append(
-                Line(term.name, replace(own, id=name, usd_per_hour=usd, draws=draws, max_instances=None))
+                CommitmentOption(
+                    term.name, replace(own, id=name, usd_per_hour=usd, draws=draws, max_instances=None)
+                )
             )
             meaning[name] = (offer, term)
         if not matched:
@@ -141,7 +143,7 @@ def _shapes(offers: Mapping[str, Offer], term: Term) -> list[Offer]:
 
 
 def _worth(
-    hours: Hours,
+    hours: LevelFleets,
     counts: Mapping[str, int],
     name: str,
     meaning: tuple[Offer, Term],
@@ -149,7 +151,7 @@ def _worth(
 ) -> CommittedLine:
     offer, term = meaning
     count = counts[name]
-    each = next(line.column.usd_per_hour for line in hours.asked.lines if line.column.id == name)
+    each = next(option.column.usd_per_hour for option in hours.asked.options if option.column.id == name)
     cost = each * count
     on_demand = offer.usd_per_hour if offer.market is Market.ON_DEMAND else None
     over_term = cost * HOURS_PER_MONTH * term.term_months
@@ -174,7 +176,7 @@ def _worth(
     )
 
 
-def _last_needed(hours: Hours, counts: Mapping[str, int], name: str) -> float | None:
+def _last_needed(hours: LevelFleets, counts: Mapping[str, int], name: str) -> float | None:
     """Expected share of the hours in which one instance less would cost something."""
     try:
         fewer = hours.fleets({**counts, name: counts[name] - 1})
@@ -193,7 +195,7 @@ def _last_needed(hours: Hours, counts: Mapping[str, int], name: str) -> float | 
 
 
 def _typical(
-    hours: Hours, counts: Mapping[str, int], offers: Mapping[str, Offer], rate: float
+    hours: LevelFleets, counts: Mapping[str, int], offers: Mapping[str, Offer], rate: float
 ) -> tuple[TypicalHour, ...]:
     """The lowest, the median and the highest hour."""
     fleets, levels = hours.fleets(counts), hours.asked.levels
@@ -222,14 +224,19 @@ def _hour(name: str, factor: float, rate: float, fleet: Solution, offers: Mappin
     )  # fmt: skip
 
 
-def _only(asked: Commitable, problem: Problem, offers: Mapping[str, Offer], market: Market) -> Hours:
+def _only(
+    asked: CommitmentProblem, problem: Problem, offers: Mapping[str, Offer], market: Market
+) -> LevelFleets:
     """The same hours with one market and no commitments."""
     columns = tuple(c for c in problem.columns if offers[c.id].market is market)
-    return Hours(replace(asked, problem=replace(asked.problem, columns=columns), lines=(), most={}))
+    return LevelFleets(replace(asked, problem=replace(asked.problem, columns=columns), options=(), most={}))
 
 
 def _beside(
-    asked: Commitable, hours: Hours, only: Mapping[Market, Hours], markets: Sequence[Market]
+    asked: CommitmentProblem,
+    hours: LevelFleets,
+    only: Mapping[Market, LevelFleets],
+    markets: Sequence[Market],
 ) -> tuple[Beside, ...]:
     on_demand = only[Market.ON_DEMAND]
     found = [_cost("on demand, hour by hour", on_demand), _static(on_demand)]
@@ -240,14 +247,14 @@ def _beside(
     return tuple(found)
 
 
-def _cost(name: str, hours: Hours) -> Beside:
+def _cost(name: str, hours: LevelFleets) -> Beside:
     try:
         return Beside(name, hours.cost({}))
     except (Infeasible, NoCandidates) as no:
         return Beside(name, None, str(no))
 
 
-def _static(hours: Hours) -> Beside:
+def _static(hours: LevelFleets) -> Beside:
     name = "on demand, the highest hour's fleet all the time"
     try:
         return Beside(name, hours.fleets({})[-1].usd_per_hour)
@@ -256,11 +263,16 @@ def _static(hours: Hours) -> Beside:
 
 
 def _outcomes(
-    hours: Hours, found: Committed, on_demand: Hours, growth: Growth, meaning: Meaning, time_limit_s: float
+    hours: LevelFleets,
+    found: CommitmentSolution,
+    on_demand: LevelFleets,
+    growth: Growth,
+    meaning: Meaning,
+    time_limit_s: float,
 ) -> tuple[Outcome, ...]:
     asked = hours.asked
 
-    def best(scenario: int) -> Committed:
+    def best(scenario: int) -> CommitmentSolution:
         if len(growth) == 1:
             return found
         return commit(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from advisor.catalog.residency import allowed_places
 from advisor.errors import Infeasible, NoCandidates, SolverFailed
-from advisor.optimize.diagnose import solve_or_say_why
+from advisor.optimize.infeasibility.diagnose import solve_or_say_why
 from advisor.optimize.problem import ChangeCost, SolveStatus
 from advisor.optimize.solve import solve
 from advisor.recommendation.comparison import served_share

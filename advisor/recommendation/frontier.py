@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from advisor.domain import Market
 from advisor.errors import Infeasible, NoCandidates, SolverFailed, UsageError
-from advisor.optimize.diagnose import solve_or_say_why
-from advisor.optimize.posing import EMISSIONS
+from advisor.optimize.infeasibility.diagnose import solve_or_say_why
+from advisor.optimize.problem_builder import EMISSIONS
 from advisor.optimize.solve import solve
 from advisor.recommendation.comparison import fleet_of
 from advisor.recommendation.policy import Survive

@@ -27,7 +27,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from advisor.errors import Infeasible, NoCandidates, SolverFailed
-from advisor.optimize.diagnose import solve_or_say_why
+from advisor.optimize.infeasibility.diagnose import solve_or_say_why
 from advisor.optimize.solve import solve
 
 if TYPE_CHECKING:

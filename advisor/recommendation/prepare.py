@@ -10,7 +10,7 @@ from advisor.catalog.reservations import held_by
 from advisor.catalog.selection import Criteria, Selection, select, within_limits
 from advisor.domain import Market
 from advisor.optimize.candidates import Demand, Joined, ThroughputTable, join
-from advisor.optimize.posing import EMISSIONS
+from advisor.optimize.problem_builder import EMISSIONS
 from advisor.recommendation.findings import Catalog, Findings, LeftOut
 from advisor.recommendation.holding import held_now
 from advisor.recommendation.screening import Screening
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from advisor.catalog.account import Account
     from advisor.domain import Service
-    from advisor.optimize.posing import Situation
     from advisor.optimize.problem import Problem
+    from advisor.optimize.problem_builder import ProblemBuilder
     from advisor.recommendation.request import Request
 
 
@@ -36,7 +36,7 @@ class Prepared:
     findings: Findings
     problem: Problem
     pool_units: Mapping[str, str]  #: what each quota pool counts, for messages
-    situation: Situation  #: what the problem holds besides its candidates
+    situation: ProblemBuilder  #: what the problem holds besides its candidates
 
     @property
     def request(self) -> Request:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from advisor.optimize.posing import EMISSIONS
+from advisor.optimize.problem_builder import EMISSIONS
 from advisor.plan.rules import CaseLine, RuleLine
 from advisor.recommendation import policy as words
 from advisor.recommendation.comparison import beside, solved

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from advisor.catalog.carbon import emission, kg_units
 from advisor.catalog.egress import Egress
 from advisor.catalog.quota import draws_for
-from advisor.optimize.posing import EMISSIONS, SPOT, Situation
 from advisor.optimize.problem import ChangeCost, Contingency, ServiceTerms
+from advisor.optimize.problem_builder import EMISSIONS, SPOT, ProblemBuilder
 from advisor.profiles.interval import low_end
 from advisor.recommendation import policy as rules
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from advisor.recommendation.policy import Policy
 
 
-def situation_of(found: Findings) -> Situation:
+def situation_of(found: Findings) -> ProblemBuilder:
     """Everything the problem holds besides its candidates."""
     request, policy = found.request, found.request.policy
     demands, services = found.joined.demands, request.services
@@ -31,7 +31,7 @@ def situation_of(found: Findings) -> Situation:
     free = free_units(found)
     if policy.most_kg_co2e_per_hour is not None:
         free[EMISSIONS] = kg_units(policy.most_kg_co2e_per_hour)
-    return Situation(
+    return ProblemBuilder(
         demands=demands,
         services=tuple(map(_terms, services)),
         free_units=free,

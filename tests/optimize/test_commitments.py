@@ -13,45 +13,45 @@ from hypothesis import strategies as st
 from optimize_builders import a_column, a_problem
 
 from advisor.errors import Infeasible, NoCandidates
-from advisor.optimize.commitable import Commitable, Hours, Line
-from advisor.optimize.commitments import commit
-from advisor.optimize.levels import Level, levels_of
+from advisor.optimize.commitments.levels import DemandLevel, levels_of
+from advisor.optimize.commitments.options import CommitmentOption, CommitmentProblem, LevelFleets
+from advisor.optimize.commitments.search import commit
 from advisor.optimize.problem import Column, ServiceTerms, SolveStatus
 
 ONE = (Decimal(1),)
 
 
-def a_line(column: Column, usd: str, term: str = "term", *, capacity: bool = False) -> Line:
+def a_line(column: Column, usd: str, term: str = "term", *, capacity: bool = False) -> CommitmentOption:
     """A commitment to what a column is."""
     draws = () if capacity else column.draws
     named = replace(column, id=f"{column.id} {term}", usd_per_hour=Decimal(usd), draws=draws)
-    return Line(term, named)
+    return CommitmentOption(term, named)
 
 
 def asked(
     *columns: Column,
-    lines: tuple[Line, ...] = (),
+    lines: tuple[CommitmentOption, ...] = (),
     week: tuple[float, ...] = (1.0,),
     free: dict[str, str] | None = None,
     most: dict[str, int] | None = None,
     growth: tuple[float, ...] = (1.0,),
     weights: tuple[Decimal, ...] = ONE,
-) -> Commitable:
+) -> CommitmentProblem:
     problem = a_problem((1.0,) * len(columns[0].options[0].requests_per_s), *columns, free=free)
-    return Commitable(problem, lines, most or {}, levels_of(week, growth, weights).levels, weights)
+    return CommitmentProblem(problem, lines, most or {}, levels_of(week, growth, weights).levels, weights)
 
 
-def cheapest_by_trying(question: Commitable, most: int = 5) -> Decimal | None:
+def cheapest_by_trying(question: CommitmentProblem, most: int = 5) -> Decimal | None:
     """Every count of every line, and in every level every count of every column: one demand, one degree."""
     best = None
-    for counts in itertools.product(range(most + 1), repeat=len(question.lines)):
-        chosen = {x.column.id: n for x, n in zip(question.lines, counts, strict=True)}
+    for counts in itertools.product(range(most + 1), repeat=len(question.options)):
+        chosen = {x.column.id: n for x, n in zip(question.options, counts, strict=True)}
         if any(
-            sum(chosen[x.column.id] for x in question.lines if x.term == term) > limit
+            sum(chosen[x.column.id] for x in question.options if x.term == term) > limit
             for term, limit in question.most.items()
         ):
             continue
-        cost = sum((x.column.usd_per_hour * chosen[x.column.id] for x in question.lines), Decimal(0))
+        cost = sum((x.column.usd_per_hour * chosen[x.column.id] for x in question.options), Decimal(0))
         for level in question.levels:
             fleet = cheapest_hour(question, level.factor, chosen, most)
             if fleet is None:
@@ -62,11 +62,13 @@ def cheapest_by_trying(question: Commitable, most: int = 5) -> Decimal | None:
     return best
 
 
-def cheapest_hour(question: Commitable, factor: float, chosen: dict[str, int], most: int) -> Decimal | None:
+def cheapest_hour(
+    question: CommitmentProblem, factor: float, chosen: dict[str, int], most: int
+) -> Decimal | None:
     """The least that must be rented; of what is committed any part may run."""
-    columns = [*question.problem.columns, *(x.column for x in question.lines)]
+    columns = [*question.problem.columns, *(x.column for x in question.options)]
     ranges = [range(most + 1)] * len(question.problem.columns)
-    ranges += [range(chosen[x.column.id] + 1) for x in question.lines]
+    ranges += [range(chosen[x.column.id] + 1) for x in question.options]
     wanted = question.problem.demand_requests_per_s[0] * factor
     best = None
     for running in itertools.product(*ranges):
@@ -80,7 +82,7 @@ def cheapest_hour(question: Commitable, factor: float, chosen: dict[str, int], m
 
 
 @st.composite
-def tiny(draw: st.DrawFn) -> Commitable:
+def tiny(draw: st.DrawFn) -> CommitmentProblem:
     rate = st.sampled_from([0.8, 1.0, 1.5, 2.5])
     columns = []
     for i in range(draw(st.integers(1, 2))):
@@ -105,7 +107,7 @@ def tiny(draw: st.DrawFn) -> Commitable:
 
 @settings(max_examples=30, deadline=None)
 @given(tiny())
-def test_no_choice_of_commitments_is_cheaper(question: Commitable) -> None:
+def test_no_choice_of_commitments_is_cheaper(question: CommitmentProblem) -> None:
     least = cheapest_by_trying(question, 4)
     if least is None:
         with pytest.raises((Infeasible, NoCandidates)):
@@ -138,7 +140,7 @@ def test_a_deeper_discount_never_makes_the_plan_dearer(by_price: dict[str, Decim
 
 
 def test_without_a_discount_a_commitment_saves_nothing(by_price: dict[str, Decimal]) -> None:
-    rented = Hours(asked(SMALL, BIG, week=WEEK)).cost({})
+    rented = LevelFleets(asked(SMALL, BIG, week=WEEK)).cost({})
     assert by_price["1"] == by_price["1.2"] == rented
 
 
@@ -150,7 +152,7 @@ def test_dearer_than_on_demand_nothing_is_committed() -> None:
 def test_steady_demand_is_committed_whole() -> None:
     lines = (a_line(SMALL, "0.9"), a_line(BIG, "2.9"))
     question = asked(SMALL, BIG, lines=lines, week=(2.0, 2.0, 2.0))
-    hours = Hours(question)
+    hours = LevelFleets(question)
     found = commit(question, hours, relative_gap=0.0)
     assert hours.rented(found.counts) == 0
     assert found.counts
@@ -185,7 +187,7 @@ def test_what_was_committed_for_growth_is_paid_when_it_stays_away() -> None:
     column = a_column("x", "1")
     weights = (Decimal("0.5"), Decimal("0.5"))
     question = asked(column, lines=(a_line(column, "0.4"),), week=(1.0,), growth=(1.0, 3.0), weights=weights)
-    hours = Hours(question)
+    hours = LevelFleets(question)
     found = commit(question, hours, relative_gap=0.0)
     assert sum(found.counts.values()) == 3  # the third is needed half of the time, and costs 0.4
     assert hours.cost(found.counts, 0) == Decimal("1.2")
@@ -238,4 +240,4 @@ def test_equal_hours_are_one_level_and_no_hour_is_lost(week: list[float]) -> Non
 def test_levels_rise() -> None:
     factors = [level.factor for level in levels_of((3.0, 1.0, 2.0), (1.0,), ONE).levels]
     assert factors == [1.0, 2.0, 3.0]
-    assert levels_of((1.0,), (1.0,), ONE).levels == (Level(1.0, (1,)),)
+    assert levels_of((1.0,), (1.0,), ONE).levels == (DemandLevel(1.0, (1,)),)

@@ -11,10 +11,15 @@ from optimize_builders import a_column, a_problem
 from optimize_enumerator import ruled_problems
 
 from advisor.errors import Infeasible, NoCandidates
-from advisor.optimize.baseline import best_single, greedy
-from advisor.optimize.conflicts import conflicting
-from advisor.optimize.diagnose import Diagnosis, LimitsForbid, diagnose_infeasible, solve_or_say_why
-from advisor.optimize.problem import INSTANCE, ChangeCost, Column, Contingency, Problem, ServiceTerms
+from advisor.optimize.baseline import greedy
+from advisor.optimize.infeasibility.conflicts import conflicting
+from advisor.optimize.infeasibility.diagnose import (
+    Diagnosis,
+    LimitsForbid,
+    diagnose_infeasible,
+    solve_or_say_why,
+)
+from advisor.optimize.problem import INSTANCE, Column, Contingency, Problem, ServiceTerms
 from advisor.optimize.solve import solve
 
 ANY_ZONE = Contingency("any zone", "zone")
@@ -135,17 +140,7 @@ def _left_out(problem: Problem, family: str, name: str) -> Problem:
     return replace(problem, contingencies=tuple(d for d in problem.contingencies if d.label != name))
 
 
-def test_the_best_single_group_keeps_the_rules_and_greed_says_that_it_cannot() -> None:
-    a, b = in_zone("a", a_column("a", "1")), in_zone("b", a_column("b", "2"))
-    problem = replace(a_problem((1.0,), a, b), contingencies=(Contingency("any instance", INSTANCE),))
-    single = best_single(problem, {"a": "one", "b": "other"})
-    assert [single[x].instances for x in ("one", "other")] == [{"a": 2}, {"b": 2}]  # type: ignore[union-attr]
+def test_greed_says_that_it_cannot_keep_a_rule() -> None:
+    problem = replace(a_problem((1.0,), a_column()), contingencies=(Contingency("any instance", INSTANCE),))
     with pytest.raises(Infeasible, match="a loss to survive"):
         greedy(problem)
-
-
-def test_a_single_group_pays_for_giving_up_what_is_held_of_others() -> None:
-    a, b = a_column("a", "1"), replace(a_column("b", "2"), held=2)
-    problem = replace(a_problem((1.0,), a, b), change=ChangeCost(Decimal(30), Decimal(20), 10.0))
-    single = best_single(problem, {"a": "one"})["one"]
-    assert single.change_usd_per_hour == pytest.approx(7.0)  # type: ignore[union-attr]  # (30 + 2 · 20) / 10

@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from optimize_builders import a_column, a_problem, tiny_problems
 
 from advisor.errors import Infeasible, NoCandidates
-from advisor.optimize.diagnose import LimitsForbid, diagnose_infeasible, solve_or_say_why
+from advisor.optimize.infeasibility.diagnose import LimitsForbid, diagnose_infeasible, solve_or_say_why
 from advisor.optimize.solve import solve
 
 if TYPE_CHECKING:

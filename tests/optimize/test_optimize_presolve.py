@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from optimize_builders import a_column, a_problem, tiny_problems
 
 from advisor.optimize import formulation
-from advisor.optimize.formulation import Outcome
-from advisor.optimize.presolve import reduce
+from advisor.optimize.formulation import SolverVerdict
+from advisor.optimize.presolve.reduce import reduce
 from advisor.optimize.problem import Column, Problem, ServingOption
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ def optimum(reduced: Reduced) -> float | None:
         return None
     if not reduced.groups:
         return 0.0
-    answer = formulation.run(formulation.cheapest_fleet(reduced), time_limit_s=20)
-    assert answer.outcome in (Outcome.OPTIMAL, Outcome.INFEASIBLE)
+    answer = formulation.run(formulation.cheapest_fleet(reduced), 20)
+    assert answer.verdict in (SolverVerdict.OPTIMAL, SolverVerdict.INFEASIBLE)
     costs = zip(answer.instances, reduced.candidates, strict=False)
     return float(sum(round(n) * x.usd_per_hour for n, x in costs)) if answer.instances else None
 

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from optimize_enumerator import cheapest, least_kept, ruled_problems, shuffled
+from optimize_enumerator import cheapest as enumerated
+from optimize_enumerator import least_kept, ruled_problems, shuffled
 
 from advisor.errors import PlanningError, SolverFailed
 from advisor.optimize import formulation
-from advisor.optimize.contingencies import cases_of
-from advisor.optimize.presolve import reduce
+from advisor.optimize.effort import Effort
+from advisor.optimize.presolve.reduce import reduce
 from advisor.optimize.problem import Problem, Solution, SolveStatus
-from advisor.optimize.rounds import _round, repaired
+from advisor.optimize.search import cheapest
+from advisor.optimize.search.scenario_generation import ScenarioSearch, repaired
+from advisor.optimize.search.scenarios import cases_of
 from advisor.optimize.solve import solve
-from advisor.optimize.under_rules import cheapest_under_rules
 
 if TYPE_CHECKING:
     import random
@@ -72,7 +73,7 @@ def test_equals_trying_every_fleet(families: tuple[str, ...]) -> None:
     @given(ruled_problems(*families, most_columns=3 if len(families) < 3 else 2))
     @settings(max_examples=25, deadline=None, derandomize=True, database=None)
     def check(problem: Problem) -> None:
-        expected, found = cheapest(problem, MOST), outcome(problem)
+        expected, found = enumerated(problem, MOST), outcome(problem)
         if found is None:
             assert expected is None
             return
@@ -156,7 +157,7 @@ def test_presolve_keeps_the_optimum_with_rules_active(problem: Problem) -> None:
     cost = objective(problem)
     if cost == float("inf") or not whole.servable():
         return
-    found = cheapest_under_rules(whole, time.perf_counter() + 30, 0.0)
+    found = cheapest(whole, Effort.of_seconds(30))
     assert found is not None
     assert found.bound == pytest.approx(cost, rel=1e-6, abs=1e-7)
 
@@ -176,7 +177,7 @@ def test_cases_made_when_needed_give_the_optimum_of_all_cases_at_once(problem: P
         for number in range(len(problem.contingencies))
         for case in cases_of(reduced, [max(x.max_instances, 1) for x in reduced.candidates], number)
     ]
-    answer = formulation.run(formulation.cheapest_fleet(reduced, cases=everything), time_limit_s=30)
+    answer = formulation.run(formulation.cheapest_fleet(reduced, cases=everything), 30)
     cost = objective(problem)
     if answer.has_values:
         assert answer.objective == pytest.approx(cost, rel=1e-6)
@@ -191,10 +192,12 @@ def test_a_fleet_repaired_for_want_of_time_gets_through_every_bad_day(problem: P
     if found is None:
         return
     whole = reduce(problem)
-    first = _round(whole, (), frozenset(), time.perf_counter() + 30, 0.0)
+    search = ScenarioSearch(whole)
+    search.one_more(Effort.of_seconds(30))
+    first = search.found
     assert first is not None
     try:
-        fleet = repaired(whole, first, time.perf_counter() + 30)
+        fleet = repaired(whole, first, Effort.of_seconds(30))
     except SolverFailed:  # what was bought may stand in the way, under a quota
         assert problem.free_units
         return

@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 from optimize_enumerator import cheapest, ruled_problems
 
 from advisor.errors import PlanningError
-from advisor.optimize import formulation, generation, service_by_service
-from advisor.optimize.decompose import priced_bound, separable
-from advisor.optimize.formulation import guided
-from advisor.optimize.presolve import reduce
+from advisor.optimize import formulation
+from advisor.optimize.bounds import column_generation, reduced_cost_fixing
+from advisor.optimize.bounds.lagrangian import priced_bound, separable
+from advisor.optimize.effort import Effort
+from advisor.optimize.formulation import relaxation
+from advisor.optimize.presolve.reduce import reduce
 from advisor.optimize.problem import Problem, SolveStatus
+from advisor.optimize.search import sequential
 from advisor.optimize.solve import solve
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
@@ -27,7 +30,7 @@ from optimize_instances import Size, instance
 
 @pytest.fixture
 def everything_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guided, "LARGE", -1)
+    monkeypatch.setattr(reduced_cost_fixing, "LARGE", -1)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +70,7 @@ def test_the_guided_search_proves_only_what_is_true(
 def test_buying_service_by_service_at_prices_holds_and_its_bound_is_true(
     families: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service_by_service, "HUGE", -1)
+    monkeypatch.setattr(sequential, "HUGE", -1)
 
     @given(ruled_problems(*families, most_columns=3))
     @settings(max_examples=40, deadline=None, derandomize=True, database=None)
@@ -95,10 +98,12 @@ def test_prices_of_generated_columns_bound_every_fleet_by_the_whole_relaxation(
         rates = (*problem.demand_requests_per_s[:-1], trickle)
         problem = replace(problem, demand_requests_per_s=rates)
     reduced = reduce(problem)
-    relaxed = guided.relax(formulation.cheapest_fleet(reduced).model, 10.0) if reduced.servable() else None
+    relaxed = (
+        relaxation.relax(formulation.cheapest_fleet(reduced).arrays, 10.0) if reduced.servable() else None
+    )
     if relaxed is None or any(terms.min_replicas for terms in problem.services):
         return
-    bound = generation.least_cost(reduced, 10.0)
+    bound = column_generation.valued_market(reduced, Effort.of_seconds(10.0)).bound
     assert relaxed.objective * 0.999 - 1e-6 <= bound <= relaxed.objective * (1 + 1e-7) + 1e-7
 
 
@@ -113,10 +118,10 @@ def test_prices_for_what_services_share_bound_every_fleet_and_no_lower_than_the_
         return
     reduced = reduce(problem)
     programme = formulation.cheapest_fleet(reduced)
-    relaxed = guided.relax(programme.model, 10.0)
+    relaxed = relaxation.relax(programme.arrays, 10.0)
     if relaxed is None or not separable(reduced):
         return
-    bound = priced_bound(programme, relaxed, 10.0)
+    bound = priced_bound(programme, relaxed, Effort.of_seconds(10.0))
     assert (
         relaxed.objective * (1 - 1e-9) - 1e-9 <= bound <= optimum.objective_usd_per_hour * (1 + 1e-7) + 1e-7
     )

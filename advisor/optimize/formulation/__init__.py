@@ -1,4 +1,7 @@
-"""The allocation problem as a mixed-integer programme, solved by HiGHS; nobody else speaks PuLP or HiGHS.
+"""The allocation problem as a mixed-integer programme in arrays; nobody else speaks to a solver.
+
+One programme, whoever solves it: HiGHS is handed the arrays (:mod:`.solver`), any other solver a PuLP problem
+made of the very same (:mod:`.pulp_solver`).
 
 Sets        s services   b demands (merged)   c candidates   p kinds of instance (candidates that work alike)
             k degrees   l places   j streams of a service's requests   q quota pools   e cases on bad days
@@ -23,6 +26,7 @@ Rules        min_replicas[s]            sum over p, k of replicas >= min_replica
              budget                     fleet_cost + side_cost <= budget_usd_per_hour
              enough_served              sum of weight · demand · share >= the most that can be served
              known_bound                the cost is no less than what is proved of it
+             enough_work                sum over p, s, k of weight · replicas >= what the demands weigh
 Bad days     the rows of every day once more per case, share = keeps, on what still stands:
              lost_part[e,c]             groups · lost >= instances, of those spread evenly over several groups
              left_standing[e,p]         left <= instances - lost + most_lost · none
@@ -50,61 +54,73 @@ LP format rewrites punctuation; candidates are numbered in order of their ids.
 
 from __future__ import annotations
 
-from advisor.optimize.formulation.case import Case, lost_share, survivors
-from advisor.optimize.formulation.day import SMALLEST_COEFFICIENT
-from advisor.optimize.formulation.families import TINY_WORK, stock_label
-from advisor.optimize.formulation.guided import (
-    Relaxed,
-    Slots,
-    is_large,
-    least_cost_of,
-    nearest_first,
-    purchase_bound,
-    relax,
-    slot_prices,
-    solve_guided,
+from advisor.optimize.day import SMALLEST_COEFFICIENT
+from advisor.optimize.formulation.case import Case, lost_share, needed_on, survivors
+from advisor.optimize.formulation.families import (
+    TINY_WORK,
+    WorkCut,
+    needed_packing_rows,
+    quota,
+    stock_label,
 )
-from advisor.optimize.formulation.highs import Answer, Outcome, as_pulp, point_of, run, solver_name
 from advisor.optimize.formulation.programme import (
     Programme,
     balanced_routing,
     cheapest_fleet,
+    cheapest_routing,
+    fleet_cost,
     least_additions,
     most_kept,
     most_served,
     most_worthwhile,
 )
-from advisor.optimize.formulation.warm import Routed, WarmRouting
+from advisor.optimize.formulation.relaxation import Relaxed, nearest_first, relax
+from advisor.optimize.formulation.run import ProgrammeAnswer, answer_of, point_of, run
+from advisor.optimize.formulation.solver import (
+    HIGHS,
+    SECOND_OPINION,
+    Highs,
+    RawAnswer,
+    Solver,
+    SolverVerdict,
+)
+from advisor.optimize.formulation.warm_routing import Routed, WarmRouting
+from advisor.optimize.formulation.work_cuts import work_cut
 
 __all__ = [
+    "HIGHS",
+    "SECOND_OPINION",
     "SMALLEST_COEFFICIENT",
     "TINY_WORK",
-    "Answer",
     "Case",
-    "Outcome",
+    "Highs",
     "Programme",
+    "ProgrammeAnswer",
+    "RawAnswer",
     "Relaxed",
     "Routed",
-    "Slots",
+    "Solver",
+    "SolverVerdict",
     "WarmRouting",
-    "as_pulp",
+    "WorkCut",
+    "answer_of",
     "balanced_routing",
     "cheapest_fleet",
-    "is_large",
+    "cheapest_routing",
+    "fleet_cost",
     "least_additions",
-    "least_cost_of",
     "lost_share",
     "most_kept",
     "most_served",
     "most_worthwhile",
     "nearest_first",
+    "needed_on",
+    "needed_packing_rows",
     "point_of",
-    "purchase_bound",
+    "quota",
     "relax",
     "run",
-    "slot_prices",
-    "solve_guided",
-    "solver_name",
     "stock_label",
     "survivors",
+    "work_cut",
 ]

@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from advisor.optimize.formulation.day import Day
-from advisor.optimize.formulation.model import Sum, total
-from advisor.optimize.formulation.rules import left_standing, lost_part
+from advisor.optimize.arrays import INFINITY, LinearRow, Sum, row, total
+from advisor.optimize.day import DayColumns
 from advisor.optimize.problem import INSTANCE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from advisor.optimize.formulation.model import Model
-    from advisor.optimize.reduced import Candidate, Reduced
+    from advisor.optimize.arrays import Arrays
+    from advisor.optimize.reduced import Purchasable, Reduced
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +28,10 @@ class Case:
     groups: tuple[str, ...] = ()  #: lost
     kinds: tuple[tuple[int, int], ...] = ()  #: (kind of instance, how many single ones are lost)
     doubted: tuple[str, ...] = ()
+    margin: float = 0.0  #: relative: by so much more is asked of a case that was passed within tolerance only
 
 
-def lost_share(candidate: Candidate, reduced: Reduced, case: Case) -> tuple[int, int]:
+def lost_share(candidate: Purchasable, reduced: Reduced, case: Case) -> tuple[int, int]:
     """(groups lost, groups it is spread over); (0, 1) if it is not touched."""
     lose = reduced.problem.contingencies[case.contingency].lose
     if lose is None or lose == INSTANCE or not case.groups:
@@ -64,7 +64,7 @@ def needed_on(reduced: Reduced, case: Case) -> Callable[[int, int], NDArray[np.f
 
     def needed(p: int, u: int) -> NDArray[np.float64]:
         use = reduced.kinds[p].uses[u]
-        factor = day.demand_factor
+        factor = day.demand_factor * (1 + case.margin)
         if day.utilisation_ceiling is not None:
             factor *= reduced.problem.services[use.service].utilisation_ceiling / day.utilisation_ceiling
         return factor * (use.needed_low if p in in_doubt else use.needed)
@@ -78,7 +78,7 @@ def services_on(reduced: Reduced, case: Case) -> frozenset[int]:
     return frozenset(range(len(reduced.problem.services))) if services is None else services
 
 
-def add_case(model: Model, reduced: Reduced, case: Case, number: int, instances: int) -> Day:
+def add_case(arrays: Arrays, reduced: Reduced, case: Case, number: int, instances: int) -> DayColumns:
     """The day a case leaves, with the rows that say what still stands; its pools are still to be added."""
     label, prefix = f"e{number}_", f"e{number}"
     parts: dict[int, tuple[int, int]] = {}
@@ -94,25 +94,25 @@ def add_case(model: Model, reduced: Reduced, case: Case, number: int, instances:
             if not lost:
                 sums.append(bought)
             elif lost < groups:
-                column = model.add(f"{prefix}l{c}", 0, -(-most // groups), integer=True)
+                column = arrays.add(f"{prefix}l{c}", 0, -(-most // groups), integer=True)
                 parts[c] = groups, column
                 rest = total([bought, Sum(np.array([column]), np.array([-float(lost)]))])
-                sums.append(rest if lost == 1 else _left(model, f"{prefix}_{c}", left, c, rest, lost, most))
+                sums.append(rest if lost == 1 else _left(arrays, f"{prefix}_{c}", left, c, rest, lost, most))
         whole = total(sums)
         if p in alone and len(whole.index):
             most = sum(reduced.candidates[c].max_instances for c in kind.members)
             rest = Sum(whole.index, whole.value, -float(alone[p]))
-            whole = _left(model, f"{prefix}k{p}", left, p, rest, alone[p], most)
+            whole = _left(arrays, f"{prefix}k{p}", left, p, rest, alone[p], most)
         if len(whole.index):
             standing[p] = whole
-    model.add_rows(lost_part(label, instances, parts))
-    model.add_rows(left_standing(label, left))
+    arrays.add_rows(lost_part(label, instances, parts))
+    arrays.add_rows(left_standing(label, left))
     day = reduced.problem.contingencies[case.contingency]
-    return Day(label, standing, services_on(reduced, case), keeps=day.keeps)
+    return DayColumns(label, standing, services_on(reduced, case), keeps=day.keeps)
 
 
 def _left(
-    model: Model,
+    arrays: Arrays,
     name: str,
     left: dict[int, tuple[Sum, int, int, int, int]],
     key: int,
@@ -120,7 +120,38 @@ def _left(
     shortfall: int,
     most: int,
 ) -> Sum:
-    column = model.add(f"{name}w", 0, most, integer=True)
-    none = model.add(f"{name}n", 0, 1, integer=True)
+    column = arrays.add(f"{name}w", 0, most, integer=True)
+    none = arrays.add(f"{name}n", 0, 1, integer=True)
     left[key] = rest, column, none, shortfall, most
     return Sum(np.array([column]), np.ones(1))
+
+
+# --- rows -----------------------------------------------------------------------------------------
+
+
+def lost_part(label: str, instances: int, parts: Mapping[int, tuple[int, int]]) -> Iterator[LinearRow]:
+    """Instances spread evenly over n groups lose the n-th part of them, rounded up: n · lost >= instances.
+
+    Args:
+        label: of the case.
+        instances: column of the first candidate's instances.
+        parts: (groups, column of lost), per candidate.
+    """
+    for c, (groups, lost) in sorted(parts.items()):
+        yield row(f"lost_part_{label}{c}", [(lost, float(groups)), (instances + c, -1.0)], 0.0, INFINITY)
+
+
+def left_standing(label: str, left: Mapping[int, tuple[Sum, int, int, int, int]]) -> Iterator[LinearRow]:
+    """What is left of N instances of which m are lost is max(0, N - m), m >= 0.
+
+    left <= N - m + most_m · none and left <= most · (1 - none), with a binary ``none`` for N < m.
+
+    Args:
+        label: of the case.
+        left: (N - m, column of left, column of none, most m exceeds N by, most left) per kind or candidate.
+    """
+    for c, (rest, column, none, shortfall, most) in sorted(left.items()):
+        index = np.concatenate([[column, none], rest.index])
+        value = np.concatenate([[1.0, -float(shortfall)], -rest.value])
+        yield LinearRow(f"left_standing_{label}{c}", index, value, -INFINITY, rest.constant)
+        yield row(f"left_none_{label}{c}", [(column, 1.0), (none, float(most))], -INFINITY, float(most))

@@ -6,24 +6,25 @@ stand for columns; see the package's docstring for the whole programme.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from advisor.optimize.formulation.day import SMALLEST_COEFFICIENT, served, shares_by_demand
-from advisor.optimize.formulation.model import INFINITY, Row, Sum, row, total
+from advisor.optimize.arrays import INFINITY, LinearRow, Sum, row, total
+from advisor.optimize.day import SMALLEST_COEFFICIENT, served, shares_by_demand
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from advisor.optimize.formulation.day import Day
-    from advisor.optimize.reduced import Kind, Reduced
+    from advisor.optimize.day import DayColumns
+    from advisor.optimize.reduced import InstanceKind, Reduced
 
 TINY_WORK: Final = 1e-6
 """Replicas of work below which the solver's tolerance is a noticeable part of it."""
 
 
-def serve_demand(reduced: Reduced, day: Day) -> Iterator[Row]:
+def serve_demand(reduced: Reduced, day: DayColumns) -> Iterator[LinearRow]:
     """Every demand is served: sum over pools of share = 1, or what the day keeps of it.
 
     On a plain day with a budget at most 1; on a case of such a problem that part of what that day serves.
@@ -32,12 +33,12 @@ def serve_demand(reduced: Reduced, day: Day) -> Iterator[Row]:
     yield from (row for (_, j), row in _kept("serve_demand", reduced, day) if j is None)
 
 
-def serve_stream(reduced: Reduced, day: Day) -> Iterator[Row]:
+def serve_stream(reduced: Reduced, day: DayColumns) -> Iterator[LinearRow]:
     """Every stream of a demand is served from places it may be served from: sum of flow = its share."""
     yield from (row for (_, j), row in _kept("serve_stream", reduced, day) if j is not None)
 
 
-def route(reduced: Reduced, day: Day) -> Iterator[Row]:
+def route(reduced: Reduced, day: DayColumns) -> Iterator[LinearRow]:
     """What flows to a place is what its pools carry: sum of share = sum over streams of flow."""
     at: dict[tuple[int, int], list[int]] = {}
     for (b, _, place), column in day.flows.items():
@@ -48,10 +49,12 @@ def route(reduced: Reduced, day: Day) -> Iterator[Row]:
                 mine, flows = columns[places == place], at.get((b, place), [])
                 index = np.concatenate([mine, np.array(flows, dtype=np.intp)])
                 value = np.concatenate([np.ones(len(mine)), np.full(len(flows), -1.0)])
-                yield Row(f"route_{day.label}{b}_{place}", index, value, 0.0, 0.0)
+                yield LinearRow(f"route_{day.label}{b}_{place}", index, value, 0.0, 0.0)
 
 
-def _kept(family: str, reduced: Reduced, day: Day) -> Iterator[tuple[tuple[int, int | None], Row]]:
+def _kept(
+    family: str, reduced: Reduced, day: DayColumns
+) -> Iterator[tuple[tuple[int, int | None], LinearRow]]:
     """What is served of every (demand, stream) is what the day keeps of it."""
     plainly = served(day.of, reduced) if day.of is not None else {}
     for (b, j), shares in served(day, reduced).items():
@@ -66,10 +69,10 @@ def _kept(family: str, reduced: Reduced, day: Day) -> Iterator[tuple[tuple[int, 
             low, high = 0.0, INFINITY
         elif day.at_most:
             low = -INFINITY
-        yield (b, j), Row(name, shares.index, shares.value, low, high)
+        yield (b, j), LinearRow(name, shares.index, shares.value, low, high)
 
 
-def replica_capacity(reduced: Reduced, day: Day) -> Iterator[Row]:
+def replica_capacity(reduced: Reduced, day: DayColumns) -> Iterator[LinearRow]:
     """A pool carries no more than its replicas: sum over b of replicas_needed · share <= replicas."""
     whole = day.keeps if day.keeps > 1 else 1.0  # slices: shares count them
     for pool in day.pools:
@@ -78,14 +81,14 @@ def replica_capacity(reduced: Reduced, day: Day) -> Iterator[Row]:
         name = f"replica_capacity_{day.label}{pool.kind}_{_use(reduced, pool.service, pool.tensor_parallel)}"
         if day.overload is not None:
             index = np.append(columns, day.overload)
-            yield Row(name, index, np.append(work, -pool.replicas.constant), -INFINITY, 0.0)
+            yield LinearRow(name, index, np.append(work, -pool.replicas.constant), -INFINITY, 0.0)
         else:
             index = np.concatenate([columns, pool.replicas.index])
             value = np.concatenate([work, -pool.replicas.value])
-            yield Row(name, index, value, -INFINITY, pool.replicas.constant)
+            yield LinearRow(name, index, value, -INFINITY, pool.replicas.constant)
 
 
-def presence(reduced: Reduced, day: Day) -> Iterator[Row]:
+def presence(reduced: Reduced, day: DayColumns) -> Iterator[LinearRow]:
     """A pool of no replicas serves nothing, however little the work: share <= replicas, where work is tiny.
 
     Otherwise the solver's tolerance would let a trickle flow to a machine that nobody bought.
@@ -97,10 +100,10 @@ def presence(reduced: Reduced, day: Day) -> Iterator[Row]:
             index = np.concatenate([[pool.shares + i], pool.replicas.index])
             value = np.concatenate([[1.0], pool.replicas.value * -whole])
             name = f"presence_{day.label}{pool.kind}_{use}_{pool.demands[i]}"
-            yield Row(name, index, value, -INFINITY, pool.replicas.constant * whole)
+            yield LinearRow(name, index, value, -INFINITY, pool.replicas.constant * whole)
 
 
-def accelerator_packing(reduced: Reduced, day: Day) -> Iterator[Row]:
+def accelerator_packing(reduced: Reduced, day: DayColumns) -> Iterator[LinearRow]:
     """Replicas of all services fit: sum over degrees k' >= k of (k'/k) · replicas <= slots · instances."""
     by_kind: dict[int, list[tuple[int, Sum]]] = {}
     for pool in day.pools:
@@ -112,10 +115,10 @@ def accelerator_packing(reduced: Reduced, day: Day) -> Iterator[Row]:
                 inside = total(held.times(degree // k) for degree, held in pools if degree >= k)
                 both = total([inside, day.standing[p].times(-slots)])
                 name = f"accelerator_packing_{day.label}{p}_{k}"
-                yield Row(name, both.index, both.value, -INFINITY, -both.constant)
+                yield LinearRow(name, both.index, both.value, -INFINITY, -both.constant)
 
 
-def needed_packing_rows(kind: Kind) -> list[tuple[int, int]]:
+def needed_packing_rows(kind: InstanceKind) -> list[tuple[int, int]]:
     """(degree, slots) of the packing rows that no smaller degree's row implies."""
     rows: list[tuple[int, int]] = []
     for k in sorted({use.tensor_parallel for use in kind.uses}):
@@ -125,7 +128,7 @@ def needed_packing_rows(kind: Kind) -> list[tuple[int, int]]:
     return rows
 
 
-def quota(reduced: Reduced, instances: int, extras: Mapping[str, int]) -> Iterator[Row]:
+def quota(reduced: Reduced, instances: int, extras: Mapping[str, int]) -> Iterator[LinearRow]:
     """No pool is overdrawn: sum over c of units · instances <= free_units (plus what a diagnosis adds).
 
     Args:
@@ -143,7 +146,27 @@ def quota(reduced: Reduced, instances: int, extras: Mapping[str, int]) -> Iterat
             yield row(f"quota_{p}", rows[pool] + extra, -INFINITY, float(free))
 
 
-def stock_limit(instances: int, stock: Mapping[int, int], extras: Mapping[str, int]) -> Iterator[Row]:
+@dataclass(frozen=True, slots=True, eq=False)
+class WorkCut:
+    """Weights per (kind, use), and the work of every fleet at least."""
+
+    weights: Mapping[tuple[int, int], float]
+    least: float
+
+
+def enough_work(reduced: Reduced, day: DayColumns, cuts: Sequence[WorkCut]) -> Iterator[LinearRow]:
+    """Sum over pools of weight · replicas >= the least that the demands weigh."""
+    for number, cut in enumerate(cuts):
+        inside = total(
+            pool.replicas.times(cut.weights[pool.kind, pool.use])
+            for pool in day.pools
+            if cut.weights.get((pool.kind, pool.use))
+        )
+        least = cut.least - inside.constant
+        yield LinearRow(f"enough_work_{number}", inside.index, inside.value, least, INFINITY)
+
+
+def stock_limit(instances: int, stock: Mapping[int, int], extras: Mapping[str, int]) -> Iterator[LinearRow]:
     """Instances within stock (plus what a diagnosis adds); in the problem itself a bound, not a row."""
     for c, limit in sorted(stock.items()):
         extra = [(extras[stock_label(c)], -1.0)] if stock_label(c) in extras else []

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from advisor.optimize.arrays import INFINITY, Arrays, LinearRow, Sum, total
+from advisor.optimize.day import DayColumns, add_flows, add_pools, served
 from advisor.optimize.formulation.case import add_case, needed_on, services_on
-from advisor.optimize.formulation.day import Day, add_flows, add_pools, served
 from advisor.optimize.formulation.families import (
     accelerator_packing,
+    enough_work,
     presence,
     quota,
     replica_capacity,
@@ -20,23 +22,15 @@ from advisor.optimize.formulation.families import (
     serve_stream,
     stock_limit,
 )
-from advisor.optimize.formulation.model import Model, Sum, total
-from advisor.optimize.formulation.rules import (
-    add_present,
-    budget,
-    departure,
-    enough_served,
-    known_bound,
-    min_replicas,
-    most_distinct,
-)
+from advisor.optimize.rules import FleetDraft, rules_of, traits_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from advisor.optimize.formulation.case import Case
+    from advisor.optimize.formulation.families import WorkCut
     from advisor.optimize.reduced import Reduced
 
 _ROUNDING: Final = 1e-7  # of a slice: how near a whole number counts as one
@@ -44,15 +38,15 @@ _ROUNDING: Final = 1e-7  # of a slice: how near a whole number counts as one
 
 @dataclass(slots=True)
 class Programme:
-    """A model, and which of its columns mean what."""
+    """Arrays, and which of their columns mean what."""
 
-    model: Model
+    arrays: Arrays
     reduced: Reduced
-    day: Day  #: the plain one, or the only one
+    day: DayColumns  #: the plain one, or the only one
     instances: int | None = None  #: column of the first candidate's; None if they are given
     counts: tuple[int, ...] = ()  #: instances that are given
     given: Mapping[tuple[int, int], int] = field(default_factory=dict)  #: replicas that are given
-    cases: list[Day] = field(default_factory=list)
+    cases: list[DayColumns] = field(default_factory=list)
     extras: dict[str, int] = field(default_factory=dict)  #: column per limit that may grow
     cost: Sum | None = None  #: in dollars per hour
     sliced: bool = False
@@ -62,7 +56,7 @@ class Programme:
         assert self.instances is not None
         for c, count in enumerate(counts):
             if count:
-                self.model.narrow(self.instances + c, count, self.reduced.candidates[c].max_instances)
+                self.arrays.narrow(self.instances + c, count, self.reduced.candidates[c].max_instances)
 
 
 # --- objective ------------------------------------------------------------------------------------
@@ -74,7 +68,7 @@ def fleet_cost(reduced: Reduced, instances: int) -> Sum:
     return Sum(instances + np.arange(len(prices)), prices)
 
 
-def side_cost(reduced: Reduced, day: Day) -> Sum:
+def side_cost(reduced: Reduced, day: DayColumns) -> Sum:
     """Sum over shares of what serving all of a demand there costs besides, in dollars per hour."""
     parts = []
     for pool in day.pools:
@@ -84,22 +78,7 @@ def side_cost(reduced: Reduced, day: Day) -> Sum:
     return total(parts)
 
 
-def change_cost(reduced: Reduced, instances: int, change: Mapping[int, tuple[int, int]]) -> Sum:
-    """Sum of usd_per_added · added + usd_per_removed · removed, spread over the horizon's hours."""
-    terms = reduced.problem.change
-    if terms is None:
-        return total([])
-    start, stop = (float(usd) / terms.horizon_hours for usd in (terms.usd_per_added, terms.usd_per_removed))
-    parts = [
-        Sum(np.array(change[c]), np.array([start, stop]))
-        if c in change
-        else Sum(np.array([instances + c]), np.array([start]))
-        for c in range(len(reduced.candidates))
-    ]
-    return total(parts)
-
-
-def weighted_served(reduced: Reduced, day: Day) -> Sum:
+def weighted_served(reduced: Reduced, day: DayColumns) -> Sum:
     """Sum over shares of weight · demand · share."""
     weight = np.array(
         [
@@ -123,6 +102,7 @@ def cheapest_fleet(
     near: Mapping[tuple[int, int, int], float] | None = None,
     at_least_usd_per_hour: float | None = None,
     at_least_served: float | None = None,
+    cuts: Sequence[WorkCut] = (),
 ) -> Programme:
     """The problem itself.
 
@@ -136,23 +116,25 @@ def cheapest_fleet(
         near: shares of a free split; only the whole numbers of slices next to them are considered.
         at_least_usd_per_hour: a proved bound on the cost, as a row.
         at_least_served: with a budget, the weighted requests per second to serve.
+        cuts: what every fleet keeps and some answer broke.
     """
     programme = _fleet("cheapest_fleet", reduced, cases, eased=eased, slices=slices, counts=counts)
     if near is not None:
         _keep_near(programme, near, float(slices or 1))
     assert programme.cost is not None
-    programme.model.minimise(programme.cost)
+    programme.arrays.minimise(programme.cost)
+    programme.arrays.add_rows(enough_work(reduced, programme.day, cuts))
     if at_least_usd_per_hour is not None:
-        programme.model.add_rows(known_bound(programme.cost, at_least_usd_per_hour))
+        programme.arrays.add_rows(known_bound(programme.cost, at_least_usd_per_hour))
     if at_least_served is not None:
-        programme.model.add_rows(enough_served(weighted_served(reduced, programme.day), at_least_served))
+        programme.arrays.add_rows(enough_served(weighted_served(reduced, programme.day), at_least_served))
     return programme
 
 
 def most_served(reduced: Reduced, *, cases: Sequence[Case] = (), eased: Collection[Case] = ()) -> Programme:
     """How much can be served within the limits and the budget, by weight; demands may be served in part."""
     programme = _fleet("most_served", reduced, cases, eased=eased, partly=True)
-    programme.model.minimise(weighted_served(reduced, programme.day).times(-1.0))
+    programme.arrays.minimise(weighted_served(reduced, programme.day).times(-1.0))
     return programme
 
 
@@ -160,15 +142,34 @@ def balanced_routing(
     reduced: Reduced, counts: tuple[int, ...], replicas: Mapping[tuple[int, int], int]
 ) -> Programme:
     """Shares for a fleet that is already chosen, as an LP: the fullest pool as little loaded as can be."""
-    model = Model("balanced_routing")
-    overload = model.add("overload")
-    day = Day("", _standing(reduced, counts), _all_services(reduced), overload=overload)
-    add_pools(model, day, reduced, _plain_needs(reduced), replicas=replicas)
-    add_flows(model, day, reduced)
-    model.minimise(Sum(np.array([overload]), np.ones(1)))
+    arrays = Arrays("balanced_routing")
+    overload = arrays.add("overload")
+    arrays.minimise(Sum(np.array([overload]), np.ones(1)))
+    return _routing(arrays, reduced, counts, replicas, overload)
+
+
+def cheapest_routing(
+    reduced: Reduced, counts: tuple[int, ...], replicas: Mapping[tuple[int, int], int]
+) -> Programme:
+    """Shares for a fleet that is already chosen, as an LP: the side costs as low as can be."""
+    programme = _routing(Arrays("cheapest_routing"), reduced, counts, replicas)
+    programme.arrays.minimise(side_cost(reduced, programme.day))
+    return programme
+
+
+def _routing(
+    arrays: Arrays,
+    reduced: Reduced,
+    counts: tuple[int, ...],
+    replicas: Mapping[tuple[int, int], int],
+    overload: int | None = None,
+) -> Programme:
+    day = DayColumns("", _standing(reduced, counts), _all_services(reduced), overload=overload)
+    add_pools(arrays, day, reduced, _plain_needs(reduced), replicas=replicas)
+    add_flows(arrays, day, reduced)
     for family in (serve_demand, serve_stream, route, replica_capacity):
-        model.add_rows(family(reduced, day))
-    return Programme(model, reduced, day, counts=counts, given=replicas)
+        arrays.add_rows(family(reduced, day))
+    return Programme(arrays, reduced, day, counts=counts, given=replicas)
 
 
 def most_kept(
@@ -176,6 +177,7 @@ def most_kept(
     case: Case,
     standing: Mapping[int, int],
     parts: Mapping[tuple[int, int | None], float] | None = None,
+    replicas: Mapping[tuple[int, int], int] | None = None,
 ) -> Programme:
     """The largest share of every demand that what stands can serve in a case, at most 1.
 
@@ -184,25 +186,26 @@ def most_kept(
         case: what happens.
         standing: instances left per kind.
         parts: what is served of (demand, stream) on a plain day, if not all.
+        replicas: those that run, if they are no longer a question.
     """
-    model = Model("most_kept")
-    least = model.add("least", 0.0, 1.0)
+    arrays = Arrays("most_kept")
+    least = arrays.add("least", 0.0, 1.0)
     left = {p: Sum(np.zeros(0, np.intp), np.zeros(0), float(n)) for p, n in standing.items()}
-    day = Day("", left, services_on(reduced, case), least=least, parts=parts)
-    add_pools(model, day, reduced, needed_on(reduced, case))
-    add_flows(model, day, reduced)
-    model.minimise(Sum(np.array([least]), np.array([-1.0])))
-    _add_day(model, reduced, day)
-    return Programme(model, reduced, day)
+    day = DayColumns("", left, services_on(reduced, case), least=least, parts=parts)
+    add_pools(arrays, day, reduced, needed_on(reduced, case), replicas=replicas)
+    add_flows(arrays, day, reduced)
+    arrays.minimise(Sum(np.array([least]), np.array([-1.0])))
+    _add_day(arrays, reduced, day)
+    return Programme(arrays, reduced, day, given=replicas or {})
 
 
 def most_worthwhile(reduced: Reduced, worth: Mapping[tuple[int, int | None], float]) -> Programme:
     """The cheapest fleet when leaving a (demand, stream) unserved has a price, so that some fleet fits."""
     programme = _fleet("most_worthwhile", reduced, (), partly=True)
     assert programme.cost is not None
-    programme.model.minimise(programme.cost)
+    programme.arrays.minimise(programme.cost)
     for key, shares in served(programme.day, reduced).items():
-        programme.model.minimise(shares.times(-worth[key]))
+        programme.arrays.minimise(shares.times(-worth[key]))
     return programme
 
 
@@ -216,9 +219,9 @@ def least_additions(reduced: Reduced, weights: Mapping[str, float], stock: Mappi
     """
     programme = _fleet("least_additions", reduced, (), elastic=sorted(weights))
     extras = np.array([programme.extras[limit] for limit in sorted(weights)], dtype=np.intp)
-    programme.model.minimise(Sum(extras, np.array([weights[limit] for limit in sorted(weights)])))
+    programme.arrays.minimise(Sum(extras, np.array([weights[limit] for limit in sorted(weights)])))
     assert programme.instances is not None
-    programme.model.add_rows(stock_limit(programme.instances, stock, programme.extras))
+    programme.arrays.add_rows(stock_limit(programme.instances, stock, programme.extras))
     return programme
 
 
@@ -234,22 +237,22 @@ def _fleet(
     elastic: Sequence[str] = (),
 ) -> Programme:
     """Everything but an objective."""
-    model = Model(name)
+    arrays = Arrays(name)
     most = np.array([x.max_instances for x in reduced.candidates], dtype=np.float64)
     low, high = (np.zeros(len(most)), most) if counts is None else (np.array(counts), np.array(counts))
-    instances = model.add("i", low, high, integer=True, over=range(len(most)))
-    extras = {limit: model.add(f"extra_{i}") for i, limit in enumerate(elastic)}
+    instances = arrays.add("i", low, high, integer=True, over=range(len(most)))
+    extras = {limit: arrays.add(f"extra_{i}") for i, limit in enumerate(elastic)}
     standing = {
         p: Sum(instances + np.array(kind.members, dtype=np.intp), np.ones(len(kind.members)))
         for p, kind in enumerate(reduced.kinds)
     }
-    partly = partly or reduced.problem.budget_usd_per_hour is not None
-    day = Day("", standing, _all_services(reduced), keeps=float(slices or 1), at_most=partly)
-    add_pools(model, day, reduced, _plain_needs(reduced), slices=slices)
-    add_flows(model, day, reduced)
-    _add_day(model, reduced, day)
-    programme = Programme(model, reduced, day, instances, extras=extras, sliced=slices is not None)
-    model.add_rows(quota(reduced, instances, extras))
+    partly = partly or not traits_of(reduced.problem).serves_all
+    day = DayColumns("", standing, _all_services(reduced), keeps=float(slices or 1), at_most=partly)
+    add_pools(arrays, day, reduced, _plain_needs(reduced), slices=slices)
+    add_flows(arrays, day, reduced)
+    _add_day(arrays, reduced, day)
+    programme = Programme(arrays, reduced, day, instances, extras=extras, sliced=slices is not None)
+    arrays.add_rows(quota(reduced, instances, extras))
     _add_rules(programme)
     for number, case in enumerate(cases, 1):
         _add_case_day(programme, case, number, partly=partly, whole=case not in eased)
@@ -257,39 +260,32 @@ def _fleet(
 
 
 def _add_rules(programme: Programme) -> None:
-    """Rows of the rules in force, and the cost."""
-    model, reduced, day, instances = programme.model, programme.reduced, programme.day, programme.instances
+    """Columns and rows of the rules in force, and the cost."""
+    arrays, reduced, day, instances = programme.arrays, programme.reduced, programme.day, programme.instances
     assert instances is not None
-    model.add_rows(min_replicas(reduced, day))
-    if reduced.problem.most_distinct:
-        model.add_rows(most_distinct(reduced, instances, add_present(model, reduced)))
-    change = {
-        c: (model.add(f"added{c}"), model.add(f"removed{c}"))
-        for c, candidate in enumerate(reduced.candidates)
-        if candidate.held
-    }
-    model.add_rows(departure(reduced, instances, change))
     spent = total([fleet_cost(reduced, instances), side_cost(reduced, day)])
-    if reduced.problem.budget_usd_per_hour is not None:
-        model.add_rows(budget(spent, float(reduced.problem.budget_usd_per_hour)))
-    programme.cost = total([spent, change_cost(reduced, instances, change)])
+    draft = FleetDraft(arrays, reduced.candidates, instances, spent)
+    for rule in rules_of(reduced.problem):
+        arrays.add_rows(rule.day_rows(day))
+        rule.enter(draft)
+    programme.cost = total([spent, *draft.costs])
 
 
 def _add_case_day(programme: Programme, case: Case, number: int, *, partly: bool, whole: bool) -> None:
-    model, reduced = programme.model, programme.reduced
+    arrays, reduced = programme.arrays, programme.reduced
     assert programme.instances is not None
-    day = add_case(model, reduced, case, number, programme.instances)
+    day = add_case(arrays, reduced, case, number, programme.instances)
     if partly:
         day.of = programme.day
-    add_pools(model, day, reduced, needed_on(reduced, case), prefix=f"e{number}", whole=whole)
-    add_flows(model, day, reduced, prefix=f"e{number}")
-    _add_day(model, reduced, day)
+    add_pools(arrays, day, reduced, needed_on(reduced, case), prefix=f"e{number}", whole=whole)
+    add_flows(arrays, day, reduced, prefix=f"e{number}")
+    _add_day(arrays, reduced, day)
     programme.cases.append(day)
 
 
-def _add_day(model: Model, reduced: Reduced, day: Day) -> None:
+def _add_day(arrays: Arrays, reduced: Reduced, day: DayColumns) -> None:
     for family in (serve_demand, serve_stream, route, replica_capacity, presence, accelerator_packing):
-        model.add_rows(family(reduced, day))
+        arrays.add_rows(family(reduced, day))
 
 
 def _plain_needs(reduced: Reduced) -> Callable[[int, int], NDArray[np.float64]]:
@@ -311,6 +307,19 @@ def _keep_near(programme: Programme, near: Mapping[tuple[int, int, int], float],
     for pool in programme.day.pools:
         for i, b in enumerate(pool.demands.tolist()):
             wanted = near.get((pool.kind, pool.use, b), 0.0) * whole
-            programme.model.narrow(
+            programme.arrays.narrow(
                 pool.shares + i, math.floor(wanted + _ROUNDING), math.ceil(wanted - _ROUNDING)
             )
+
+
+# --- rows of one programme alone ------------------------------------------------------------------
+
+
+def enough_served(served: Sum, weighted_requests_per_s: float) -> Iterator[LinearRow]:
+    """The second stage of a budget: sum of weight · demand · share >= what the first stage reached."""
+    yield LinearRow("enough_served_0", served.index, served.value, weighted_requests_per_s, INFINITY)
+
+
+def known_bound(cost: Sum, at_least_usd_per_hour: float) -> Iterator[LinearRow]:
+    """A proved bound on the cost, as a row."""
+    yield LinearRow("known_bound_0", cost.index, cost.value, at_least_usd_per_hour, INFINITY)

@@ -1,0 +1,146 @@
+"""The cheapest fleet that keeps every rule: which search its rules ask for, and a second opinion on it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from advisor.errors import SolverFailed
+from advisor.optimize import formulation
+from advisor.optimize.bounds.certified import certified_bound
+from advisor.optimize.formulation import SECOND_OPINION
+from advisor.optimize.rules import is_plain, traits_of
+from advisor.optimize.search.branch_on_variety import cheapest_choice, choices_of
+from advisor.optimize.search.head_on import cheapest_plain
+from advisor.optimize.search.restricted_master import good_fleet
+from advisor.optimize.search.result import OUT_OF_TIME, SearchResult
+from advisor.optimize.search.rounding import SLACK, cost_of, weighted_served
+from advisor.optimize.search.scenario_generation import in_rounds
+
+if TYPE_CHECKING:
+    from advisor.optimize.effort import Effort
+    from advisor.optimize.reduced import Reduced
+
+_FIRST_SHARE: Final = 0.3  # of the time, at most, for a good fleet to begin with
+_LP_SECONDS: Final = 5.0  # for a relaxation after time is up
+_SUMS: Final = 1e-9  # relative: of a bound that was added up here
+_TOLERANCES: Final = 1e-6  # relative: of a solver's own, which is as exact as its counts are whole
+_SAME_SERVED: Final = 1e-5  # relative: two solvers' tolerances apart
+
+
+def cheapest(
+    reduced: Reduced, effort: Effort, *, slices: int | None = None, known: SearchResult | None = None
+) -> SearchResult | None:
+    """A fleet that keeps every rule and a bound on the cost of any; None if there is none.
+
+    Args:
+        reduced: from presolve.
+        effort: for everything.
+        slices: see :func:`~advisor.optimize.search.head_on.cheapest_plain`.
+        known: a fleet to begin with, and cases that matter.
+
+    Raises:
+        SolverFailed: no such fleet was found within the time.
+    """
+    if is_plain(reduced.problem):
+        return cheapest_plain(reduced, effort, slices=slices, known=known)
+    choices = choices_of(reduced, effort)
+    if choices is not None:
+        return cheapest_choice(reduced, choices, effort, known)
+    if known is None:
+        known = _good_fleet(reduced, effort)
+    try:
+        found = in_rounds(reduced, effort, known)
+    except SolverFailed:
+        if known is None:
+            raise
+        return replace(known, bound=0.0)
+    if known is None or found is None or _no_worse(reduced, found, known):
+        return found
+    return replace(known, bound=found.bound, served_at_most=found.served_at_most)
+
+
+def _good_fleet(reduced: Reduced, effort: Effort) -> SearchResult | None:
+    """One to begin with, where the relaxation alone guides badly."""
+    traits = traits_of(reduced.problem)
+    if traits.separable or not traits.serves_all:
+        return None
+    return good_fleet(reduced, effort.share(_FIRST_SHARE))
+
+
+def _no_worse(reduced: Reduced, one: SearchResult, other: SearchResult) -> bool:
+    """Serves more for that matter, or as much at no higher cost."""
+    more = weighted_served(reduced, one.fleet) - weighted_served(reduced, other.fleet)
+    if abs(more) > SLACK * weighted_served(reduced, other.fleet):
+        return more > 0
+    return cost_of(reduced, one.fleet) <= cost_of(reduced, other.fleet)
+
+
+# --- second opinion -------------------------------------------------------------------------------
+
+
+def checked(
+    reduced: Reduced, found: SearchResult | None, effort: Effort, *, slices: int | None = None
+) -> SearchResult | None:
+    """What a second search leaves of a proof: it shares nothing with the first but the fleet, which holds.
+
+    A bound holds as far as both say so. Where the second has no time, or says otherwise, less is proved: what
+    the duals of the relaxation add up to, at the least.
+
+    Args:
+        reduced: what was searched.
+        found: what the first search came to; None: that there is no fleet.
+        effort: the first search's; its time is what is left.
+        slices: as the first search had it.
+
+    Raises:
+        SolverFailed: that there is no fleet could not be confirmed in time.
+    """
+    if found is not None and (found.certified or not claims_proof(reduced, found)):
+        return found
+    try:
+        again = cheapest(reduced, effort.by(SECOND_OPINION), slices=slices, known=found)
+    except SolverFailed as error:
+        if found is None:
+            raise SolverFailed(OUT_OF_TIME) from error
+        again = replace(found, bound=0.0)
+    if found is None or again is None:
+        fleet = again or found  # one says that there is none and the other has one
+        return None if fleet is None else _unproved(reduced, replace(fleet, bound=0.0), effort)
+    best = replace(
+        found if _no_worse(reduced, found, again) else again,
+        bound=min(found.bound, again.bound),
+        served_at_most=_larger(found.served_at_most, again.served_at_most),
+    )
+    return best if claims_proof(reduced, best) else _unproved(reduced, best, effort)
+
+
+def _unproved(reduced: Reduced, found: SearchResult, effort: Effort) -> SearchResult:
+    """With a bound that was added up here, if that is higher."""
+    programme = formulation.cheapest_fleet(reduced, cases=found.enforced)
+    relaxed = formulation.relax(programme.arrays, max(_LP_SECONDS, effort.left()))
+    if relaxed is None or not traits_of(reduced.problem).serves_all:
+        return found
+    return replace(found, bound=max(found.bound, certified_bound(programme.arrays.compiled(), relaxed.dual)))
+
+
+def claims_proof(reduced: Reduced, found: SearchResult) -> bool:
+    """Whether it says that no fleet is cheaper, of those that serve as much."""
+    cost = cost_of(reduced, found.fleet)
+    return cost - found.bound <= same_cost(found) * cost and proves_most(reduced, found)
+
+
+def same_cost(found: SearchResult) -> float:
+    """Relative: by how much a bound may differ from the cost it proves, which is rounding."""
+    return _SUMS if found.certified else _TOLERANCES
+
+
+def proves_most(reduced: Reduced, found: SearchResult) -> bool:
+    """Whether it says that no fleet within the budget serves more."""
+    if found.served_at_most is None:
+        return True
+    return found.served_at_most <= weighted_served(reduced, found.fleet) * (1 + _SAME_SERVED)
+
+
+def _larger(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else max(one, other)
