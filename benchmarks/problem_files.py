@@ -42,7 +42,8 @@ def dumped(problem: Problem) -> str:
     record = asdict(replace(problem, columns=()))
     record["options"] = [[asdict(option) for option in each] for each in options]
     record["columns"] = [
-        {**asdict(replace(column, options=())), "options": options.index(column.options)} for column in columns
+        {**asdict(replace(column, options=())), "options": options.index(column.options)}
+        for column in columns
     ]
     return json.dumps(record, default=_plain, separators=(",", ":"), sort_keys=True) + "\n"
 

@@ -191,7 +191,9 @@ def by_file(count: int, out: Path) -> None:
             with out.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"file": seed, "runs": done[seed]}) + "\n")
     print(f"{len(done)} rule files; {solver.highs_name()}")
-    print("| solver | seed | limit s | proved | no fleet | not proved | no answer | median s | 90th percentile s |")
+    print(
+        "| solver | seed | limit s | proved | no fleet | not proved | no answer | median s | 90th percentile s |"
+    )
     for place, (name, seed, seconds) in enumerate(RUNS):
         rows = [runs[place] for runs in done.values()]
         count_of = Counter(row["status"] for row in rows)

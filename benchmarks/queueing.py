@@ -132,9 +132,7 @@ def main() -> None:
         shares = np.array([share for row, share in allowed if row.statistic == statistic])
         excess = max(1 / float(ratios.min()) - 1, 0.0)
         kept = int((ratios >= 1).sum())
-        print(
-            f"| {statistic} | {len(ratios)} | {kept} | {excess:.1%} | {float(np.median(shares)):.2f} |"
-        )
+        print(f"| {statistic} | {len(ratios)} | {kept} | {excess:.1%} | {float(np.median(shares)):.2f} |")
     print(f"\n{time.process_time() - started:.0f} CPU s")
 
 

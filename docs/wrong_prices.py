@@ -56,7 +56,7 @@ def _section(name: str) -> str:
 def word_on(name: str) -> Finding:
     """What the detector of that name says of its example."""
     example = EXAMPLES[name]
-    every = findings(judged(example.rows, example.before))
+    every = findings(judged(example.rows, example.before or ()))
     return next(finding for finding in every if finding.detector == name)
 
 

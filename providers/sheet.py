@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 from advisor.domain import Availability, Offer
 from advisor.errors import InputFileError, MissingCredentials, UnknownName
 from advisor.provider import Answer, Aspect, Collected, Fetch, Ledger, Scope, Unseen, collected, reporter
-from advisor.sheet.prices import ANY
-from advisor.sheet.read import parse_sheet, sheet_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
 
 NAME: Final = "sheet"
 VARIABLE: Final = "ADVISOR_SHEET"
+ANY: Final = "*"  # advisor.sheet.prices.ANY, which would load pydantic for everybody
 
 
 class Sheet:
@@ -57,6 +56,8 @@ class Sheet:
         """An adapter on one file, which is read when collecting."""
 
         def fetch(operation: str, **_: object) -> Answer:
+            from advisor.sheet.read import sheet_text
+
             return Answer({"file": path.name, "text": sheet_text(path)})
 
         return cls(fetch)
@@ -71,6 +72,8 @@ class Sheet:
         payload = answer.payload
         if not isinstance(payload, dict):
             raise InputFileError(VARIABLE, "", type(payload).__name__, "a file and its text")
+        from advisor.sheet.read import parse_sheet
+
         sheet = parse_sheet(str(payload["file"]), str(payload["text"]))
         reading = own_offers(sheet, scope, answer.said_at(now))
         seen = {priced.offer.region for priced in reading.offers}

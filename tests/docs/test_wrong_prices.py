@@ -44,6 +44,6 @@ def test_an_example_is_what_its_detector_is_for(name: str) -> None:
     """The detector alone stops it, or is the first to, and does what its definition says."""
     example = EXAMPLES[name]
     found = word_on(name)
-    assert {finding.detector for finding in findings(judged(example.rows, example.before))} == {name}
+    assert {finding.detector for finding in findings(judged(example.rows, example.before or ()))} == {name}
     assert re.search(rf"(?i)\b{WORDS[found.action.value]}\b", DETECTORS[name].__doc__ or "")
     assert found.detail
