@@ -28,15 +28,16 @@ schema_version
 offered_requests_per_s
 tpot_mean_ms
 tpot_p50_ms
-tpot_p90_ms
 tpot_p99_ms
 ttft_mean_ms
 ttft_p50_ms
-ttft_p90_ms
 ttft_p99_ms
 usable_gib
 unclaimed_gib
 reserve_gib
+kv_gib
+output_tokens_per_s
+slo_ttft_ms
 activations_gib
 interconnect
 sliding_window_layers
@@ -56,7 +57,8 @@ list_commands
 resolve_command
 _global_options
 yaml_implicit_resolvers
-buildSolverModel
+ignore_aliases
+indentless
 _content_consumed
 rebuild_auth
 disabled
@@ -94,20 +96,13 @@ RunPod
 Sheet
 Vast
 
-# Entries of the package for Python users, and of the benchmarks for the tests
+# Entries of the package for Python users, and of the benchmarks for the tests and for whoever keeps a problem
 on_cluster
+dumped
 random_instance
 binaries
 
 # Dead, in rooms that are being rebuilt: to be deleted there
-priced_by
-price_on
-recognise
-load_sheet
-fit_buckets
-best_single
-least_cost
 proved_least
 servable_share
 share_of_misses
-MOST_BACKENDS

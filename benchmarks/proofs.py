@@ -1,18 +1,19 @@
 """Are proofs true? Tolerances, seeds, time limits and solvers against each other.
 
-    PYTHONPATH=. python benchmarks/proofs.py programmes             how often HiGHS is wrong, by tolerance
-    PYTHONPATH=. python benchmarks/proofs.py files --count 300      random rule files, every run beside the others
+    PYTHONPATH=. python benchmarks/proofs.py programmes           how often HiGHS is wrong, by tolerance
+    PYTHONPATH=. python benchmarks/proofs.py files --count 300    random rule files, every run beside others
 
-**programmes** solves single programmes, those of :mod:`problem_files` with every case that matters and some of
-the certified instances, with ten seeds at each tolerance, as HiGHS comes and without its slower heuristics (as
-the optimiser begins). An answer is wrong if another run found a point that is cheaper by more than a millionth,
-and that point keeps every row exactly once whole numbers are rounded and the rest is solved anew.
+**programmes** solves single programmes, those of :mod:`problem_files` with every case that matters and some
+of the certified instances, with ten seeds at each tolerance, as HiGHS comes and without its slower
+heuristics (as the optimiser begins). An answer is wrong if another run found a point that is cheaper by more
+than a millionth, and that point keeps every row exactly once whole numbers are rounded and the rest is
+solved anew.
 
-**files** solves the problems of :mod:`rule_files`, each with three seeds at two time limits by HiGHS, and once
-each by SCIP and CBC through PuLP, all the way: presolve, search, second opinion. Two answers contradict each
-other if one proves more than the other shows: a bound above a fleet that serves as much, "no fleet" beside a
-fleet, the most served beside a fleet that serves more. Results are appended to a file, from which a run that was
-interrupted goes on. Try the same before the pin of a solver moves.
+**files** solves the problems of :mod:`rule_files`, each with three seeds at two time limits by HiGHS, and
+once each by SCIP and CBC through PuLP, all the way: presolve, search, second opinion. Two answers contradict
+each other if one proves more than the other shows: a bound above a fleet that serves as much, "no fleet"
+beside a fleet, the most served beside a fleet that serves more. Results are appended to a file, from which a
+run that was interrupted goes on. Try the same before the pin of a solver moves.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import json
 import statistics
 import time
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,15 +91,6 @@ def exact(programme: Compiled, raw: RawAnswer) -> float | None:
     low[whole] = high[whole] = np.round(raw.values[whole])
     again = Highs().solve(replace(programme, low=low, high=high).relaxed(), time_limit_s=30)
     return again.objective if again.values is not None else None
-
-
-@dataclass
-class Tally:
-    """Of one programme at one tolerance."""
-
-    wrong: int = 0
-    short: int = 0  #: of time
-    seconds: float = 0.0
 
 
 def by_tolerance(limit_s: float) -> None:
@@ -191,9 +183,7 @@ def by_file(count: int, out: Path) -> None:
             with out.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"file": seed, "runs": done[seed]}) + "\n")
     print(f"{len(done)} rule files; {solver.highs_name()}")
-    print(
-        "| solver | seed | limit s | proved | no fleet | not proved | no answer | median s | 90th percentile s |"
-    )
+    print("| solver | seed | limit s | proved | no fleet | not proved | no answer | median s | p90 s |")
     for place, (name, seed, seconds) in enumerate(RUNS):
         rows = [runs[place] for runs in done.values()]
         count_of = Counter(row["status"] for row in rows)
