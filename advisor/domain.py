@@ -129,6 +129,12 @@ class Model:
         return self.kv_bytes_per_token_fp16 / (2 * 2.0 * self.kv_heads * self.head_dim)
 
 
+def regional_id(offer_id: str) -> str:
+    """The id of the same offer at its region's price, which a zone may have no other than."""
+    provider, place, rest = offer_id.split(":", 2)
+    return f"{provider}:{place.partition('/')[0]}:{rest}"
+
+
 @dataclass(frozen=True, slots=True)
 class Region:
     """A provider's own region, with where it stands."""

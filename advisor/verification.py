@@ -88,7 +88,7 @@ def inputs_of(
         stale_after={Market.ON_DEMAND: ON_DEMAND_LIMIT, Market.SPOT: SPOT_LIMIT},
         reserved=_reserved(plan, prices, account),
         low=low_end(profiles.errors),
-        zones=lambda provider, region: _zones(facts, provider, region),
+        zones=lambda provider, region, instance_type: _zones(facts, provider, region, instance_type),
         in_places=_in_places(facts),
         may_serve=_may_serve(plan, facts),
         kg_co2e_per_hour=_emitted(facts),
@@ -140,9 +140,10 @@ def _reserved(plan: Plan, prices: Snapshot, account: Account | None) -> dict[str
     return {offer.id: (offer, held.instances[offer.id]) for offer in held.offers}
 
 
-def _zones(facts: Facts, provider: str, region: str) -> Sequence[str]:
-    known = facts.regions.get(f"{provider}:{region}")
-    return known.zones if known is not None else ()
+def _zones(facts: Facts, provider: str, region: str, instance_type: str) -> Sequence[str]:
+    asked = provider, region, instance_type
+    rows = facts.zone_offerings.values()
+    return next((r.zones for r in rows if (r.provider, r.region, r.instance_type) == asked), ())
 
 
 def _in_places(facts: Facts) -> Callable[[Sequence[str], str], bool]:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Final
 
-from advisor.catalog import carbon, egress, model_spelling
+from advisor.catalog import carbon, egress, model_spelling, zone_offerings
 from advisor.catalog.carbon import GridIntensity
 from advisor.catalog.egress import EgressRate
 from advisor.catalog.records import csv_records, toml_records
+from advisor.catalog.zone_offerings import ZoneOffering
 from advisor.domain import Accelerator, Model, QuotaPool, Region
 from advisor.errors import DataError, UnknownName, UsageError
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 FACT_FILES: Final = ("accelerators.toml", "models.csv", "quota_pools.csv", "regions.csv")
 """Read in this order; their bytes make :attr:`Facts.sha256`."""
 
-PLACE_FILES: Final = (egress.FILE, carbon.FILE)
+PLACE_FILES: Final = (egress.FILE, carbon.FILE, zone_offerings.FILE)
 """What is known of places besides: read where it is there, and then part of the digest too."""
 
 _FORMS: Final = frozenset({"sxm", "pcie", "nvl", "oam"})
@@ -43,6 +44,12 @@ class Facts:
     sha256: str  #: of the bytes of all :data:`FACT_FILES`, and of :data:`PLACE_FILES` that are there
     egress: tuple[EgressRate, ...] = ()
     grid: Mapping[str, GridIntensity] = field(default_factory=dict)  #: by ISO 3166-1 alpha-2 country
+    zone_offerings: Mapping[str, ZoneOffering] = field(default_factory=dict)  #: by ``provider:region:type``
+
+    def offering_zones(self, provider: str, region: str, instance_type: str) -> tuple[str, ...]:
+        """Zones that sell a type; empty where nobody says which."""
+        known = self.zone_offerings.get(f"{provider}:{region}:{instance_type}")
+        return known.zones if known is not None else ()
 
     def accelerators_matching(self, pattern: str) -> tuple[Accelerator, ...]:
         """Every accelerator a user's spelling stands for, by id; case does not matter.
@@ -131,6 +138,9 @@ def _facts(files: tuple[tuple[str, bytes], ...]) -> Facts:
         egress=_rates(contents),
         grid=csv_records(GridIntensity, contents, carbon.FILE, lambda grid: grid.country)
         if carbon.FILE in contents
+        else {},
+        zone_offerings=csv_records(ZoneOffering, contents, zone_offerings.FILE, lambda sold: sold.key)
+        if zone_offerings.FILE in contents
         else {},
     )
 

@@ -13,7 +13,16 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from advisor.domain import EvidenceKind, Exclusion, NoThroughput, Offer, QuotaDraw, Service, Throughput
+from advisor.domain import (
+    EvidenceKind,
+    Exclusion,
+    Market,
+    NoThroughput,
+    Offer,
+    QuotaDraw,
+    Service,
+    Throughput,
+)
 from advisor.optimize.problem import ServingOption
 from advisor.profiles.engines import Engine
 from advisor.profiles.memory import valid_tensor_parallel
@@ -78,6 +87,32 @@ class Candidate:
     degrees: tuple[Degree, ...]  #: of every service that may run on it
     draws: tuple[QuotaDraw, ...]
     most: int | None = None  #: instances that may run at once; None is unlimited
+
+
+def in_zones(
+    candidates: Sequence[Candidate], zones: Callable[[Offer], Sequence[str]], held: Mapping[str, int]
+) -> tuple[Candidate, ...]:
+    """One candidate per zone that sells an on-demand type, in place of the region's.
+
+    What has a limit for the region as a whole stays as it is, and so does spot capacity, whose price is of a
+    zone that is not named. What runs in a zone that is not known may go on there.
+
+    Args:
+        candidates: of the join.
+        zones: that sell an offer.
+        held: instances of the current fleet, per offer id.
+    """
+    found: list[Candidate] = []
+    for candidate in candidates:
+        offer = candidate.offer
+        sold = () if offer.zone is not None or offer.market is not Market.ON_DEMAND else zones(offer)
+        if not sold or candidate.most is not None:
+            found.append(candidate)
+        else:
+            found += [replace(candidate, offer=replace(offer, zone=zone)) for zone in sold]
+            if offer.id in held:
+                found.append(replace(candidate, most=held[offer.id]))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

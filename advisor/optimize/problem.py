@@ -67,8 +67,7 @@ class Column:
     usd_per_request: tuple[float, ...] = ()  #: side cost (egress) per demand; empty is none
     groups: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """What it shares its fate with: (kind, names), e.g. ``("zone", ("us-east-1a",))``. Several names of one
-    kind: the instances are spread evenly over them, so the loss of each takes the n-th part, rounded up; the
-    loss of all of them takes everything."""
+    kind: it stands in one of them, and it is not known in which; the loss of any may take all of it."""
     held: int = 0  #: instances of the current fleet
 
     def group(self, kind: str) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ class ProblemBuilder:
     routing: Routing | None = None
     location_of: Mapping[str, str] = field(default_factory=dict)  #: per ``provider:region``
     usd_per_request: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  #: per ``provider:region``
-    zones: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: per ``provider:region``
+    zones: Callable[[Offer], tuple[str, ...]] = lambda offer: ()  #: that sell an offer; empty: not known
     kg_co2e_per_hour: Callable[[Offer], Decimal | None] | None = None  #: asked where a cap is set
     low: Callable[[Throughput, str], float] | None = None  #: low end of a figure on an accelerator
     held: Mapping[str, int] = field(default_factory=dict)  #: instances, per offer id
@@ -70,6 +70,8 @@ class ProblemBuilder:
         options: dict[tuple[int, str], tuple[ServingOption, ...]] = {}
         kinds = self.kinds
         columns = []
+        candidates = tuple(candidates)
+        named = _named_zones(candidates) if "zone" in kinds else {}
         for candidate in candidates:
             offer = candidate.offer
             place = f"{offer.provider}:{offer.region}"
@@ -86,7 +88,7 @@ class ProblemBuilder:
                     max_instances=candidate.most,
                     location=self.location_of.get(place, ""),
                     usd_per_request=self.usd_per_request.get(place, ()),
-                    groups=groups_of(offer, kinds, self.zones),
+                    groups=groups_of(offer, kinds, self.zones(offer) or named.get(place, ())),
                     held=self.held.get(offer.id, 0),
                 )
             )
@@ -104,16 +106,20 @@ class ProblemBuilder:
 
 
 def groups_of(
-    offer: Offer, kinds: frozenset[str], zones: Mapping[str, tuple[str, ...]]
+    offer: Offer, kinds: frozenset[str], may_stand_in: tuple[str, ...]
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """What an offer shares its fate with, of the kinds asked for.
 
-    A price that is regional may be rented in any zone of the region, so its instances are spread over all;
-    where the zones are not known the region stands for one.
+    Args:
+        offer: where it names a zone, it stands there.
+        kinds: asked for.
+        may_stand_in: zones, one of which it stands in if it names none; where even those are not known, the
+            region stands for one.
     """
     place = f"{offer.provider}:{offer.region}"
+    zones = may_stand_in if offer.zone is None else (offer.zone,)
     names: dict[str, Callable[[], tuple[str, ...]]] = {
-        "zone": lambda: _zones(offer, place, zones),
+        "zone": lambda: tuple(f"{place}/{zone}" for zone in zones) or (place,),
         "region": lambda: (place,),
         "provider": lambda: (offer.provider,),
         "pool": lambda: (offer.id,),
@@ -124,10 +130,14 @@ def groups_of(
     return tuple((kind, name()) for kind, name in names.items() if kind in kinds)
 
 
-def _zones(offer: Offer, place: str, zones: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    if offer.zone is not None:
-        return (f"{place}/{offer.zone}",)
-    return tuple(f"{place}/{zone}" for zone in zones.get(place, ())) or (place,)
+def _named_zones(candidates: Iterable[Candidate]) -> dict[str, tuple[str, ...]]:
+    """Zones that candidates name, by ``provider:region``: what is sold somewhere there may stand in any."""
+    named: dict[str, set[str]] = {}
+    for candidate in candidates:
+        offer = candidate.offer
+        if offer.zone is not None:
+            named.setdefault(f"{offer.provider}:{offer.region}", set()).add(offer.zone)
+    return {place: tuple(sorted(zones)) for place, zones in named.items()}
 
 
 SPOT: Final = frozenset({Market.SPOT.value})

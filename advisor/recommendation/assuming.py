@@ -113,8 +113,8 @@ def _rules(found: Findings) -> list[str]:
         "time."
     )
     spread = (
-        "Instances at a regional price are spread evenly over the zones of their region as far as its zones "
-        "are known, else the region counts as one zone."
+        "On-demand instances stand in the zone their line names, of those that sell the type; nobody says "
+        "whether it is in stock there. Where a line names none, all of it may stand in one zone."
     )
     return [said, spread] if any(rule.lose == "zone" for rule in policy.survive) else [said]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from decimal import Decimal
 
     from advisor.domain import Offer
@@ -25,8 +25,16 @@ class HeldNow:
     notes: tuple[str, ...] = ()  #: sentences on how lines were understood
 
 
-def held_now(holding: Holding | None, listed: Sequence[Offer]) -> HeldNow:
-    """The lines of a fleet, each as the offer it is; a line without a zone is the cheapest zone's."""
+def held_now(
+    holding: Holding | None, listed: Sequence[Offer], zones: Callable[[Offer], Sequence[str]] | None = None
+) -> HeldNow:
+    """The lines of a fleet, each as the offer it is; a line without a zone is the cheapest zone's.
+
+    Args:
+        holding: the fleet; None is none.
+        listed: offers of the catalog.
+        zones: that sell an offer, where the zones of a regional price are told apart.
+    """
     if holding is None:
         return HeldNow()
     # Of two rows of one id, the live one counts, whichever stands first.
@@ -47,6 +55,8 @@ def held_now(holding: Holding | None, listed: Sequence[Offer]) -> HeldNow:
             price = "" if paid is None else f", paid ${paid}/h each"
             unknown.append(f"{line.instances} × {line.offer_id}{price}: no such offer in the catalog")
             continue
+        if zones is not None and offer.zone is None and line.zone in zones(offer):
+            offer = replace(offer, zone=line.zone)
         if offer.id != line.offer_id:
             notes.append(f"{line.instances} × {line.offer_id} of the fleet held is taken for {offer.id}.")
         instances[offer.id] += line.instances

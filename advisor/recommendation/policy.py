@@ -93,6 +93,12 @@ class Policy:
             or self.most_kg_co2e_per_hour is not None
         )
 
+    @property
+    def tells_zones_apart(self) -> bool:
+        """Whether it matters in which zone an instance stands."""
+        told = {rule.lose for rule in self.survive} | {kind for kind, _ in self.at_most}
+        return "zone" in told
+
 
 def demand_words(error: float) -> str:
     """The rule on demand in words."""

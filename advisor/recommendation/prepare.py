@@ -9,13 +9,13 @@ from advisor.catalog.quota import draws_for
 from advisor.catalog.reservations import held_by
 from advisor.catalog.selection import Criteria, Selection, select, within_limits
 from advisor.domain import Market
-from advisor.optimize.candidates import Demand, Joined, ThroughputTable, join
+from advisor.optimize.candidates import Demand, Joined, ThroughputTable, in_zones, join
 from advisor.optimize.problem_builder import EMISSIONS
 from advisor.recommendation.findings import Catalog, Findings, LeftOut
 from advisor.recommendation.holding import held_now
 from advisor.recommendation.screening import Screening
 from advisor.recommendation.siting import siting_of
-from advisor.recommendation.situation import situation_of
+from advisor.recommendation.situation import situation_of, zones_of
 from advisor.workload.demand import cover, demands
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def prepare(request: Request, catalog: Catalog, account: Account | None, now: da
     priced = {f"{offer.provider}:{offer.region}" for offer in selected.offers}
     reserved = [offer for offer in selected.offers if offer.market is Market.RESERVED]
     siting = siting_of(services, priced, catalog.facts.regions, request.policy.latency)
+    zones = zones_of(catalog.facts) if request.policy.tells_zones_apart else None
     empty = Findings(
         request=request,
         catalog=catalog,
@@ -89,9 +90,14 @@ def prepare(request: Request, catalog: Catalog, account: Account | None, now: da
         left_out=tuple(LeftOut(share, buckets) for _, share, buckets in covered),
         now=now,
         siting=siting,
-        holding=held_now(request.policy.holding, (*catalog.snapshot.offers, *reserved)),
+        holding=held_now(request.policy.holding, (*catalog.snapshot.offers, *reserved), zones),
     )
-    findings = replace(empty, joined=_join(empty))
+    joined = _join(empty)
+    if zones is not None:
+        held = empty.holding.instances
+        back = {reason: in_zones(group, zones, held) for reason, group in joined.held_back.items()}
+        joined = replace(joined, candidates=in_zones(joined.candidates, zones, held), held_back=back)
+    findings = replace(empty, joined=joined)
     situation = situation_of(findings)
     units = {limit.key: limit.unit.value for limit in (account.limits if account else ())}
     units[EMISSIONS] = "kg CO2e/h"

@@ -17,7 +17,7 @@ from advisor.recommendation.comparison import compare, saving_against
 from advisor.recommendation.deciding import Decision, decide
 from advisor.recommendation.migrating import Moving, migration_of
 from advisor.recommendation.prepare import prepare
-from advisor.recommendation.refusal import why_nobody_serves
+from advisor.recommendation.refusal import why_nobody_serves, zones_not_named
 from advisor.recommendation.rule_lines import priced, rules_of
 from advisor.recommendation.wording import stale_lines
 from advisor.units import usd_text
@@ -51,7 +51,7 @@ def recommend(request: Request, catalog: Catalog, account: Account | None, now: 
         decision = decide(prepared, time_left)
         _refuse_nothing(prepared, decision)
     except (NoCandidates, Infeasible) as no:
-        return refuse(prepared.findings, str(no))
+        return refuse(prepared.findings, str(no) + zones_not_named(prepared.findings))
     policy = prepared.request.policy
     rules = priced(policy, decision, prepared.problem, rules_of(policy, decision), time_left)
     baselines = [*compare(prepared, decision.solution, time_left), *rules.baselines]

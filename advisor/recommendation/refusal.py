@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
     from advisor.domain import NoThroughput, Slo, Workload
     from advisor.optimize.candidates import Joined
+    from advisor.recommendation.findings import Findings
 
 _NAMED_SIZES: Final = 3
 _NAMED_REASONS: Final = 2
+_PLACES_NAMED: Final = 3
 _SENSIBLE_COVERAGE: Final = 90.0  # percent; below that, leaving requests out answers another question
 _LOOSER: Final = (1.0, 1.25, 1.6, 2.5)  # the nearest miss was taken at a size that may be smaller than asked
 _WISHES: Final = ("accelerator_excluded", "over_price_limit")
@@ -112,3 +114,20 @@ def _looser_limit(joined: Joined, slo: Slo, serves_all: Callable[[float], bool])
 def _less_coverage(joined: Joined, workload: Workload) -> list[str]:
     coverage = coverage_without(workload, [workload.buckets[index] for index in joined.unserved])
     return [f"--coverage {coverage:g} leaves these sizes out"] if coverage >= _SENSIBLE_COVERAGE else []
+
+
+def zones_not_named(found: Findings) -> str:
+    """What a refusal says besides where the loss of a zone is to be survived and zones are not known."""
+    if not any(rule.lose == "zone" for rule in found.request.policy.survive):
+        return ""
+    places = sorted(
+        {
+            f"{offer.provider}:{offer.region}"
+            for offer in (candidate.offer for candidate in found.joined.candidates)
+            if offer.zone is None
+        }
+    )
+    if not places:
+        return ""
+    named = ", ".join(places[:_PLACES_NAMED]) + (", …" if len(places) > _PLACES_NAMED else "")
+    return f"; offers in {named} name no zone: all of one may stand in the zone that is lost"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Final
 
@@ -44,7 +45,9 @@ def risk_of(found: Findings, purchase: Sequence[Purchase]) -> Risk | None:
     spot = [line for line in purchase if line.market is Market.SPOT]
     if not spot:
         return None
-    buyable = [candidate.offer for candidate in found.joined.candidates]
+    listed = {offer.id for offer in found.selected.offers}
+    offers = (candidate.offer for candidate in found.joined.candidates)
+    buyable = [offer if offer.id in listed else replace(offer, zone=None) for offer in offers]
     fallbacks = [_fallback(line, buyable) for line in spot]
     total = sum((line.usd_per_hour for line in purchase), Decimal(0))
     dearer = [

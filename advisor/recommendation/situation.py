@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from advisor.catalog.carbon import emission, kg_units
 from advisor.catalog.egress import Egress
 from advisor.catalog.quota import draws_for
+from advisor.domain import regional_id
 from advisor.optimize.problem import ChangeCost, Contingency, ServiceTerms
 from advisor.optimize.problem_builder import EMISSIONS, SPOT, ProblemBuilder
 from advisor.profiles.interval import low_end
@@ -16,6 +17,7 @@ from advisor.recommendation import policy as rules
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from advisor.catalog.facts import Facts
     from advisor.domain import Offer, Service
     from advisor.optimize.candidates import Demand
     from advisor.recommendation.findings import Findings
@@ -38,7 +40,7 @@ def situation_of(found: Findings) -> ProblemBuilder:
         routing=routing,
         location_of=location_of,
         usd_per_request=_egress(found, demands, places),
-        zones={place: region.zones for place, region in found.catalog.facts.regions.items() if region.zones},
+        zones=zones_of(found.catalog.facts),
         kg_co2e_per_hour=_emitted(found) if policy.most_kg_co2e_per_hour is not None else None,
         low=low_end(found.catalog.profiles.errors) if policy.doubted else None,
         held=found.holding.instances,
@@ -47,6 +49,11 @@ def situation_of(found: Findings) -> ProblemBuilder:
         budget_usd_per_hour=policy.budget_usd_per_hour,
         change=_change(policy),
     )
+
+
+def zones_of(facts: Facts) -> Callable[[Offer], tuple[str, ...]]:
+    """Zones that sell an offer's type; empty where nobody says which."""
+    return lambda offer: facts.offering_zones(offer.provider, offer.region, offer.instance_type)
 
 
 def _terms(service: Service) -> ServiceTerms:
@@ -94,10 +101,11 @@ def held_units(found: Findings) -> dict[str, Decimal]:
     """What the fleet held takes of every pool."""
     units: dict[str, Decimal] = {}
     running = found.holding.instances
-    offers = {offer.id: offer for offer in found.catalog.snapshot.offers if offer.id in running}
-    for offer_id, offer in sorted(offers.items()):
-        for draw in draws_for(offer, found.catalog.facts.quota_pools):
-            units[draw.key] = units.get(draw.key, Decimal(0)) + draw.units_per_instance * running[offer_id]
+    offers = {offer.id: offer for offer in found.catalog.snapshot.offers}
+    for held, count in sorted(running.items()):
+        offer = offers.get(held) or offers.get(regional_id(held))
+        for draw in draws_for(offer, found.catalog.facts.quota_pools) if offer is not None else ():
+            units[draw.key] = units.get(draw.key, Decimal(0)) + draw.units_per_instance * count
     return units
 
 

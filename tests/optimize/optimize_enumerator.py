@@ -99,7 +99,7 @@ def _allowed(problem: Problem, fleet: Counts) -> bool:
         if sum(units, Decimal(0)) > free:
             return False
     for kind, most in problem.most_distinct:
-        names = {x for c, n in zip(problem.columns, fleet, strict=True) if n for x in c.group(kind)}
+        names = {c.group(kind) for c, n in zip(problem.columns, fleet, strict=True) if n and c.group(kind)}
         if len(names) > most:
             return False
     return True
@@ -238,10 +238,7 @@ def _left(problem: Problem, fleet: Counts, day: Contingency) -> Iterator[Counts]
         for lost in itertools.combinations(sorted(names), min(day.count, len(names))):
             left = []
             for c, n in zip(problem.columns, fleet, strict=True):
-                own = c.group(day.lose)
-                hit = len(set(own) & set(lost))
-                gone = 0 if not hit else n if hit == len(own) else hit * (-(-n // len(own)))
-                left.append(max(0, n - gone))
+                left.append(0 if set(c.group(day.lose)) & set(lost) else n)
             yield tuple(left)
 
 

@@ -105,7 +105,6 @@ PROGRAMMES = {
     "min_replicas": lambda: formulation.cheapest_fleet(unreduced(TWO_SERVICES)),
     "serve_stream": lambda: formulation.cheapest_fleet(unreduced(EAST_AND_WEST)),
     "route": lambda: formulation.cheapest_fleet(unreduced(EAST_AND_WEST)),
-    "lost_part": lambda: with_case(ZONES, Case(0, ("a",))),
     "left_standing": lambda: with_case(ZONES, Case(1, kinds=((0, 1),))),
     "most_kept": lambda: formulation.most_kept(unreduced(ZONES), Case(0, ("a",)), {0: 1, 1: 1}),
     "most_distinct": lambda: formulation.cheapest_fleet(

@@ -83,13 +83,13 @@ def test_losing_two_instances_at_once_may_be_all_of_a_line() -> None:
     assert "not_survived" in codes(survive("instance", 0.30, count=2))
 
 
-def test_a_regional_line_loses_its_part_of_the_zones() -> None:
-    """B's one instance stands in one of three zones: losing that zone loses it, as ceil(1/3) is 1.
+def test_a_line_without_a_zone_goes_with_any_zone_that_sells_its_type() -> None:
+    """B's one instance stands in one of three zones: losing that zone loses it.
 
     Without A's zone 0.2909 is kept, without one of B's 0.7901: the rule fails on A's alone up to 0.79.
     """
 
-    def zones(provider: str, region: str) -> list[str]:
+    def zones(provider: str, region: str, instance_type: str) -> list[str]:
         return ["us-central1-a", "us-central1-b", "us-central1-c"] if provider == "gcp" else []
 
     assert codes(survive("zone", 0.75), zones=zones) == ["not_survived"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ from recommendation_builders import an_account, baseline, with_offers
 from situation_builders import a_file, a_service, capacity, counts, on_demand, plan_of, spot
 
 from advisor.catalog.reservations import Reservation
+from advisor.catalog.zone_offerings import ZoneOffering
 from advisor.domain import EvidenceKind, Market
 
 if TYPE_CHECKING:
@@ -76,12 +79,82 @@ def test_a_zone_takes_what_stands_in_it(catalog: Catalog, tmp_path: Path, one: f
     assert plan.usd_per_hour == Decimal("2.10")
 
 
-def test_a_regional_price_is_spread_over_the_zones(catalog: Catalog, tmp_path: Path, one: float) -> None:
-    """us-east-1 has at least three zones: three instances lose one with a zone, and two carry 1.8."""
-    assert len(catalog.facts.regions["aws:us-east-1"].zones) >= 3
-    prices = with_offers(catalog, [on_demand()])
+def sold_in(catalog: Catalog, *zones: str) -> Catalog:
+    """The same where g6e.xlarge is sold in these zones of us-east-1 alone; without any: nobody says where."""
+    sold = ZoneOffering("aws", "us-east-1", "g6e.xlarge", zones, date(2026, 10, 27), "by hand", "none")
+    return replace(catalog, facts=replace(catalog.facts, zone_offerings={sold.key: sold} if zones else {}))
+
+
+def test_an_on_demand_type_stands_in_the_zones_that_sell_it(
+    catalog: Catalog, tmp_path: Path, one: float
+) -> None:
+    """Sold in three zones, one instance in each lose one with a zone, and two carry 1.8."""
+    prices = sold_in(with_offers(catalog, [on_demand()]), "use1-az1", "use1-az2", "use1-az6")
     service = a_service(rate_requests_per_s=1.8 * one)
-    assert counts(plan_of(prices, a_file(tmp_path, service, survive=[{"lose": "zone"}]))) == {OWNED: 3}
+    plan = plan_of(prices, a_file(tmp_path, service, survive=[{"lose": "zone"}]))
+    assert {(line.zone, line.instances) for line in plan.purchase} == {
+        ("use1-az1", 1), ("use1-az2", 1), ("use1-az6", 1)
+    }  # fmt: skip
+
+
+def test_of_two_zones_each_carries_everything(catalog: Catalog, tmp_path: Path, one: float) -> None:
+    """1.8 instances of load need two where one zone of two may go: twice two."""
+    prices = sold_in(with_offers(catalog, [on_demand()]), "use1-az1", "use1-az2")
+    service = a_service(rate_requests_per_s=1.8 * one)
+    plan = plan_of(prices, a_file(tmp_path, service, survive=[{"lose": "zone"}]))
+    assert {(line.zone, line.instances) for line in plan.purchase} == {("use1-az1", 2), ("use1-az2", 2)}
+
+
+def test_what_one_zone_sells_survives_no_zone(catalog: Catalog, tmp_path: Path, one: float) -> None:
+    prices = sold_in(with_offers(catalog, [on_demand()]), "use1-az6")
+    service = a_service(rate_requests_per_s=0.9 * one)
+    plan = plan_of(prices, a_file(tmp_path, service, survive=[{"lose": "zone"}]))
+    assert plan.status == "infeasible"
+    assert "only aws:us-east-1/use1-az6 is in scope" in str(plan.reason)
+
+
+def test_where_nobody_says_which_zones_sell_a_type_no_zone_is_survived(
+    catalog: Catalog, tmp_path: Path, one: float
+) -> None:
+    prices = sold_in(with_offers(catalog, [on_demand()]))
+    service = a_service(rate_requests_per_s=0.9 * one)
+    plan = plan_of(prices, a_file(tmp_path, service, survive=[{"lose": "zone"}]))
+    assert plan.status == "infeasible"
+    assert "offers in aws:us-east-1 name no zone" in str(plan.reason)
+
+
+def test_spot_capacity_without_a_zone_stands_in_one(catalog: Catalog, tmp_path: Path, one: float) -> None:
+    """Sold in two zones, but which of them the price is of nobody says: all of it may go with either."""
+    regional = spot(zone=None, usd_per_hour="0.50")
+    prices = sold_in(with_offers(catalog, [on_demand(), regional]), "use1-az1", "use1-az2")
+    service = a_service(rate_requests_per_s=0.9 * one)
+    plan = plan_of(prices, a_file(tmp_path, service, survive=[{"lose": "zone"}]))
+    assert {(line.market.value, line.zone) for line in plan.purchase} == {
+        ("on_demand", "use1-az1"), ("on_demand", "use1-az2")
+    }  # fmt: skip
+
+
+def test_at_most_one_zone_buys_from_one(catalog: Catalog, tmp_path: Path, one: float) -> None:
+    prices = sold_in(with_offers(catalog, [on_demand()]), "use1-az1", "use1-az2")
+    service = a_service(rate_requests_per_s=1.8 * one)
+    plan = plan_of(prices, a_file(tmp_path, service, at_most={"zones": 1}))
+    assert [(line.zone, line.instances) for line in plan.purchase] == [("use1-az1", 2)]
+
+
+def test_what_runs_in_a_zone_may_go_on_there(catalog: Catalog, tmp_path: Path, one: float) -> None:
+    """A fleet in two zones survives either, and is kept."""
+    prices = sold_in(with_offers(catalog, [on_demand()]), "use1-az1", "use1-az2")
+    service = a_service(rate_requests_per_s=0.9 * one)
+    held = "".join(
+        f"  - {{provider: aws, region: us-east-1, zone: {zone}, instance_type: g6e.xlarge, "
+        "market: on_demand, instances: 1}\n"
+        for zone in ("use1-az1", "use1-az2")
+    )
+    (tmp_path / "fleet.yaml").write_text(f"schema_version: 1\nkind: fleet\nlines:\n{held}", "utf-8")
+    asked = a_file(tmp_path, service, survive=[{"lose": "zone"}], current={"fleet": "fleet.yaml"})
+    plan = plan_of(prices, asked)
+    assert plan.migration is not None
+    assert plan.migration.decision == "keep"
 
 
 def test_more_demand_than_planned(catalog: Catalog, tmp_path: Path, one: float) -> None:

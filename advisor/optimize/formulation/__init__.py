@@ -28,7 +28,6 @@ Rules        min_replicas[s]            sum over p, k of replicas >= min_replica
              known_bound                the cost is no less than what is proved of it
              enough_work                sum over p, s, k of weight · replicas >= what the demands weigh
 Bad days     the rows of every day once more per case, share = keeps, on what still stands:
-             lost_part[e,c]             groups · lost >= instances, of those spread evenly over several groups
              left_standing[e,p]         left <= instances - lost + most_lost · none
              left_none[e,p]             left <= most · (1 - none)
 
@@ -55,7 +54,7 @@ LP format rewrites punctuation; candidates are numbered in order of their ids.
 from __future__ import annotations
 
 from advisor.optimize.day import SMALLEST_COEFFICIENT
-from advisor.optimize.formulation.case import Case, lost_share, needed_on, survivors
+from advisor.optimize.formulation.case import Case, is_lost, needed_on, survivors
 from advisor.optimize.formulation.families import (
     TINY_WORK,
     WorkCut,
@@ -108,8 +107,8 @@ __all__ = [
     "cheapest_fleet",
     "cheapest_routing",
     "fleet_cost",
+    "is_lost",
     "least_additions",
-    "lost_share",
     "most_kept",
     "most_served",
     "most_worthwhile",

@@ -30,23 +30,26 @@ class Case:
     doubted: tuple[str, ...] = ()
     margin: float = 0.0  #: relative: by so much more is asked of a case that was passed within tolerance only
 
+    @property
+    def lost(self) -> frozenset[str]:
+        """The groups lost."""
+        return frozenset(self.groups)
 
-def lost_share(candidate: Purchasable, reduced: Reduced, case: Case) -> tuple[int, int]:
-    """(groups lost, groups it is spread over); (0, 1) if it is not touched."""
+
+def is_lost(candidate: Purchasable, reduced: Reduced, case: Case) -> bool:
+    """Whether a case takes all its instances."""
     lose = reduced.problem.contingencies[case.contingency].lose
-    if lose is None or lose == INSTANCE or not case.groups:
-        return 0, 1
-    names = candidate.group(lose)
-    return sum(name in case.groups for name in names), max(len(names), 1)
+    if lose is None or lose == INSTANCE:
+        return False
+    return not case.lost.isdisjoint(candidate.group(lose))
 
 
 def survivors(reduced: Reduced, counts: Sequence[int], case: Case) -> dict[int, int]:
     """Instances per kind that are left of a fleet, of kinds with any."""
     left: dict[int, int] = {}
     for c, candidate in enumerate(reduced.candidates):
-        lost, groups = lost_share(candidate, reduced, case)
-        gone = counts[c] if lost >= groups else lost * -(-counts[c] // groups)
-        left[candidate.kind] = left.get(candidate.kind, 0) + max(0, counts[c] - gone)
+        if not is_lost(candidate, reduced, case):
+            left[candidate.kind] = left.get(candidate.kind, 0) + counts[c]
     for p, lost in case.kinds:
         left[p] = max(0, left.get(p, 0) - lost)
     return {p: count for p, count in sorted(left.items()) if count}
@@ -81,31 +84,21 @@ def services_on(reduced: Reduced, case: Case) -> frozenset[int]:
 def add_case(arrays: Arrays, reduced: Reduced, case: Case, number: int, instances: int) -> DayColumns:
     """The day a case leaves, with the rows that say what still stands; its pools are still to be added."""
     label, prefix = f"e{number}_", f"e{number}"
-    parts: dict[int, tuple[int, int]] = {}
     left: dict[int, tuple[Sum, int, int, int, int]] = {}
     alone = dict(case.kinds)
     standing: dict[int, Sum] = {}
     for p, kind in enumerate(reduced.kinds):
-        sums = []
-        for c in kind.members:
-            most = reduced.candidates[c].max_instances
-            lost, groups = lost_share(reduced.candidates[c], reduced, case)
-            bought = Sum(np.array([instances + c]), np.ones(1))
-            if not lost:
-                sums.append(bought)
-            elif lost < groups:
-                column = arrays.add(f"{prefix}l{c}", 0, -(-most // groups), integer=True)
-                parts[c] = groups, column
-                rest = total([bought, Sum(np.array([column]), np.array([-float(lost)]))])
-                sums.append(rest if lost == 1 else _left(arrays, f"{prefix}_{c}", left, c, rest, lost, most))
-        whole = total(sums)
+        whole = total(
+            Sum(np.array([instances + c]), np.ones(1))
+            for c in kind.members
+            if not is_lost(reduced.candidates[c], reduced, case)
+        )
         if p in alone and len(whole.index):
             most = sum(reduced.candidates[c].max_instances for c in kind.members)
             rest = Sum(whole.index, whole.value, -float(alone[p]))
             whole = _left(arrays, f"{prefix}k{p}", left, p, rest, alone[p], most)
         if len(whole.index):
             standing[p] = whole
-    arrays.add_rows(lost_part(label, instances, parts))
     arrays.add_rows(left_standing(label, left))
     day = reduced.problem.contingencies[case.contingency]
     return DayColumns(label, standing, services_on(reduced, case), keeps=day.keeps)
@@ -127,18 +120,6 @@ def _left(
 
 
 # --- rows -----------------------------------------------------------------------------------------
-
-
-def lost_part(label: str, instances: int, parts: Mapping[int, tuple[int, int]]) -> Iterator[LinearRow]:
-    """Instances spread evenly over n groups lose the n-th part of them, rounded up: n · lost >= instances.
-
-    Args:
-        label: of the case.
-        instances: column of the first candidate's instances.
-        parts: (groups, column of lost), per candidate.
-    """
-    for c, (groups, lost) in sorted(parts.items()):
-        yield row(f"lost_part_{label}{c}", [(lost, float(groups)), (instances + c, -1.0)], 0.0, INFINITY)
 
 
 def left_standing(label: str, left: Mapping[int, tuple[Sum, int, int, int, int]]) -> Iterator[LinearRow]:

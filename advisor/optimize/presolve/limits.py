@@ -57,19 +57,13 @@ class WorstDay:
             days.append(self._enough(shape, day.demand_factor, ceiling, low=day.doubted > 0))
         return days
 
-    def on_the_worst_day(self, column: Column, enough: list[int]) -> int:
-        """The same for a column: with what a contingency takes of it added back."""
+    def on_the_worst_day(self, enough: list[int]) -> int:
+        """The same with the single instances that a contingency takes added back."""
         most = enough[0]
         for day, needed in zip(self._problem.contingencies, enough[1:], strict=True):
             if day.lose == INSTANCE:
-                most = max(most, needed + day.count)
-                continue
-            names = column.group(day.lose) if day.lose is not None else ()
-            exposed = sum(name in day.only or not day.only for name in names)
-            lost = min(day.count, exposed, len(names) - 1)  # once all are lost, no number is of use
-            if lost > 0:  # N - lost · ceil(N / names) >= needed
-                needed = math.ceil((needed + lost) * len(names) / (len(names) - lost))
-            most = max(most, needed)
+                needed += day.count
+            most = max(most, needed)  # of a group that is lost, no number is of use
         return most
 
     def _enough(self, shape: InstanceShape, factor: float, ceiling: Floats, *, low: bool) -> int:

@@ -105,7 +105,7 @@ def reduce(
     enough: dict[int, int] = {}
     for i, column in enumerate(columns):
         held = column.held if problem.change is not None else 0
-        enough[i] = max(terms.on_the_worst_day(column, work[shape_of[i]]), held)
+        enough[i] = max(terms.on_the_worst_day(work[shape_of[i]]), held)
         allowed = most_instances(column, problem.free_units) if enforce_limits else None
         if not held and (allowed == 0 or not shapes[shape_of[i]].degrees):
             continue

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from advisor.optimize.problem import Column, Problem, Solution
 
 
+def counted(names: tuple[str, ...]) -> tuple[str, ...]:
+    """As what a column counts that stands in one of several groups, not known which: one of its own."""
+    return names if len(names) < 2 else (" or ".join(sorted(names)),)
+
+
 def most_distinct(number: int, most: int, present: Mapping[str, int]) -> Iterator[LinearRow]:
     """Sum over groups of present <= most."""
     yield row(f"most_distinct_{number}", [(x, 1.0) for x in sorted(present.values())], -INFINITY, float(most))
@@ -25,7 +30,7 @@ def group_present(
     """``present`` of a group is 1 if any candidate of it is bought: instances <= max_instances · present."""
     first = min(present.values(), default=0)
     for c, candidate in enumerate(draft.candidates):
-        for name in candidate.group(kind):
+        for name in counted(candidate.group(kind)):
             pairs = [(draft.instances + c, 1.0), (present[name], -float(candidate.max_instances))]
             yield row(f"group_present_{number}_{present[name] - first}_{c}", pairs, -INFINITY, 0.0)
 
@@ -54,7 +59,8 @@ class Variety(ProblemRule):
 
     def enter(self, draft: FleetDraft) -> None:
         """A binary per group, and the rows that count them."""
-        names = sorted({name for candidate in draft.candidates for name in candidate.group(self.name)})
+        groups = {candidate.group(self.name) for candidate in draft.candidates}
+        names = sorted({name for group in groups for name in counted(group)})
         present = {
             name: draft.arrays.add(f"d{self.number}_{position}", 0, 1, integer=True)
             for position, name in enumerate(names)
@@ -64,7 +70,7 @@ class Variety(ProblemRule):
 
     def faults(self, problem: Problem, columns: Mapping[str, Column], solution: Solution) -> Iterator[str]:
         """Too many."""
-        names = {name for c in solution.instances for name in columns[c].group(self.name)}
+        names = {name for c in solution.instances for name in counted(columns[c].group(self.name))}
         if len(names) > self.most:
             yield f"{len(names)} different {self.name}, not {self.most}"
 
@@ -78,7 +84,7 @@ class Variety(ProblemRule):
 
     def steps(self, problem: Problem) -> int:
         """Up to all there are, one by one."""
-        names = {name for column in problem.columns for name in column.group(self.name)}
+        names = {name for column in problem.columns for name in counted(column.group(self.name))}
         return max(len(names) - self.most, 1)
 
     def relaxed(self, problem: Problem, step: int) -> Problem:

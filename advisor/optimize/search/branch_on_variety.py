@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 from advisor.errors import SolverFailed
 from advisor.optimize import formulation
 from advisor.optimize.rules import traits_of
+from advisor.optimize.rules.variety import counted
 from advisor.optimize.search.result import OUT_OF_TIME, SearchResult
 from advisor.optimize.search.rounding import SLACK, cost_of
 from advisor.optimize.search.scenario_generation import ROUNDS_SHARE, ScenarioSearch, repaired
@@ -69,14 +70,14 @@ def choices_of(reduced: Reduced, effort: Effort) -> list[VarietyChoice] | None:
     if not problem.contingencies or not traits_of(problem).serves_all:
         return None  # without bad days one programme does well enough
     for kind, most in problem.most_distinct:
-        names = sorted({name for x in reduced.candidates for name in x.group(kind)})
+        names = sorted({name for x in reduced.candidates for name in counted(x.group(kind))})
         if 0 < most < len(names) and math.comb(len(names), most) <= MOST_CHOICES:
             break
     else:
         return None
     found = []
     for number, chosen in enumerate(itertools.combinations(names, most)):
-        own = {c for c, x in enumerate(reduced.candidates) if set(x.group(kind)) <= set(chosen)}
+        own = {c for c, x in enumerate(reduced.candidates) if set(counted(x.group(kind))) <= set(chosen)}
         part = only(reduced, own)
         if not part.reduced.servable():
             continue

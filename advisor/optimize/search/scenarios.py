@@ -173,10 +173,8 @@ def _proof(reduced: Reduced, fleet: RoutedFleet, result: CaseResult) -> CaseProo
     case = result.case
     lost: dict[str, int] = {}
     for c, candidate in enumerate(reduced.candidates):
-        share, groups = formulation.lost_share(candidate, reduced, case)
-        if share and fleet.instances[c]:
-            count = fleet.instances[c]
-            lost[candidate.id] = count if share >= groups else min(count, share * -(-count // groups))
+        if fleet.instances[c] and formulation.is_lost(candidate, reduced, case):
+            lost[candidate.id] = fleet.instances[c]
     for p, count in case.kinds:
         left = count
         for c in reduced.kinds[p].members:

@@ -46,7 +46,8 @@ class Against:
     reserved: Mapping[str, tuple[Offer, int]] | None = None
     """What the account holds reserved: offer and how many, by offer id; None: no account is at hand."""
     low: Callable[[Throughput, str], float] | None = None  #: low end of a figure on an accelerator
-    zones: Callable[[str, str], Sequence[str]] | None = None  #: (provider, region) -> its zones
+    zones: Callable[[str, str, str], Sequence[str]] | None = None
+    """(provider, region, instance type) -> zones that sell it; none where nobody says which."""
     in_places: Callable[[Sequence[str], str], bool] | None = None  #: do patterns allow a provider:region?
     may_serve: Callable[[ServiceLine, str, str], bool] | None = None
     """(service, where users are, place) -> whether residency and network_ms allow it."""
@@ -56,6 +57,16 @@ class Against:
 def live_offers(offers: Iterable[Offer]) -> dict[str, Offer]:
     """Offers by id, without those a newer price replaced: the others share no id."""
     return {offer.id: offer for offer in offers if "superseded" not in offer.flags}
+
+
+def offer_of(line: Purchase, offers: Mapping[str, Offer], against: Against) -> Offer | None:
+    """The offer a line buys: its own, or the region's price of a type that its zone sells."""
+    own = offers.get(line.offer_id)
+    if own is not None or line.zone is None or line.market is not Market.ON_DEMAND or against.zones is None:
+        return own
+    if line.zone not in against.zones(line.provider, line.region, line.instance_type):
+        return None
+    return offers.get(line.model_copy(update={"zone": None}).offer_id)
 
 
 def families(against: Against) -> tuple[tuple[str, ...], tuple[str, ...]]:

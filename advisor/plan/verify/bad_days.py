@@ -10,7 +10,6 @@ whole replicas would not fit.
 from __future__ import annotations
 
 import itertools
-import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -22,7 +21,7 @@ from advisor.plan.verify.rerouting import NotDecided, least_served
 from advisor.plan.verify.violation import SAME_SHARE, Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -189,15 +188,19 @@ def _losses(plan: Plan, rule: RuleLine, against: Against) -> Iterator[tuple[str,
     if rule.lose == "spot":
         yield "all spot capacity lost", {x.offer_id: x.instances for x in lines if x.market is Market.SPOT}
         return
-    groups = {line.offer_id: _groups(line, rule.lose, against) for line in lines}
+    groups = {line.offer_id: _groups(line, rule.lose, lines, against) for line in lines}
     names = sorted(set(itertools.chain(*groups.values())))
     for gone in itertools.combinations(names, min(rule.count, len(names))):
-        lost = {line.offer_id: _lost(line.instances, groups[line.offer_id], gone) for line in lines}
-        yield f"{' and '.join(gone)} lost", {offer: count for offer, count in lost.items() if count}
+        hit = [line for line in lines if not set(gone).isdisjoint(groups[line.offer_id])]
+        yield f"{' and '.join(gone)} lost", {line.offer_id: line.instances for line in hit}
 
 
-def _groups(line: Purchase, lose: str, against: Against) -> Sequence[str]:
-    """What a line stands in. A regional line is spread evenly over the region's zones."""
+def _groups(line: Purchase, lose: str, lines: Sequence[Purchase], against: Against) -> Sequence[str]:
+    """What a line stands in; of several zones in one, not known which.
+
+    A line that names no zone may stand in any that sells its type; where nobody says which those are, in any
+    that another line names, else the region is one zone.
+    """
     place = f"{line.provider}:{line.region}"
     if lose == "pool":
         return (line.offer_id,)
@@ -207,10 +210,7 @@ def _groups(line: Purchase, lose: str, against: Against) -> Sequence[str]:
         return (place,)
     if line.zone is not None:
         return (f"{place}/{line.zone}",)
-    zones = against.zones(line.provider, line.region) if against.zones is not None else ()
+    sold = against.zones(line.provider, line.region, line.instance_type) if against.zones is not None else ()
+    here = [x for x in lines if (x.provider, x.region) == (line.provider, line.region)]
+    zones = sold or sorted({x.zone for x in here if x.zone})
     return [f"{place}/{zone}" for zone in zones] or (place,)
-
-
-def _lost(instances: int, groups: Sequence[str], gone: Iterable[str]) -> int:
-    hit = len(set(groups) & set(gone))
-    return instances if hit >= len(groups) else min(instances, hit * math.ceil(instances / len(groups)))

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from advisor.domain import Availability, Market
-from advisor.plan.verify.against import live_offers
+from advisor.plan.verify.against import live_offers, offer_of
 from advisor.plan.verify.violation import Violation
 from advisor.units import decimal_text
 
@@ -42,7 +42,7 @@ def check_offers(plan: Plan, against: Against) -> Iterator[Violation]:
         yield from _buyable(line.flags, line.availability, plan.inputs, at)
         if offers is None:
             continue
-        offer = offers.get(line.offer_id)
+        offer = offer_of(line, offers, against)
         if offer is None:
             yield Violation("unknown_offer", at, "an offer of the snapshot", line.offer_id)
             continue

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from advisor.domain import Market
-from advisor.plan.verify.against import live_offers
+from advisor.plan.verify.against import live_offers, offer_of
 from advisor.plan.verify.books import EXACT
 from advisor.plan.verify.violation import Violation
 from advisor.units import decimal_text
@@ -26,7 +26,7 @@ def check_quotas(plan: Plan, against: Against) -> Iterator[Violation]:
     stated: dict[str, Decimal] = {}
     for index, line in enumerate(plan.purchase):
         at = f"purchase[{index}]"
-        yield from _as_facts_say(line, offers.get(line.offer_id), against, at)
+        yield from _as_facts_say(line, offer_of(line, offers, against), against, at)
         for number, draw in enumerate(line.quota_draw):
             key = f"{line.provider}:{draw.region}:{draw.pool}"
             taken[key] = EXACT.add(taken.get(key, Decimal(0)), draw.units)
