@@ -137,5 +137,5 @@ def test_export_as_parquet_is_the_snapshot_itself(tmp_path: Path) -> None:
     run("export", "-o", str(tmp_path / "all.parquet"))
     assert duckdb.execute(
         "SELECT count(*) FROM read_parquet(?)", [str(tmp_path / "all.parquet")]
-    ).fetchone() == (3,)
+    ).fetchall() == [(3,)]
     assert isinstance(error("export", "--format", "parquet"), UsageError)
