@@ -6,6 +6,7 @@ nowhere below.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 
@@ -23,7 +24,7 @@ from advisor.recommendation.request import Request, checked_number
 from advisor.units import MAX_USD_PER_HOUR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from datetime import datetime
     from decimal import Decimal
     from pathlib import Path
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 
 LARGEST_TIME_LIMIT_S: Final = 86_400.0
 
+Limits = float | str | Sequence[float | str] | None
+"""Milliseconds at ``slo_statistic``, or texts such as ``p95=1000``; several bind together."""
+
 
 class Question(TypedDict, total=False):
     """What may be asked; absent or None is taken from the service file, then from a documented default."""
@@ -54,8 +58,9 @@ class Question(TypedDict, total=False):
     engine: str | None
     workload: str | None  #: a name, a workload file or a trace
     rate_requests_per_s: float | None
-    tpot_ms: float | None
-    ttft_ms: float | None
+    tpot_ms: Limits
+    ttft_ms: Limits
+    itl_ms: Limits
     slo_statistic: SloStatistic | None
     headroom: float | None
     coverage_percent: float | None
@@ -67,7 +72,7 @@ class Question(TypedDict, total=False):
     evidence: EvidenceKind | None
     time_limit_s: float
     command: str
-    e2e_ms: float | None  #: from arrival to the last token
+    e2e_ms: Limits  #: from arrival to the last token
     prefix_cache_hit_rate: float | None  #: 0 to below 1
     reasoning_tokens: float | None  #: hidden output tokens per request
     min_replicas: int | None
@@ -80,6 +85,8 @@ class Question(TypedDict, total=False):
     current: Path | None  #: a fleet file
     change_threshold_percent: float | None  #: what a change must save of what is paid now
     carbon: bool  #: estimate emissions
+    replay: bool  #: hold the plan to its SLO by replays; else the optimum of the capacities alone
+    attain_percent: float | None  #: of each service's requests that must be within all their limits together
 
 
 def load_catalog(snapshot: str | Path | None = None) -> Catalog:
@@ -138,8 +145,18 @@ def recommend(
         SolverFailed: the solver gave no usable answer.
     """
     catalog = catalog or load_catalog()
+    question.setdefault("replay", True)
     request = make_request(catalog.facts, **question)
-    return _recommendation.recommend(request, catalog, account, now or now_utc())
+    return recommended(request, catalog, account, now or now_utc())
+
+
+def recommended(request: Request, catalog: Catalog, account: Account | None, now: datetime) -> Plan:
+    """The answer to a request, held to its SLO by replays where it asks for that."""
+    if not any(service.for_replay for service in request.services):
+        return _recommendation.recommend(request, catalog, account, now)
+    from advisor.recommendation.replayed import recommend_replayed
+
+    return recommend_replayed(request, catalog, account, now)
 
 
 def make_request(facts: Facts, **question: Unpack[Question]) -> Request:
@@ -160,6 +177,11 @@ def make_request(facts: Facts, **question: Unpack[Question]) -> Request:
         if usd is not None:
             _check_money(option, usd)
     services, notes = services_of(facts, question, file)
+    attain = question.get("attain_percent")
+    if attain is not None:
+        checked_number("--attain", attain, above=0, at_most=100)
+    if question.get("replay") or attain is not None:
+        services = tuple(replace(service, for_replay=True) for service in services)
     return Request(
         services=services,
         regions=_names(question.get("regions"), file.regions if file else None),
@@ -188,6 +210,7 @@ def make_request(facts: Facts, **question: Unpack[Question]) -> Request:
         refuse_stale=settings.on_stale == "refuse",
         command=question.get("command", ""),
         policy=policy_of(facts, question, file, services),
+        attain_percent=attain,
         notes=notes,
     )
 
@@ -264,6 +287,7 @@ def frontier(
     catalog = load_catalog(plan.inputs.snapshot_id if plan is not None and snapshot is None else snapshot)
     used_account = plan is None or quota is not None or plan.inputs.account_sha256 is not None
     account = open_account(quota, catalog.facts) if used_account else None
+    question.setdefault("replay", True)
     request = request_of(plan) if plan is not None else make_request(catalog.facts, **question)
     return _frontier.frontier(request, catalog, account, now_utc(), _frontier.AXES[over], values)
 
@@ -301,6 +325,7 @@ def commitment(
     from advisor.recommendation.commitment import FLAT, parse_growth
     from advisor.recommendation.committing import commitment as _commitment
     from advisor.recommendation.replan import request_of
+    from advisor.recommendation.replayed import held_request
     from advisor.workload.week import load_week
 
     offered = load_terms(terms)
@@ -310,7 +335,9 @@ def commitment(
     used_account = plan is None or quota is not None or plan.inputs.account_sha256 is not None
     account = open_account(quota, catalog.facts) if used_account else None
     if plan is None:
-        request = make_request(catalog.facts, **question)
+        question.setdefault("replay", True)
+        asked = make_request(catalog.facts, **question)
+        request = held_request(asked, catalog, account, now_utc())
     else:
         limit = question.get("time_limit_s", _request.DEFAULT_TIME_LIMIT_S)
         request = replace(request_of(plan), time_limit_s=limit)

@@ -7,11 +7,13 @@ accelerators. A *bucket* is a range of input tokens times a range of output toke
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from math import isfinite
+from typing import Any, ClassVar, Final
 
 
 class Market(StrEnum):
@@ -56,13 +58,47 @@ class QuotaUnit(StrEnum):
     INSTANCE = "instance"
 
 
-class SloStatistic(StrEnum):
-    """Which statistic of the latency distribution the limit binds."""
+class SloStatistic(str):
+    """Which statistic of a latency a limit binds: ``mean``, or a percentile such as ``p95`` or ``p99.9``.
 
-    MEAN = "mean"
-    P50 = "p50"
-    P90 = "p90"
-    P99 = "p99"
+    pNN of a service's requests is within ms means that NN % of them are within ms.
+
+    Raises:
+        ValueError: any other text.
+    """
+
+    __slots__ = ()
+    MEAN: ClassVar[SloStatistic]
+
+    def __new__(cls, text: str) -> SloStatistic:
+        word = str(text).strip().casefold()
+        if word != "mean" and not _PERCENTILE.fullmatch(word):
+            raise ValueError(f"{text!r} is no statistic; mean, or a percentile such as p50, p95 or p99.9, is")
+        return super().__new__(cls, word)
+
+    @property
+    def value(self) -> str:
+        """As written."""
+        return str(self)
+
+    @property
+    def share(self) -> float | None:
+        """Of requests that must be within the limit; None for the mean."""
+        return None if self == "mean" else float(self[1:]) / 100.0
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
+        from pydantic_core import core_schema
+
+        text = core_schema.str_schema(pattern=_STATISTIC)
+        return core_schema.no_info_after_validator_function(
+            cls, text, serialization=core_schema.plain_serializer_function_ser_schema(str)
+        )
+
+
+_PERCENTILE: Final = re.compile(r"p[1-9]\d?(\.\d+)?")
+_STATISTIC: Final = r"^(mean|p[1-9]\d?(\.\d+)?)$"
+SloStatistic.MEAN = SloStatistic("mean")
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,6 +425,15 @@ class Users:
 
 
 @dataclass(frozen=True, slots=True)
+class Ceiling:
+    """How much of its capacity replicas of one shape may carry, so that a replay keeps the SLO."""
+
+    accelerator: str
+    tensor_parallel: int
+    share: float  #: of the rate that the evidence gives, above 0 and at most 1
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """One model served to one stream of requests under one SLO."""
 
@@ -406,6 +451,17 @@ class Service:
     residency: tuple[str, ...] = ()  #: patterns of places, ``!`` before one denies it; empty is anywhere
     min_replicas: int = 0  #: fewest replicas over the whole fleet
     weight: float = 1.0  #: what one request counts when a budget cannot pay for all
+    for_replay: bool = False  #: whether queueing and percentiles are left to a replay that holds the plan
+    ceilings: tuple[Ceiling, ...] = ()  #: what replays called for; shapes that are not named may be full
+    idle_buckets: tuple[int, ...] = ()
+    """Of the workload, those that go only where an idle replica is within every limit."""
+
+    def ceiling(self, accelerator: str, tensor_parallel: int) -> float:
+        """Share of its capacity a replica of that shape may carry."""
+        for one in self.ceilings:
+            if (one.accelerator, one.tensor_parallel) == (accelerator, tensor_parallel):
+                return one.share
+        return 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ No solver is imported here. What cannot be opened or is not the plan's own is sa
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from advisor.plan.plan import BucketLine, Inputs, Plan, Purchase, ServiceLine
     from advisor.plan.verify.against import Capacities, Misfit, Shares
     from advisor.profiles.query import ProfileStore
+    from advisor.profiles.replica import Replica
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,7 @@ def _prices(plan: Plan, snapshot: str | Path | None) -> Snapshot:
 def _capacities(plan: Plan, facts: Facts, profiles: ProfileStore) -> Capacities:
     from advisor.profiles.engines import Engine
     from advisor.profiles.replica import Replica, Shape
+    from advisor.profiles.traffic import under_ceiling
 
     def ask(
         service: ServiceLine, accelerator: str, tensor_parallel: int, buckets: Sequence[BucketLine]
@@ -126,9 +129,26 @@ def _capacities(plan: Plan, facts: Facts, profiles: ProfileStore) -> Capacities:
             Shape(tensor_parallel), Engine.named(service.engine), traffic=service.traffic.traffic(),
         )  # fmt: skip
         sizes = [(bucket.input_tokens, bucket.output_tokens) for bucket in buckets]
-        return profiles.throughputs(replica, sizes, service.stated_slo(), plan.inputs.evidence)
+        share = service.ceiling(accelerator, tensor_parallel)
+        answers = profiles.throughputs(
+            replica, sizes, service.stated_slo(), plan.inputs.evidence, for_replay=service.for_replay,
+            idle=[bucket.idle_limits for bucket in buckets],
+        )  # fmt: skip
+        return [
+            _refused(replica, service, bucket) or under_ceiling(answer, share)
+            for bucket, answer in zip(buckets, answers, strict=True)
+        ]
 
     return ask
+
+
+def _refused(replica: Replica, service: ServiceLine, bucket: BucketLine) -> NoThroughput | None:
+    """Why requests of a bucket do not fit on a replica, if so."""
+    from advisor.profiles.replica import too_long
+
+    hidden = service.traffic.reasoning_tokens
+    tokens = math.ceil(bucket.input_tokens + bucket.output_tokens + hidden)
+    return too_long(replica, tokens, math.ceil(bucket.input_tokens_max + bucket.output_tokens_max + hidden))
 
 
 def _reserved(plan: Plan, prices: Snapshot, account: Account | None) -> dict[str, tuple[Offer, int]] | None:

@@ -28,7 +28,7 @@ SIZES = [(float(i), float(o)) for i in DEFAULT_INPUT_EDGES for o in DEFAULT_OUTP
 SLOS = {
     "TPOT": Slo(80),
     "TPOT, TTFT": Slo(80, 1000),
-    "TPOT, p99 TTFT": Slo(80, further=(LatencyLimit("ttft", 2000, SloStatistic.P99),)),
+    "TPOT, p99 TTFT": Slo(80, further=(LatencyLimit("ttft", 2000, SloStatistic("p99")),)),
     "TPOT, TTFT, E2E": Slo(80, 2000, e2e_ms=60_000),
 }
 TRAFFIC = {"plain": Traffic(), "half cached, reasoning": Traffic(0.5, 200)}

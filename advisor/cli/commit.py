@@ -44,6 +44,10 @@ def commit(
     workload: options.Workload = None,
     rate: options.Rate = None,
     tpot_ms: options.TpotMs = None,
+    ttft_ms: options.TtftMs = None,
+    itl_ms: options.ItlMs = None,
+    e2e_ms: options.E2eMs = None,
+    slo_stat: options.SloStat = None,
     quota: options.AccountFile = None,
     snapshot: options.Snapshot = None,
     time_limit_s: Annotated[
@@ -70,6 +74,7 @@ def commit(
     question: dict[str, Any] = {
         "service_file": service, "regions": region, "providers": provider, "markets": market, "model": model,
         "workload": workload, "rate_requests_per_s": rate, "tpot_ms": tpot_ms,
+        "ttft_ms": ttft_ms, "itl_ms": itl_ms, "e2e_ms": e2e_ms, "slo_statistic": slo_stat,
     }  # fmt: skip
     given = {name: value for name, value in question.items() if value is not None and value != []}
     if plan is not None and given:

@@ -8,6 +8,20 @@ from typing import Annotated
 import typer
 
 from advisor.cli.output import Format
+from advisor.domain import SloStatistic
+
+
+def statistic(text: str) -> SloStatistic:
+    """``mean`` or a percentile.
+
+    Raises:
+        typer.BadParameter: neither.
+    """
+    try:
+        return SloStatistic(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
 
 WHERE = "Where"
 WHAT = "What is served"
@@ -53,8 +67,51 @@ Rate = Annotated[
     typer.Option("--rate", help="Requests per second.  \\[default: 16]", rich_help_panel=WHAT),
 ]
 TpotMs = Annotated[
-    float | None,
-    typer.Option("--tpot-ms", help="Limit on time per output token.  \\[default: 60]", rich_help_panel=WHAT),
+    list[str] | None,
+    typer.Option(
+        "--tpot-ms",
+        help="Limit on time per output token: MS, or STATISTIC=MS such as p95=60. Repeatable.  "
+        "\\[default: 60]",
+        metavar="[STAT=]MS",
+        rich_help_panel=WHAT,
+    ),
+]
+TtftMs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--ttft-ms",
+        help="Limit on time to first token, queueing included: MS or STATISTIC=MS. Repeatable.",
+        metavar="[STAT=]MS",
+        rich_help_panel=WHAT,
+    ),
+]
+ItlMs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--itl-ms",
+        help="Limit on every gap between two tokens: MS or STATISTIC=MS. Repeatable.",
+        metavar="[STAT=]MS",
+        rich_help_panel=WHAT,
+    ),
+]
+E2eMs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--e2e-ms",
+        help="Limit on the time from request to last token: MS or STATISTIC=MS. Repeatable.",
+        metavar="[STAT=]MS",
+        rich_help_panel=WHAT,
+    ),
+]
+SloStat = Annotated[
+    SloStatistic | None,
+    typer.Option(
+        "--slo-stat",
+        help="Statistic that limits without one of their own bind: mean, p50, p95, p99.9.  \\[default: mean]",
+        metavar="STAT",
+        parser=statistic,
+        rich_help_panel=WHAT,
+    ),
 ]
 Markets = Annotated[
     list[str] | None,

@@ -10,12 +10,15 @@ from advisor.cli.plan_text import percent, short, usd
 from advisor.cli.plan_view_baselines import single_types, yardsticks
 from advisor.cli.plan_view_rules import situation
 from advisor.cli.sections import Paragraph, Section, markdown, renderables
+from advisor.plan.verify.serving import offer_id
 from advisor.units import usd_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from advisor.plan.demand import ServiceLine
     from advisor.plan.plan import Plan, Purchase, Simulation
+    from advisor.plan.simulation import LimitVerdict
 
 _NARROW = 118  # below this, place and instance share a column
 _HOURS_PER_DAY = 24
@@ -34,7 +37,7 @@ def sections(plan: Plan, width: int) -> Iterator[Section]:
     if plan.warnings:
         yield Paragraph("Read before you buy", tuple(plan.warnings), emphasis=True)
     if plan.simulation is not None:
-        yield _replay(plan.simulation)
+        yield _replay(plan, plan.simulation)
     yield from situation(plan)
     if plan.baselines:
         yield single_types(plan)
@@ -52,30 +55,55 @@ def sections(plan: Plan, width: int) -> Iterator[Section]:
     )
 
 
-def _replay(found: Simulation) -> Paragraph:
+def _replay(plan: Plan, found: Simulation) -> Paragraph:
     """The verdict of the replay, in words."""
-    attained = "–" if found.attained_percent is None else f"{found.attained_percent:.2f}%"
-    verdict = "passes" if found.verdict == "pass" else "FAILS"
-    said = (
-        f"{verdict}: {attained} of {found.requests:,} requests within their limits, "
-        f"{found.target_percent:g}% asked ({'; '.join(found.arrivals)}; {found.duration_s:,.0f} s, "
-        f"seed {found.seed})"
+    several = len(plan.services) > 1
+    lines = [_limit_words(one, several) for one in found.limits]
+    if found.target_percent is not None and found.attained_percent is not None:
+        asked = f"{found.target_percent:g}% asked"
+        lines.append(f"{found.attained_percent:.2f}% of requests within all their limits, {asked}")
+    fleets = "1 fleet" if found.rounds == 1 else f"{found.rounds} fleets"
+    lines.append(
+        f"{found.requests:,} requests ({'; '.join(found.arrivals)}; seed {found.seed}), one replica of every "
+        f"kind on its own; {fleets} tried."
     )
-    lines = [said, found.evidence]
-    if found.verdict == "fail":
-        needed = found.headroom_needed
+    lines += [words for service in plan.services if (words := _ceilings(plan, service, several))]
+    if found.full_load_usd_per_hour is not None:
         lines.append(
-            f"First to run out: {found.bottleneck}. "
-            + ("No headroom was found to help." if needed is None else f"Try --headroom {needed:.2f}.")
+            f"No fleet serves it below ${usd_text(found.full_load_usd_per_hour, 4)}/h, however full its "
+            "replicas."
         )
-    if len(found.trials) > 1:
-        tried = ", ".join(
-            f"{one.headroom:.0%} {'passes' if one.passes else 'fails'}"
-            + ("" if one.usd_per_hour is None else f" at ${usd_text(one.usd_per_hour)}/h")
-            for one in found.trials
-        )
-        lines.append(f"Headrooms tried: {tried}.")
-    return Paragraph("Replayed", tuple(lines))
+    lines.append(found.evidence)
+    title = "Replayed: the SLO holds" if found.verdict == "pass" else "Replayed: THE SLO DOES NOT HOLD"
+    return Paragraph(title, tuple(lines))
+
+
+def _ceilings(plan: Plan, service: ServiceLine, several: bool) -> str:
+    """What the replicas bought may carry, where their replay allows less than their capacity."""
+    chips = {line.offer_id: line.accelerator for line in plan.purchase}
+    bought = {
+        (chips[offer_id(allocation)], allocation.tensor_parallel)
+        for allocation in plan.allocations
+        if allocation.service == service.name
+    }
+    said = [
+        f"{one.tensor_parallel} × {one.accelerator} {one.share:.0%}"
+        for one in service.ceilings
+        if (one.accelerator, one.tensor_parallel) in bought
+    ]
+    name = f"{service.name}: " if several else ""
+    return f"{name}Of its capacity a replica carries at most: {', '.join(said)}." if said else ""
+
+
+def _limit_words(one: LimitVerdict, several: bool) -> str:
+    name = f"{one.service}: " if several else ""
+    stated = f"{one.statistic} {one.metric.upper()} ≤ {one.limit_ms:g} ms"
+    verdict = "holds" if one.holds else "FAILS"
+    mean = "–" if one.mean_ms is None else f"{one.mean_ms:,.1f} ms"
+    if one.statistic == "mean":
+        return f"{name}{stated} {verdict}: {mean}"
+    of = "gaps" if one.metric == "itl" else "requests"
+    return f"{name}{stated} {verdict}: {one.within_percent:.1f}% of {of} within, mean {mean}"
 
 
 def _headline(plan: Plan) -> Paragraph:
@@ -132,6 +160,13 @@ def _purchase(plan: Plan, *, narrow: bool) -> Listing:
     return Listing("Buy", (*where, *money), records)
 
 
+def _within(plan: Plan) -> str:
+    """What the proof is about."""
+    if any(service.ceilings for service in plan.services):
+        return "with replicas no fuller than their replay allows"
+    return "under these inputs"
+
+
 def _total(plan: Plan) -> Paragraph:
     assert plan.usd_per_hour is not None and plan.usd_per_month is not None and plan.optimality is not None  # noqa: PT018
     proof = plan.optimality
@@ -139,7 +174,7 @@ def _total(plan: Plan) -> Paragraph:
     count = sum(line.instances for line in plan.purchase)
     if proof.proved:
         said = (
-            "Proved optimal: no cheaper fleet exists under these inputs "
+            f"Proved optimal: no cheaper fleet exists {_within(plan)} "
             f"(bound ${proof.lower_bound_usd_per_hour:,.4f}/h{besides}"
         )
     else:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from advisor.cli.options import statistic
 from advisor.cli.output import Format, FormatOption, OutputOption, note, show, write_listing
 from advisor.domain import Slo, SloStatistic
 from advisor.errors import UsageError
@@ -52,7 +53,9 @@ def compare(
         float | None, typer.Option(help="Same limit for all: time per output token.  \\[default: 60]")
     ] = None,
     ttft_ms: Annotated[float | None, typer.Option(help="Same limit for all: time to first token.")] = None,
-    slo_stat: Annotated[SloStatistic, typer.Option(help="Statistic the limits bind.")] = SloStatistic.MEAN,
+    slo_stat: Annotated[
+        SloStatistic, typer.Option(help="Statistic the limits bind.", metavar="STAT", parser=statistic)
+    ] = SloStatistic.MEAN,
     concurrency: Annotated[
         float | None, typer.Option(help="Instead of limits: the same requests in flight for all.")
     ] = None,

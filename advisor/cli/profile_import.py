@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from advisor.cli.options import statistic
 from advisor.cli.output import Format, FormatOption, OutputOption, note
 from advisor.cli.profile_kept import keep
 from advisor.cli.profile_options import (
@@ -47,7 +48,9 @@ def import_(
         float | None, typer.Option(min=1, help="Requests in flight, where the file does not say its load.")
     ] = None,
     tpot_ms: Annotated[float | None, typer.Option(help="Limit that a matrix of rates keeps.")] = None,
-    slo_stat: Annotated[SloStatistic, typer.Option(help="Statistic that limit binds.")] = SloStatistic.MEAN,
+    slo_stat: Annotated[
+        SloStatistic, typer.Option(help="Statistic that limit binds.", metavar="STAT", parser=statistic)
+    ] = SloStatistic.MEAN,
     input_tokens: Annotated[str | None, typer.Option(help="Sizes of a matrix' rows: 25,100,250")] = None,
     output_tokens: Annotated[str | None, typer.Option(help="Sizes of its columns: 25,100,250")] = None,
     draft_tokens: DraftOption = 0,

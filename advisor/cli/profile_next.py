@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from advisor.cli import options
 from advisor.cli.output import (
     Col,
     Format,
@@ -19,7 +20,7 @@ from advisor.cli.output import (
     show,
     write_listing,
 )
-from advisor.domain import EvidenceKind, SloStatistic
+from advisor.domain import EvidenceKind
 from advisor.errors import UsageError
 from advisor.units import usd_per_month, usd_text
 
@@ -64,15 +65,11 @@ def next_(
         str | None, typer.Option("--workload", "-w", help="Name, file or trace.", rich_help_panel=_WHAT)
     ] = None,
     rate: Annotated[float | None, typer.Option(help="Requests per second.", rich_help_panel=_WHAT)] = None,
-    tpot_ms: Annotated[
-        float | None, typer.Option(help="Limit on time per output token.", rich_help_panel=_WHAT)
-    ] = None,
-    ttft_ms: Annotated[
-        float | None, typer.Option(help="Limit on time to first token.", rich_help_panel=_WHAT)
-    ] = None,
-    slo_stat: Annotated[
-        SloStatistic | None, typer.Option(help="Statistic the limits bind.", rich_help_panel=_WHAT)
-    ] = None,
+    tpot_ms: options.TpotMs = None,
+    ttft_ms: options.TtftMs = None,
+    itl_ms: options.ItlMs = None,
+    e2e_ms: options.E2eMs = None,
+    slo_stat: options.SloStat = None,
     headroom: Annotated[
         float | None, typer.Option(help="Share of capacity kept free.", rich_help_panel=_WHAT)
     ] = None,
@@ -106,11 +103,13 @@ def next_(
     from advisor.recommendation.doubt import doubt_of
     from advisor.recommendation.next_benchmark import next_benchmarks
     from advisor.recommendation.prepare import prepare
+    from advisor.recommendation.replayed import held_request
 
     given = {
         "service_file": service, "regions": region, "near": near, "providers": provider, "markets": market,
         "model": model, "precision": precision, "engine": engine, "workload": workload,
-        "rate_requests_per_s": rate, "tpot_ms": tpot_ms, "ttft_ms": ttft_ms, "slo_statistic": slo_stat,
+        "rate_requests_per_s": rate, "tpot_ms": tpot_ms, "ttft_ms": ttft_ms, "itl_ms": itl_ms,
+        "e2e_ms": e2e_ms, "slo_statistic": slo_stat,
         "headroom": headroom, "coverage_percent": coverage, "accelerators": accelerator,
         "exclude_accelerators": exclude_accelerator, "evidence": evidence,
     }  # fmt: skip
@@ -124,8 +123,10 @@ def next_(
             **given,  # type: ignore[arg-type]
             allow_unknown_availability=allow_unknown_availability,
             time_limit_s=time_limit_s,
+            replay=True,
         )
     account = open_account(quota, catalog.facts)
+    request = held_request(request, catalog, account, now_utc())
     prepared = prepare(request, catalog, account, now_utc())
     _refuse_without_a_fleet(prepared)
     doubt = doubt_of(prepared.joined, prepared.problem, catalog.profiles.errors)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from advisor.cli.options import statistic
 from advisor.cli.output import Col, Format, FormatOption, Listing, OutputOption, write_listing
 from advisor.cli.profile_options import precision_id, profile_store
 from advisor.domain import EvidenceKind, Slo, SloStatistic, Throughput
@@ -42,7 +43,9 @@ def show(
     engine: Annotated[str, typer.Option(help="Serving engine, or 'any'.")] = "vLLM",
     tpot_ms: Annotated[float | None, typer.Option(help="Limit on time per output token.")] = None,
     ttft_ms: Annotated[float | None, typer.Option(help="Limit on time to first token.")] = None,
-    slo_stat: Annotated[SloStatistic, typer.Option(help="Statistic the limits bind.")] = SloStatistic.MEAN,
+    slo_stat: Annotated[
+        SloStatistic, typer.Option(help="Statistic the limits bind.", metavar="STAT", parser=statistic)
+    ] = SloStatistic.MEAN,
     evidence: Annotated[
         EvidenceKind, typer.Option(help="Weakest evidence accepted.")
     ] = EvidenceKind.ESTIMATED,

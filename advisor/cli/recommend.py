@@ -12,16 +12,11 @@ import typer
 from advisor.cli import options
 from advisor.cli.options import ANSWER, HOW, WHAT, WHERE
 from advisor.cli.output import Format, json_text, note, show, working, write_text
-from advisor.domain import EvidenceKind, SloStatistic
+from advisor.domain import EvidenceKind
 from advisor.text import printable
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from advisor.catalog.account import Account
     from advisor.plan.plan import Plan
-    from advisor.recommendation.findings import Catalog
-    from advisor.recommendation.request import Request
 
 _RULES = "What the fleet gets through"
 
@@ -54,24 +49,10 @@ def recommend(
     workload: options.Workload = None,
     rate: options.Rate = None,
     tpot_ms: options.TpotMs = None,
-    ttft_ms: Annotated[
-        float | None,
-        typer.Option(
-            "--ttft-ms",
-            help="Limit on time to first token; only evidence that has it counts.",
-            rich_help_panel=WHAT,
-        ),
-    ] = None,
-    e2e_ms: Annotated[
-        float | None,
-        typer.Option("--e2e-ms", help="Limit on the time from request to last token.", rich_help_panel=WHAT),
-    ] = None,
-    slo_stat: Annotated[
-        SloStatistic | None,
-        typer.Option(
-            "--slo-stat", help="Statistic the limits bind.  \\[default: mean]", rich_help_panel=WHAT
-        ),
-    ] = None,
+    ttft_ms: options.TtftMs = None,
+    itl_ms: options.ItlMs = None,
+    e2e_ms: options.E2eMs = None,
+    slo_stat: options.SloStat = None,
     coverage: Annotated[
         float | None,
         typer.Option(
@@ -218,20 +199,21 @@ def recommend(
     carbon: Annotated[
         bool, typer.Option("--carbon", help="Estimate emissions.", rich_help_panel=ANSWER)
     ] = False,
-    simulate: Annotated[
+    replay: Annotated[
         bool,
         typer.Option(
-            "--simulate",
-            help="Replay requests against the fleet and add the verdict (see advisor simulate).",
+            "--replay/--no-replay",
+            help="Replay requests against every kind of replica and lower what it may carry until the SLO "
+            "holds; --no-replay gives the bare optimum of the capacities.",
             rich_help_panel=ANSWER,
         ),
-    ] = False,
+    ] = True,
+    simulate: Annotated[bool, typer.Option("--simulate", hidden=True)] = False,
     attain: Annotated[
         float | None,
         typer.Option(
             "--attain",
-            help="Percent of each service's requests that a replay must find within their limits: plans "
-            "with the least headroom that does. Implies --simulate.",
+            help="Percent of each service's requests that must be within all their limits together.",
             rich_help_panel=ANSWER,
         ),
     ] = None,
@@ -249,7 +231,7 @@ def recommend(
     """
     import sys
 
-    from advisor.api import load_catalog, make_request, open_account
+    from advisor.api import load_catalog, make_request, open_account, recommended
     from advisor.clock import now_utc
 
     catalog = load_catalog(snapshot)
@@ -275,6 +257,7 @@ def recommend(
         exclude_accelerators=exclude_accelerator,
         max_usd_per_hour=None if max_usd_per_hour is None else Decimal(str(max_usd_per_hour)),
         e2e_ms=e2e_ms,
+        itl_ms=itl_ms,
         prefix_cache_hit_rate=prefix_cache_hit_rate,
         reasoning_tokens=reasoning_tokens,
         min_replicas=min_replicas,
@@ -287,6 +270,8 @@ def recommend(
         current=current,
         change_threshold_percent=change_threshold,
         carbon=carbon,
+        replay=replay or simulate,
+        attain_percent=attain,
         allow_unknown_availability=allow_unknown_availability,
         include=include,
         evidence=evidence,
@@ -296,37 +281,15 @@ def recommend(
     for warning in account.warnings if account else ():
         note(f"advisor: {warning}")
     with working(f"Solving, and comparing, within {time_limit_s:g} s"):
-        plan = _answer(request, catalog, account, now_utc(), simulate=simulate, attain=attain)
+        plan = recommended(request, catalog, account, now_utc())
     _write(plan, form, output)
-    failed = plan.simulation is not None and plan.simulation.verdict == "fail"
-    if attain is not None and failed:
-        note("advisor: no headroom was found with which the replay reaches the target")
+    if plan.simulation is not None and plan.simulation.verdict == "fail":
+        note("advisor: no fleet was found whose replay keeps the SLO; this one comes nearest")
         raise typer.Exit(3)
     if plan.status == "infeasible":
         if form is not Format.TABLE or output is not None:
             note(f"advisor: no fleet: {plan.reason}")
         raise typer.Exit(3)
-
-
-def _answer(
-    request: Request,
-    catalog: Catalog,
-    account: Account | None,
-    now: datetime,
-    *,
-    simulate: bool,
-    attain: float | None,
-) -> Plan:
-    from advisor.recommendation.recommend import recommend as answer
-
-    if attain is None and not simulate:
-        return answer(request, catalog, account, now)
-    from advisor.recommendation.attaining import attaining, replayed
-    from advisor.simulate import Options
-
-    if attain is not None:
-        return attaining(request, catalog, account, now, Options(attain_percent=attain))
-    return replayed(answer(request, catalog, account, now), catalog, Options())
 
 
 def _write(plan: Plan, form: Format, output: Path | None) -> None:

@@ -86,11 +86,13 @@ def simulate(
         ),
     ] = 50.0,
     attain: Annotated[
-        float,
+        float | None,
         typer.Option(
-            help="Share of each service's requests that must be within its limits.", metavar="PERCENT"
+            help="Share of each service's requests that must be within all its limits together.  "
+            "\\[default: each limit by its own statistic]",
+            metavar="PERCENT",
         ),
-    ] = 99.5,
+    ] = None,
     replications: Annotated[
         int,
         typer.Option(help="Independent replays with the seeds that follow, on all cores.", min=1, max=1000),
@@ -103,7 +105,7 @@ def simulate(
 ) -> None:
     """Replay requests against a plan: attainment, latencies, utilisation, and the headroom it needs.
 
-    Exit code 0 if every service meets the target, 3 if one does not.
+    Exit code 0 if every limit holds, 3 if one does not.
 
     Example: [b]advisor recommend --region us-east-1 --format json | advisor simulate - --duration-s 600[/]
     """

@@ -35,18 +35,24 @@ def attained_text(found: Attained) -> str:
 
 def verdict(replay: Replay) -> str:
     """One line: pass or fail, by how much."""
-    target = f"{replay.options.attain_percent:g}%"
     overall = percent(replay.breakdown.overall.attained.percent)
+    target = replay.options.attain_percent
+    asked = "each as its own statistic asks" if target is None else f"{target:g}% asked"
     if replay.passes:
-        return f"PASS: {overall} of requests are within their limits, {target} asked"
-    if replay.misses_by_percent > 0:
-        short = f"{replay.misses_by_percent:.3g} points below the {target} asked"
-        if len(replay.services) == 1:
-            return f"FAIL: {short} ({overall} are within)"
+        return f"PASS: every limit holds; {overall} of requests are within all their limits, {asked}"
+    failing = [limit for limit in replay.limits if not limit.holds]
+    if failing:
+        worst = max(failing, key=lambda limit: limit.lacks_percent)
+        whose = f"{printable(worst.service)}: " if len(replay.services) > 1 else ""
+        return f"FAIL: {whose}{_limit_alone(worst)}"
+    if target is not None and replay.misses_by_percent > 0:
         known = [part for part in replay.breakdown.per_service if part.attained.percent is not None]
-        worst = min(known, key=lambda part: part.attained.percent or 0.0)
-        within = percent(worst.attained.percent)
-        return f"FAIL: {printable(worst.name)} is {short} ({within} are within; of all requests {overall})"
+        part = min(known, key=lambda part: part.attained.percent or 0.0)
+        whose = f"{printable(part.name)}: " if len(replay.services) > 1 else ""
+        return (
+            f"FAIL: {whose}{percent(part.attained.percent)} of requests are within all their limits, "
+            f"{replay.misses_by_percent:.3g} points below the {target:g}% asked"
+        )
     return f"FAIL: the fleet does not keep up: {replay.queue.at_end:,} requests wait when the last arrives"
 
 
@@ -76,9 +82,14 @@ def _interval(found: Attained) -> str:
 
 
 def _limit(limit: StatedLimit) -> str:
+    return f"{printable(limit.service)}: {_limit_alone(limit)}."
+
+
+def _limit_alone(limit: StatedLimit) -> str:
     seen = "nothing observed" if limit.observed_ms is None else f"{limit.observed_ms:,.1f} ms"
+    within = "" if limit.within is None else f"; {percent(limit.within.percent)} of requests within"
     stated = f"{limit.statistic} {limit.metric.upper()} ≤ {limit.limit_ms:g} ms"
-    return f"{printable(limit.service)}: {stated} {'holds' if limit.holds else 'does not hold'} ({seen})."
+    return f"{stated} {'holds' if limit.holds else 'does not hold'} ({seen}{within})"
 
 
 def _headroom(replay: Replay, found: Headroom) -> str:

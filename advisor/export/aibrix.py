@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from advisor.domain import SloStatistic
 from advisor.export.bundle import Bundle, File
 from advisor.text import printable, printable_json
 from advisor.units import decimal_text
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from advisor.export.order import Line, Order, Stand
     from advisor.plan.plan import ServiceLine
 
-_PERCENTILES: Final = {SloStatistic.MEAN: 0, SloStatistic.P50: 50, SloStatistic.P90: 90, SloStatistic.P99: 99}
 FILL_IN: Final = ("store each profile under aibrix:profile_<model>_<deployment> in AIBrix's Redis",)
 
 
@@ -68,7 +66,7 @@ def _usd_per_replica(line: Line, stand: Stand) -> Decimal:
 
 def _slos(service: ServiceLine) -> dict[str, float]:
     """Seconds, as AIBrix has them."""
-    said: dict[str, float] = {"percentile": _PERCENTILES[service.slo_statistic]}
+    said: dict[str, float] = {"percentile": round(100 * (service.slo_statistic.share or 0.0), 6)}
     if service.ttft_ms is not None:
         said["ttft"] = service.ttft_ms / 1000
     if service.tpot_ms is not None:

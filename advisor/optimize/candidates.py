@@ -26,7 +26,8 @@ from advisor.domain import (
 from advisor.optimize.problem import ServingOption
 from advisor.profiles.engines import Engine
 from advisor.profiles.memory import valid_tensor_parallel
-from advisor.profiles.replica import Replica, Shape
+from advisor.profiles.replica import Replica, Shape, too_long
+from advisor.profiles.traffic import under_ceiling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -183,6 +184,7 @@ class ThroughputTable:
         """Of one service; ``index`` is its place among the services, ``first`` that of its first demand."""
         self._service = service
         self._index, self._first = index, first
+        self._demands = demands
         self._sizes = [(demand.input_tokens, demand.output_tokens) for demand in demands]
         self._facts = facts
         self._profiles = profiles
@@ -202,18 +204,25 @@ class ThroughputTable:
                 self._facts.models[service.model], service.precision, self._facts.accelerators[accelerator],
                 Shape(tensor_parallel), Engine.named(service.engine), traffic=service.traffic,
             )  # fmt: skip
-            answers = self._profiles.throughputs(replica, self._sizes, service.slo, self._weakest)
-            within = tuple(map(self._within_context, self._sizes, answers))
+            answers = self._profiles.throughputs(
+                replica, self._sizes, service.slo, self._weakest, for_replay=service.for_replay,
+                idle=[demand.bucket in service.idle_buckets for demand in self._demands],
+            )  # fmt: skip
+            share = service.ceiling(accelerator, tensor_parallel)
+            within = tuple(
+                self._within_room(replica, demand, under_ceiling(answer, share))
+                for demand, answer in zip(self._demands, answers, strict=True)
+            )
             self._degrees[key] = Degree(tensor_parallel, within, self._index, self._first)
         return self._degrees[key]
 
-    def _within_context(self, size: tuple[float, float], answer: Answer) -> Answer:
-        model = self._facts.models[self._service.model]
-        tokens = math.ceil(sum(size) + self._service.traffic.reasoning_tokens)
-        if tokens <= model.max_context:
-            return answer
-        detail = f"{tokens:,} tokens of input and output exceed {model.id}'s context of {model.max_context:,}"
-        return NoThroughput("exceeds_context", detail)
+    def _within_room(self, replica: Replica, demand: Demand, answer: Answer) -> Answer:
+        """The answer, unless requests of that size are longer than the model or the KV cache has room for."""
+        bucket = self._service.workload.buckets[demand.bucket]
+        size, hidden = demand.input_tokens + demand.output_tokens, self._service.traffic.reasoning_tokens
+        longest = bucket.input_tokens_max + bucket.output_tokens_max + hidden
+        why = too_long(replica, math.ceil(size + hidden), math.ceil(longest))
+        return answer if why is None else why
 
 
 def join(

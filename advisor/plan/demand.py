@@ -40,6 +40,14 @@ class UsersLine(Record):
     served_from: list[str] = Field(description="provider:region of every place that may serve them")
 
 
+class CeilingLine(Record):
+    """How much of its capacity replicas of one shape may carry, so that a replay keeps the SLO."""
+
+    accelerator: str = Field(description="id of the chip")
+    tensor_parallel: Annotated[int, Field(ge=1)] = Field(description="accelerators of one replica")
+    share: Annotated[float, Field(gt=0, le=1)] = Field(description="of the rate that the evidence gives")
+
+
 class BucketLine(Record):
     """Demand per bucket."""
 
@@ -54,6 +62,9 @@ class BucketLine(Record):
     requests_per_s: Rate = Field(description="share times the service's rate")
     served_share: Share = Field(
         default=1.0, description="of the bucket's requests; below 1 only where a budget leaves some unserved"
+    )
+    idle_limits: bool = Field(
+        default=False, description="whether it goes only where an idle replica is within every limit for it"
     )
 
 
@@ -101,6 +112,18 @@ class ServiceLine(Record):
     served_share: Share = Field(
         default=1.0, description="of its planned requests; below 1 only where a budget leaves some unserved"
     )
+
+    for_replay: bool = Field(
+        default=False, description="whether queueing and percentiles were left to the replay to judge"
+    )
+    ceilings: list[CeilingLine] = Field(
+        default_factory=list, description="of replica shapes that a replay found too full at their capacity"
+    )
+
+    def ceiling(self, accelerator: str, tensor_parallel: int) -> float:
+        """Share of its capacity a replica of that shape may carry."""
+        shares = {(one.accelerator, one.tensor_parallel): one.share for one in self.ceilings}
+        return shares.get((accelerator, tensor_parallel), 1.0)
 
     def stated_slo(self) -> Slo:
         """The latency limits as the domain has them.

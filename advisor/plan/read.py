@@ -40,6 +40,7 @@ DECIMAL_FIELDS: Final = frozenset(
         "held_usd_per_hour",
         "best_usd_per_hour",
         "one_off_usd",
+        "full_load_usd_per_hour",
         "usd_per_instance_started",
         "usd_per_instance_stopped",
     }

@@ -20,7 +20,14 @@ from advisor.profiles import traffic
 from advisor.profiles.curve import Curve
 from advisor.profiles.estimate import caution, interval, not_computed, refusal, within
 from advisor.profiles.interpolate import RateGrid, lightest_size, rate_grid
-from advisor.profiles.latency_metrics import METRICS, beyond_the_model, stream_limits, tightest_pace
+from advisor.profiles.latency_metrics import (
+    METRICS,
+    busy_and_idle,
+    plannable,
+    stream_limits,
+    taken_at_the_mean,
+    tightest_pace,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +47,7 @@ Grids = dict[tuple[str, Slo, float], RateGrid]
 
 QUEUED: Final = "{metrics} of an open stream by a queueing model"
 AS_TAKEN: Final = "{metrics} as taken under open arrivals"
+AT_MEAN: Final = "{limit} planned at the mean"
 HELD: Final = "held to the {kind} rate of a smaller request"
 
 
@@ -65,8 +73,29 @@ def evaluate(asked: Evaluation, sizes: Sequence[tuple[float, float]]) -> tuple[A
     wanted = traffic.lengthened(np.asarray(sizes, dtype=np.float64).reshape(len(sizes), 2), replica.traffic)
     if (refused := not_computed(replica)) is not None:
         return (refused,) * len(sizes)
-    ours = replace(asked, profiles=[profile for profile in asked.profiles if replica.is_of(profile)])
+    mine = [profile for profile in asked.profiles if replica.is_of(profile)]
+    mine.sort(key=lambda profile: (profile.kind.rank, not profile.judges(asked.slo)))  # stable: newest first
+    ours = replace(asked, profiles=mine)
     return _answers(ours, wanted) if replica.traffic.is_plain else _under_traffic(ours, wanted)
+
+
+def evaluate_for_replay(
+    asked: Evaluation, sizes: Sequence[tuple[float, float]], idle: Sequence[bool] = ()
+) -> tuple[Answer, ...]:
+    """The same for a plan that a replay will hold to the SLO: rates of a busy replica, whatever waits.
+
+    How long requests queue under load, and percentiles, are for the replay to tell. ``idle`` names the sizes
+    that are refused where an idle replica is too slow for them already.
+    """
+    busy, alone = busy_and_idle(asked.slo)
+    answers = evaluate(replace(asked, slo=busy), sizes)
+    if not alone.limits or not any(idle):
+        return answers
+    reached = evaluate(replace(asked, slo=alone), sizes)
+    return tuple(
+        why if binds and isinstance(why, NoThroughput) and why.reason == "slo_unreachable" else answer
+        for answer, why, binds in zip(answers, reached, idle, strict=True)
+    )
 
 
 def _under_traffic(asked: Evaluation, sizes: Floats) -> tuple[Answer, ...]:
@@ -127,19 +156,33 @@ def _grid(profile: Profile, asked: Evaluation) -> RateGrid:
     key = (profile.id, asked.slo, arrival_cv)
     if key not in asked.grids:
         asked.grids[key] = rate_grid(
-            profile, asked.slo, clamp_below=simulated, proves_unreachable=simulated, arrival_cv=arrival_cv
+            profile,
+            _planned(profile, asked.slo),
+            clamp_below=simulated,
+            proves_unreachable=simulated,
+            arrival_cv=arrival_cv,
         )
     return asked.grids[key]
 
 
+def _planned(profile: Profile, slo: Slo) -> Slo:
+    """The limits as the profile can judge them."""
+    return plannable(slo, lambda limit: profile.judges(Slo(further=(limit,))))
+
+
 def _source(profile: Profile, asked: Evaluation) -> str:
-    limits = stream_limits(asked.slo)
-    if not limits:
-        return profile.source
+    planned = _planned(profile, asked.slo)
     as_taken = asked.replica.traffic.arrival_cv <= 1.0 and all(
         size.under_open_arrivals().all() for size in profile.sizes
     )
-    return f"{profile.source}; {(AS_TAKEN if as_taken else QUEUED).format(metrics=_metrics(limits))}"
+    return "; ".join((profile.source, *_how(asked.slo, planned, AS_TAKEN if as_taken else QUEUED)))
+
+
+def _how(slo: Slo, planned: Slo, queued: str) -> list[str]:
+    """What a rate rests on besides its profile, in words."""
+    limits, at_mean = stream_limits(planned), taken_at_the_mean(slo, planned)
+    said = [queued.format(metrics=_metrics(limits))] if limits else []
+    return said + [AT_MEAN.format(limit=f"{one.statistic} {METRICS[one.metric].label}") for one in at_mean]
 
 
 def _metrics(limits: Sequence[LatencyLimit]) -> str:
@@ -193,9 +236,6 @@ def _refusal(asked: Evaluation) -> NoThroughput | None:
         strongest = min(weaker, key=lambda kind: kind.rank)
         detail = f"only {strongest.value} figures reach it, {asked.weakest.value} asked"
         return NoThroughput("evidence_too_weak", detail)
-    blind = beyond_the_model(asked.slo)
-    if refused is None and blind is not None:
-        return NoThroughput("no_throughput_data", blind)
     if refused is None and not asked.accepts(EvidenceKind.ESTIMATED):
         return NoThroughput("evidence_too_weak", f"only an estimate exists, {asked.weakest.value} asked")
     return refused
@@ -204,11 +244,11 @@ def _refusal(asked: Evaluation) -> NoThroughput | None:
 def _estimates(asked: Evaluation, sizes: Floats) -> tuple[Answer, ...]:
     """What the step-time model sustains within the limits."""
     replica, known = asked.replica, asked.calibration
-    curve = Curve.of(replica, sizes, known)
-    found = within(curve, asked.slo, replica.traffic.arrival_cv)
-    limited_by, limits = found.limited_by.tolist(), stream_limits(asked.slo)
-    queued = QUEUED.format(metrics=_metrics(limits)) if limits else ""
-    source = "; ".join(filter(None, (known.version, caution(replica, known), queued)))
+    curve, planned = Curve.of(replica, sizes, known), plannable(asked.slo)
+    found = within(curve, planned, replica.traffic.arrival_cv)
+    limited_by = found.limited_by.tolist()
+    how = (known.version, caution(replica, known), *_how(asked.slo, planned, QUEUED))
+    source = "; ".join(filter(None, how))
     name, error = replica.estimate_id(known.version), known.error_pct(replica)
     low, high = (ends.tolist() for ends in interval(replica, limited_by, known))
     return tuple(

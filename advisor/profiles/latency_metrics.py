@@ -8,7 +8,7 @@ from the entry.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
@@ -262,13 +262,39 @@ def tightest_pace(slo: Slo) -> LatencyLimit | None:
     return min(paces, key=lambda limit: limit.ms, default=None)
 
 
-def beyond_the_model(slo: Slo) -> str | None:
-    """Why the step-time model cannot answer a limit; None where it can answer all."""
-    for limit in slo.limits:
-        metric = METRICS[limit.metric]
-        if limit.statistic != MEAN and not metric.modelled_percentiles:
-            return (
-                f"no measured {limit.statistic} {metric.label} reaches it; simulated and estimated figures"
-                " are means"
-            )
-    return None
+def plannable(slo: Slo, states: Callable[[LatencyLimit], bool] = lambda _: False) -> Slo:
+    """The limits with means in place of percentiles that neither the step-time model nor the evidence has.
+
+    A percentile is planned at the mean then, which promises less: a replay tells whether it holds.
+
+    Args:
+        slo: as stated.
+        states: whether the evidence states what a limit binds.
+    """
+    planned = tuple(limit if _is_known(limit, states) else _at_the_mean(limit) for limit in slo.limits)
+    return slo if planned == slo.limits else type(slo)(further=planned)
+
+
+def taken_at_the_mean(slo: Slo, planned: Slo) -> tuple[LatencyLimit, ...]:
+    """Limits that were planned at their means."""
+    return tuple(limit for limit in slo.limits if limit not in planned.limits)
+
+
+def _is_known(limit: LatencyLimit, states: Callable[[LatencyLimit], bool]) -> bool:
+    return limit.statistic == MEAN or METRICS[limit.metric].modelled_percentiles or states(limit)
+
+
+def _at_the_mean(limit: LatencyLimit) -> LatencyLimit:
+    return replace(limit, statistic=type(limit.statistic)(MEAN))
+
+
+def busy_and_idle(slo: Slo) -> tuple[Slo, Slo]:
+    """What binds a replica by the requests in flight, and what an idle one must already reach; all at means.
+
+    For plans whose replay holds them to the limits as stated: neither asks more than any statistic does that
+    the replay judges, so that no fleet is left out which might hold.
+    """
+    means = [_at_the_mean(limit) for limit in slo.limits]
+    idle = tuple(limit for limit in means if METRICS[limit.metric].of_stream == "always")
+    busy = tuple(limit for limit in means if limit not in idle)
+    return type(slo)(further=busy), type(slo)(further=idle)

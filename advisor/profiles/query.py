@@ -92,17 +92,23 @@ class ProfileStore:
         sizes: Sequence[tuple[float, float]],
         slo: Slo,
         weakest: EvidenceKind = EvidenceKind.ESTIMATED,
+        *,
+        for_replay: bool = False,
+        idle: Sequence[bool] | None = None,
     ) -> tuple[Throughput | NoThroughput, ...]:
         """Requests per second one replica sustains, or why none, for each (input, output) size in tokens.
 
         The strongest evidence that reaches a size answers for it: measured, then simulated, then estimated,
         none weaker than ``weakest``. An engine left open takes every engine's figures. Sizes are of what is
-        visible; the replica's traffic adds its hidden tokens and its other effects.
+        visible; the replica's traffic adds its hidden tokens and its other effects. ``for_replay`` leaves
+        queueing and percentiles to the replay that holds the plan to the SLO; ``idle`` says for which sizes
+        an idle replica must be within the limits already.
         """
-        from advisor.profiles.evaluate import Evaluation, evaluate
+        from advisor.profiles.evaluate import Evaluation, evaluate, evaluate_for_replay
 
         ours = self._of_replica(replica)
-        return evaluate(Evaluation(replica, slo, weakest, ours, self.calibration, self._grids), sizes)
+        asked = Evaluation(replica, slo, weakest, ours, self.calibration, self._grids)
+        return evaluate_for_replay(asked, sizes, idle or ()) if for_replay else evaluate(asked, sizes)
 
     def profiles(self, model: Model, slo: Slo | None = None) -> tuple[Profile, ...]:
         """What there is for a model or one of its shape, strongest and newest first.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from advisor.domain import PLAIN_TRAFFIC, EvidenceKind
+from advisor.domain import PLAIN_TRAFFIC, EvidenceKind, NoThroughput
 from advisor.profiles import memory, roofline
 from advisor.profiles.engines import ANY, WHICHEVER, Engine
 from advisor.profiles.equivalence import precision_class
@@ -115,3 +115,21 @@ class Replica:
         parts = (EvidenceKind.ESTIMATED.value, version, self.model.id, self.precision)
         named = engine.replace(":", "-"), self.accelerator.id, f"tp{self.tensor_parallel}"
         return ":".join((*parts, *named)).casefold()
+
+
+def too_long(replica: Replica, tokens: int, longest: int) -> NoThroughput | None:
+    """Why requests of a size cannot be served, if so: longer than the model's context or than the KV cache.
+
+    Args:
+        replica: what would serve them.
+        tokens: of input and output of the request that stands for the size.
+        longest: of the longest request of the size; an engine is set to take those up to the model's context.
+    """
+    model = replica.model
+    if tokens > model.max_context:
+        detail = f"{tokens:,} tokens of input and output exceed {model.id}'s context of {model.max_context:,}"
+        return NoThroughput("exceeds_context", detail)
+    room, longest = replica.memory(), min(longest, model.max_context)
+    if not room.fits or longest <= room.longest_context:
+        return None  # where weights do not fit by arithmetic, evidence that they did is believed
+    return NoThroughput("does_not_fit", f"one request of up to {longest:,} tokens; {room.detail}")

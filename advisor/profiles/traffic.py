@@ -79,6 +79,13 @@ def scaled(answer: Throughput, share: float, source: str, limited_by: str) -> Th
     )
 
 
+def under_ceiling(answer: Throughput | NoThroughput, share: float) -> Throughput | NoThroughput:
+    """What a ceiling leaves of a figure."""
+    if share >= 1.0 or isinstance(answer, NoThroughput):
+        return answer
+    return scaled(answer, share, f"{answer.source}; {share:.1%} of it, as replayed", answer.limited_by)
+
+
 def lengthened(sizes: Floats, traffic: Traffic) -> Floats:
     """Sizes as the replica sees them: hidden tokens are output."""
     longer: Floats = sizes + np.array([0.0, traffic.reasoning_tokens])

@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from advisor.catalog.latency import one_place
-from advisor.domain import Service, Slo, SloStatistic, Traffic, Users, Workload
+from advisor.domain import Service, Slo, Traffic, Users, Workload
 from advisor.errors import InputFileError, UnknownName, UsageError
 from advisor.recommendation import request as defaults
+from advisor.recommendation.limits import asked_slo
 from advisor.recommendation.request import checked_number
-from advisor.units import MAX_LATENCY_MS, MAX_RATE_REQUESTS_PER_S
+from advisor.units import MAX_RATE_REQUESTS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +35,7 @@ _OF_ONE_SERVICE: Final = {
     "tpot_ms": "--tpot-ms",
     "ttft_ms": "--ttft-ms",
     "e2e_ms": "--e2e-ms",
+    "itl_ms": "--itl-ms",
     "slo_statistic": "--slo-stat",
     "headroom": "--headroom",
     "prefix_cache_hit_rate": "--prefix-cache-hit-rate",
@@ -85,7 +87,7 @@ def _service(
     precision_of(precision)
     workload = _workload(question, filed, path)
     headroom, notes = _headroom(said("headroom", defaults.DEFAULT_HEADROOM), question, filed, path)
-    slo = _slo(question, filed.slo.slo() if filed else None)
+    slo = asked_slo(question, filed.slo.slo() if filed else None)
     rate = checked_number(
         "--rate",
         said("rate_requests_per_s", defaults.DEFAULT_RATE_REQUESTS_PER_S),
@@ -130,18 +132,6 @@ def _workload(question: Mapping[str, Any], filed: ServiceRecord | None, path: Pa
 
         return service_workload(filed, path)
     return load_workload(defaults.DEFAULT_WORKLOAD if named is None else named)
-
-
-def _slo(question: Mapping[str, Any], filed: Slo | None) -> Slo:
-    """Limits given replace the file's one by one; the default limit stands only where neither speaks."""
-    base = filed or Slo(tpot_ms=defaults.DEFAULT_TPOT_MS)
-    given: dict[str, Any] = {}
-    for key in ("tpot_ms", "ttft_ms", "e2e_ms"):
-        limit = question.get(key)
-        if limit is not None:
-            given[key] = checked_number(f"--{key.replace('_', '-')}", limit, above=0, at_most=MAX_LATENCY_MS)
-    statistic = first(question.get("slo_statistic"), base.statistic, SloStatistic.MEAN)
-    return replace(base, **given, statistic=statistic)
 
 
 def _at_the_server(slo: Slo, network_ms: float | None, filed: ServiceRecord | None) -> Slo:

@@ -24,6 +24,7 @@ from advisor.recommendation.policy import Holding
 from advisor.recommendation.prepare import prepare
 from advisor.recommendation.recommend import recommend
 from advisor.recommendation.replan import request_of
+from advisor.recommendation.replayed import recommend_replayed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -108,12 +109,19 @@ def drift(
     assert leaving is not None  # the request holds a fleet
     calm = _without_noise(watch, leaving)
     reasons = reasons_of(plan, prepared, leaving, noise=calm is not None and not calm.change)
-    new = recommend(request, catalog, account, now) if _asks_for_a_plan(reasons) else None
+    new = _proposal(request, catalog, account, now) if _asks_for_a_plan(reasons) else None
     if new is not None and (new.status == "infeasible" or instances_of(new) == instances_of(plan)):
         new = None
     found = _found(watch, listed_in(prepared), reasons, leaving.held_usd_per_hour, leaving, new)
     left = None if calm is None else _regret(calm)
     return found if left is None else replace(found, regret_without_noise=left[1])
+
+
+def _proposal(request: Request, catalog: Catalog, account: Account | None, now: datetime) -> Plan:
+    """The fleet of today, held to the SLO by replays where the plan was."""
+    if any(service.for_replay for service in request.services):
+        return recommend_replayed(request, catalog, account, now)
+    return recommend(request, catalog, account, now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from advisor.optimize.solve import solve
 from advisor.recommendation.comparison import fleet_of
 from advisor.recommendation.policy import Survive
 from advisor.recommendation.prepare import Prepared, prepare
+from advisor.recommendation.replayed import held_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -195,6 +196,10 @@ AXES: Final[dict[str, Axis]] = {
 """What a frontier can run along."""
 
 
+_OF_THE_SLO: Final = ("tpot", "ttft")
+"""Axes along which replicas carry more or less: each point is replayed; others share their ceilings."""
+
+
 def frontier(
     request: Request,
     catalog: Catalog,
@@ -216,9 +221,14 @@ def frontier(
     Raises:
         UsageError: a value out of the axis's range, or too many.
     """
+    if axis.name not in _OF_THE_SLO:
+        request = held_request(request, catalog, account, now)
     chosen = sorted({float(value) for value in values}) or _usual(request, catalog, account, now, axis)
     _check(axis, chosen)
-    posed = [prepare(axis.asked(request, value), catalog, account, now) for value in chosen]
+    asked = [axis.asked(request, value) for value in chosen]
+    if axis.name in _OF_THE_SLO:
+        asked = [held_request(one, catalog, account, now) for one in asked]
+    posed = [prepare(one, catalog, account, now) for one in asked]
     limit = request.time_limit_s
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         points = pool.map(lambda pair: _point(pair[0], pair[1], limit), zip(chosen, posed, strict=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,28 @@ if TYPE_CHECKING:
 _SECONDS_PER_STEP = 5.0  # of a migration; a step that takes longer to prove is not taken
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A fleet that was decided on, before it is compared with anything."""
+
+    prepared: Prepared
+    decision: Decision
+
+    @property
+    def request(self) -> Request:
+        """As asked, with the workload that coverage leaves."""
+        return self.prepared.request
+
+    @property
+    def usd_per_hour(self) -> float:
+        """What was minimised: the bill, and the cost of getting there where that counts."""
+        return self.decision.solution.objective_usd_per_hour
+
+    def plan(self) -> Plan:
+        """What it buys and serves, without yardsticks."""
+        return assemble(self.prepared.findings, Outcome(self.decision.solution, [], []))
+
+
 def recommend(request: Request, catalog: Catalog, account: Account | None, now: datetime) -> Plan:
     """The cheapest fleet that serves the request, proved, or a plan of status ``infeasible`` that says why.
 
@@ -44,15 +66,36 @@ def recommend(request: Request, catalog: Catalog, account: Account | None, now: 
         StaleSnapshot: the fleet rests on stale prices, and the request refuses those.
         SolverFailed: the solver gave no usable answer.
     """
-    time_left = _countdown(request.time_limit_s)
+    time_left = countdown(request.time_limit_s)
     prepared = prepare(request, catalog, account, now)
     try:
-        _refuse_unserved(prepared)
-        decision = decide(prepared, time_left)
-        _refuse_nothing(prepared, decision)
+        made = draft(prepared, time_left)
     except (NoCandidates, Infeasible) as no:
         return refuse(prepared.findings, str(no) + zones_not_named(prepared.findings))
-    policy = prepared.request.policy
+    return finished(made, time_left)
+
+
+def draft(prepared: Prepared, time_left: Callable[[], float]) -> Draft:
+    """Decide on a fleet.
+
+    Raises:
+        NoCandidates, Infeasible: no fleet serves within the rules.
+        SolverFailed: the solver gave no usable answer.
+    """
+    _refuse_unserved(prepared)
+    decision = decide(prepared, time_left)
+    _refuse_nothing(prepared, decision)
+    return Draft(prepared, decision)
+
+
+def finished(made: Draft, time_left: Callable[[], float]) -> Plan:
+    """The plan of a draft, with yardsticks, what rules cost and the way to get there.
+
+    Raises:
+        StaleSnapshot: the fleet rests on stale prices, and the request refuses those.
+    """
+    prepared, decision, request = made.prepared, made.decision, made.request
+    policy = request.policy
     rules = priced(policy, decision, prepared.problem, rules_of(policy, decision), time_left)
     baselines = [*compare(prepared, decision.solution, time_left), *rules.baselines]
     baselines += _fleet_held(prepared, decision)
@@ -156,7 +199,7 @@ def _serves(prepared: Prepared, time_left: Callable[[], float]) -> Callable[[Map
     return serves
 
 
-def _countdown(seconds: float) -> Callable[[], float]:
+def countdown(seconds: float) -> Callable[[], float]:
     """What is left of a time limit, never below zero."""
     deadline = time.monotonic() + seconds
     return lambda: max(deadline - time.monotonic(), 0.0)

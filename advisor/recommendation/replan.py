@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from advisor.domain import Bucket, Market, Service, Users, Workload
+from advisor.domain import Bucket, Ceiling, Market, Service, Users, Workload
 from advisor.fleet import Fleet, HeldLine, Unrecognised
 from advisor.recommendation.policy import Holding, Policy, Preference, Survive
 from advisor.recommendation.request import Request
@@ -37,6 +37,7 @@ def request_of(plan: Plan) -> Request:
         max_usd_per_hour=inputs.max_usd_per_hour,
         command=plan.command,
         policy=policy_of(plan),
+        attain_percent=plan.simulation.target_percent if plan.simulation is not None else None,
     )
 
 
@@ -57,6 +58,9 @@ def service_of(line: ServiceLine) -> Service:
         residency=tuple(line.residency),
         min_replicas=line.min_replicas,
         weight=line.weight,
+        for_replay=line.for_replay,
+        idle_buckets=tuple(place for place, bucket in enumerate(line.buckets) if bucket.idle_limits),
+        ceilings=tuple(Ceiling(one.accelerator, one.tensor_parallel, one.share) for one in line.ceilings),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from advisor.catalog.freshness import ON_DEMAND_LIMIT, SPOT_LIMIT
-from advisor.domain import EvidenceKind, Market, Service
+from advisor.domain import EvidenceKind, Market, Service, Slo, SloStatistic
 from advisor.errors import UsageError
 from advisor.recommendation.policy import Policy
 
@@ -23,7 +23,12 @@ ENGINES: Final = ("vLLM", "SGLang", "TensorRT-LLM", "llama.cpp", "TGI", "Deepspe
 
 DEFAULT_WORKLOAD: Final = "azure-2023-conv"
 DEFAULT_RATE_REQUESTS_PER_S: Final = 16.0
-DEFAULT_TPOT_MS: Final = 60.0
+DEFAULT_SLO: Final = Slo(tpot_ms=60.0, ttft_ms=1000.0, statistic=SloStatistic("p95"))
+"""95 % of requests begin within a second and then read on faster than people do."""
+
+DEFAULT_MEAN_SLO: Final = Slo(tpot_ms=60.0)
+"""Where the mean is asked for: the question of the Mélange paper (arXiv:2404.14527, section 6)."""
+
 DEFAULT_HEADROOM: Final = 0.15
 """Share of capacity kept free. Load of different sizes does not add up exactly: a mixed batch reached between
 0.87 and 1.22 of the additive prediction on memory-bound 24 GB cards (5th to 95th percentile of 500 random
@@ -54,6 +59,7 @@ class Request:
     refuse_stale: bool = False  #: whether a fleet at stale prices is no answer
     command: str = ""  #: the command line that asked
     policy: Policy = field(default_factory=Policy)  #: what the fleet obeys besides
+    attain_percent: float | None = None  #: of each service's requests within all limits; None: as they say
     notes: tuple[str, ...] = ()  #: sentences on how the question was understood
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from advisor.plan.demand import BucketLine, LimitLine, ServiceLine, TrafficLine, UsersLine
+from advisor.plan.demand import BucketLine, CeilingLine, LimitLine, ServiceLine, TrafficLine, UsersLine
 from advisor.workload.demand import demands
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def _service_line(found: Findings, index: int, service: Service, shares: list[fl
         headroom=service.headroom,
         left_out_share=found.left_out[index].share,
         buckets=[
-            _bucket_line(bucket, rate, share) for (bucket, rate), share in zip(streams, shares, strict=True)
+            _bucket_line(bucket, rate, share, idle_limits=place in service.idle_buckets)
+            for place, ((bucket, rate), share) in enumerate(zip(streams, shares, strict=True))
         ],
         e2e_ms=slo.e2e_ms,
         further_limits=[
@@ -70,11 +71,16 @@ def _service_line(found: Findings, index: int, service: Service, shares: list[fl
         residency=list(service.residency),
         min_replicas=service.min_replicas,
         weight=service.weight,
+        for_replay=service.for_replay,
+        ceilings=[
+            CeilingLine(accelerator=one.accelerator, tensor_parallel=one.tensor_parallel, share=one.share)
+            for one in service.ceilings
+        ],
         served_share=min(served / planned, 1.0) if planned and min(shares, default=1.0) < 1 else 1.0,
     )
 
 
-def _bucket_line(bucket: Bucket, rate: float, served_share: float) -> BucketLine:
+def _bucket_line(bucket: Bucket, rate: float, served_share: float, *, idle_limits: bool) -> BucketLine:
     return BucketLine(
         input_tokens_min=bucket.input_tokens_min,
         input_tokens_max=bucket.input_tokens_max,
@@ -86,4 +92,5 @@ def _bucket_line(bucket: Bucket, rate: float, served_share: float) -> BucketLine
         share=bucket.share,
         requests_per_s=rate,
         served_share=min(max(served_share, 0.0), 1.0),
+        idle_limits=idle_limits,
     )

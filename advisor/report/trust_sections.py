@@ -48,7 +48,7 @@ def simulation(plan: Plan, beside: Beside) -> Section:
     if found is None:
         said = (
             "Not run, or not given. `advisor simulate PLAN --format json -o sim.json`, then --simulation "
-            "sim.json, fills it in; so does `advisor recommend --simulate`."
+            "sim.json, fills it in; so does `advisor recommend`, unless told `--no-replay`."
         )
         return Section("simulation", title, (), said)
     facts = [
@@ -104,14 +104,41 @@ def _replayed_on_the_way(found: Replay) -> tuple[Block, ...]:
     facts = Facts(
         (
             Fact("Verdict", found.verdict),
-            Fact("Asked for, % of requests within every limit", found.target_percent, Kind.NUMBER),
+            *(
+                [Fact("Asked for, % of requests within every limit", found.target_percent, Kind.NUMBER)]
+                if found.target_percent is not None
+                else []
+            ),
             Fact("Found, % of requests within every limit", found.attained_percent, Kind.NUMBER),
+            Fact("No fleet serves it below, USD per hour", found.full_load_usd_per_hour, Kind.USD_RATE),
+            Fact("Fleets solved for and replayed", found.rounds, Kind.COUNT),
             Fact("Requests replayed", found.requests, Kind.COUNT),
             Fact("Seconds of arrivals", found.duration_s, Kind.NUMBER),
             Fact("Arrivals", ", ".join(found.arrivals)),
-            Fact("What ran out first", found.bottleneck),
+            *([Fact("What does not hold", found.bottleneck)] if found.bottleneck else []),
             Fact("Seed", found.seed, Kind.COUNT),
         )
+    )
+    limits = Table(
+        "limits_replayed",
+        "Every limit, by its own statistic",
+        (
+            Column("service", "Service"),
+            Column("limit", "Limit"),
+            Column("within", "Requests within", Kind.SHARE),
+            Column("mean_ms", "Mean, ms", Kind.NUMBER),
+            Column("verdict", "Replay"),
+        ),
+        tuple(
+            (
+                one.service,
+                f"{one.statistic} {one.metric.upper()} ≤ {one.limit_ms:g} ms",
+                one.within_percent / 100,
+                one.mean_ms,
+                "holds" if one.holds else "does not hold",
+            )
+            for one in found.limits
+        ),
     )
     trials = Table(
         "headroom_trials",
@@ -123,7 +150,7 @@ def _replayed_on_the_way(found: Replay) -> tuple[Block, ...]:
         ),
         tuple((t.headroom, "passed" if t.passes else "failed", t.usd_per_hour) for t in found.trials),
     )
-    return (facts, Sentences((found.evidence,)), *([trials] if trials.rows else []))
+    return (facts, *(table for table in (limits, trials) if table.rows), Sentences((found.evidence,)))
 
 
 def _attained(found: Attained) -> str:

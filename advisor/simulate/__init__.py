@@ -5,7 +5,7 @@ a plan pass. Nothing here opens a file, reads a clock or asks a solver."""
 
 from __future__ import annotations
 
-from advisor.simulate.headroom import Headroom, Trial, headroom_needed, least_headroom
+from advisor.simulate.headroom import Headroom, headroom_needed
 from advisor.simulate.options import Options
 from advisor.simulate.replaying import PreparedReplay, Replay, ReplayInputs, prepare, replay, replay_prepared
 
@@ -15,9 +15,7 @@ __all__ = [
     "PreparedReplay",
     "Replay",
     "ReplayInputs",
-    "Trial",
     "headroom_needed",
-    "least_headroom",
     "prepare",
     "replay",
     "replay_prepared",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from advisor.domain import SloStatistic
 from advisor.profiles.latency_metrics import METRICS, STATISTICS
 from advisor.profiles.queueing import quantile_of
 
@@ -78,6 +79,24 @@ class StatedLimit:
     limit_ms: float
     observed_ms: float | None
     holds: bool
+    within: Attained | None = None  #: requests within, where a percentile is limited of a latency of requests
+
+    @property
+    def lacks_percent(self) -> float:
+        """Points below the percentile; 0 where it holds, or a mean is limited."""
+        share = SloStatistic(self.statistic).share
+        if self.holds or share is None or self.within is None or self.within.percent is None:
+            return 0.0
+        return max(100 * share - self.within.percent, 0.0)
+
+    @property
+    def certain(self) -> bool:
+        """Whether the interval bears the verdict out; of means and gaps there is none."""
+        share = SloStatistic(self.statistic).share
+        if share is None or self.within is None or self.within.percent is None:
+            return True
+        asked, found = 100 * share, self.within
+        return (found.low_percent or 0.0) >= asked if self.holds else (found.high_percent or 100.0) < asked
 
 
 def t_975(degrees: int) -> float:
@@ -184,5 +203,12 @@ def _stated(plan: Plan, requests: Requests, found: Latencies) -> Iterable[Stated
         all_served = bool(found.served[mine].all())
         for limit in service.stated_slo().limits:
             (observed,) = found.of(limit.metric).pick(mine).statistics([quantile_of(limit.statistic)])
+            share, within = limit.statistic.share, None
             holds = observed is not None and observed <= limit.ms and all_served
-            yield StatedLimit(service.name, limit.metric, str(limit.statistic), limit.ms, observed, holds)
+            if share is not None and not METRICS[limit.metric].of_gaps:
+                kept = found.of(limit.metric).within(limit.ms, share) & found.served
+                within = attained(kept[mine])
+                holds = within.percent is not None and within.percent >= 100 * share
+            yield StatedLimit(
+                service.name, limit.metric, str(limit.statistic), limit.ms, observed, holds, within
+            )

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 from advisor.domain import EvidenceKind
 
 if TYPE_CHECKING:
-    from advisor.simulate.fleet import ReplayFleet
+    from collections.abc import Sequence
+
+    from advisor.simulate.fleet import ReplayFleet, ReplicaGroup
 
 
 TTFT_ERROR_PCT: Final = 9.0
@@ -28,17 +30,23 @@ class EvidenceBasis:
 
 def basis(fleet: ReplayFleet) -> EvidenceBasis:
     """The evidence of all groups, weighted by the work each is planned to do."""
-    work = [group.utilization * len(group.replicas) for group in fleet.groups]
+    return basis_of([(group, len(group.replicas)) for group in fleet.groups])
+
+
+def basis_of(replicas: Sequence[tuple[ReplicaGroup, int]]) -> EvidenceBasis:
+    """The same of groups and how many replicas each stands for."""
+    groups = [group for group, _ in replicas]
+    work = [group.utilization * count for group, count in replicas]
     total = sum(work) or 1.0
     shares = dict.fromkeys(EvidenceKind, 0.0)
     error = 0.0
-    for group, part in zip(fleet.groups, work, strict=True):
+    for group, part in zip(groups, work, strict=True):
         for kind, share in group.drive.evidence.shares.items():
             shares[kind] += share * part / total
         error += group.drive.evidence.median_error_pct * part / total
     known = {kind: share for kind, share in shares.items() if share > 0}
     words = ", ".join(f"{share:.0%} {kind.value}" for kind, share in known.items())
-    points = sum(group.drive.evidence.points for group in fleet.groups)
+    points = sum(group.drive.evidence.points for group in groups)
     sentence = (
         f"Step times fitted to {points:,} load points ({words} by planned work), TPOT reproduced within "
         f"{error:.1f} % typically."
@@ -51,5 +59,5 @@ def basis(fleet: ReplayFleet) -> EvidenceBasis:
         sentence += " Nothing of it was measured: the verdict is about a model of the hardware."
     elif EvidenceKind.ESTIMATED in known:
         sentence += " Where only estimates exist the verdict is the estimator's."
-    notes = dict.fromkeys(note for group in fleet.groups for note in group.drive.evidence.notes)
+    notes = dict.fromkeys(note for group in groups for note in group.drive.evidence.notes)
     return EvidenceBasis(known, sentence, tuple(notes))

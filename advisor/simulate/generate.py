@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -171,12 +172,17 @@ def _sizes(
 
 def named_trace(service: ServiceLine) -> Trace | None:
     """The shipped trace a service's buckets were fitted on; None for mixtures and workloads of the user's."""
+    return _shipped_trace(service.workload)
+
+
+@lru_cache(maxsize=4)
+def _shipped_trace(workload: str) -> Trace | None:
     from advisor.workload.named import named_workload, workload_names
     from advisor.workload.trace import read_trace
 
-    if service.workload not in workload_names():
+    if workload not in workload_names():
         return None
-    path = named_workload(service.workload).trace
+    path = named_workload(workload).trace
     return read_trace(path) if path is not None else None
 
 

@@ -3,7 +3,7 @@
 A fleet planned with headroom ``h`` keeps every replica's planned utilisation at or below ``1 − h``. If it
 still passes with all rates times ``s`` and no longer beyond, utilisation may rise to ``s · u``, ``u`` being
 the highest planned one; a plan with headroom ``1 − s · u`` never asks more of a replica. The rate is
-searched, not the plan: whoever makes plans closes the loop with :func:`least_headroom`.
+searched, not the plan: ``advisor recommend`` makes plans that hold.
 """
 
 from __future__ import annotations
@@ -11,14 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from advisor.simulate.attainment import attained
+from advisor.simulate.attainment import attained, stated_limits
 from advisor.simulate.queue import queue_of
 from advisor.simulate.replaying import serve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from decimal import Decimal
-
     from advisor.simulate.options import Options
     from advisor.simulate.replaying import PreparedReplay
 
@@ -73,58 +70,13 @@ def headroom_needed(prepared: PreparedReplay, options: Options) -> Headroom:
 
 
 def passes_at(prepared: PreparedReplay, options: Options, scale: float) -> bool:
-    """Whether every service meets the target with all rates times ``scale``."""
+    """Whether every limit holds, and every service meets the target, with all rates times ``scale``."""
     served = serve(prepared, replace(options, scale=options.scale * scale))
-    requests, met = served.demand.requests, served.latencies.met
-    for place in range(len(prepared.plan.services)):
-        share = attained(met[requests.service == place]).percent
-        if share is not None and share < options.attain_percent:
-            return False
-    return not queue_of(requests, served.outcome).grows
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """A plan made with some headroom, and what its replay said."""
-
-    headroom: float
-    passes: bool
-    usd_per_hour: Decimal | None
-    suggests: float | None  #: headroom its own search asks for; None: not known
-
-
-def least_headroom(
-    trial: Callable[[float], Trial], start: float, precision: float = 0.01, most_trials: int = 8
-) -> tuple[Trial, ...]:
-    """Plans made and replayed until the least headroom that passes is known to ``precision``.
-
-    Args:
-        trial: makes a plan with a headroom and replays it.
-        start: headroom to begin with; also the least that is tried.
-        precision: two headrooms this close are one; so are two whose plans cost the same.
-        most_trials: how many plans at most.
-
-    Returns:
-        All trials in order; the cheapest that passes is the answer, if any does.
-    """
-    trials = [trial(start)]
-    if trials[0].passes:
-        return tuple(trials)
-    failed, passed = trials[0], None
-    while len(trials) < most_trials:
-        if passed is None:
-            asked = failed.suggests if failed.suggests is not None else failed.headroom + 0.1
-            headroom = max(asked, failed.headroom + precision)
-        else:
-            same = failed.usd_per_hour == passed.usd_per_hour
-            if same or passed.headroom - failed.headroom <= precision:
-                break
-            headroom = (failed.headroom + passed.headroom) / 2
-        if headroom > MOST_HEADROOM:
-            break
-        trials.append(trial(headroom))
-        if trials[-1].passes:
-            passed = trials[-1]
-        else:
-            failed = trials[-1]
-    return tuple(trials)
+    requests, found = served.demand.requests, served.latencies
+    if options.attain_percent is not None:
+        for place in range(len(prepared.plan.services)):
+            share = attained(found.met[requests.service == place]).percent
+            if share is not None and share < options.attain_percent:
+                return False
+    limits = stated_limits(prepared.plan, requests, found)
+    return all(limit.holds for limit in limits) and not queue_of(requests, served.outcome).grows

@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from advisor.simulate.arrivals import Steps
     from advisor.workload.trace import Trace
 
-ATTAIN_PERCENT: Final = 99.5
-"""Share of requests within the limits that passes: what Mélange's allocations reached on real GPUs
-(Griggs et al., arXiv:2404.14527, section 6)."""
-
 LENGTH_ERROR_PERCENT: Final = 50.0
 """Typical (median) relative error of the router's guess of an output. An assumption that every replay states:
 published predictors differ too much to name one, and the same prompt has answers of many lengths."""
@@ -63,7 +59,7 @@ class Options:
     duration_s: float | None = None  #: None: the trace's, else by :func:`default_duration_s`
     seed: int = 0
     lose: str | None = None  #: as ``--lose`` has it
-    attain_percent: float = ATTAIN_PERCENT
+    attain_percent: float | None = None  #: of each service's requests within all limits; None: as they say
     knowledge: Knowledge = Knowledge.PREDICTED
     length_error_percent: float = LENGTH_ERROR_PERCENT
     start_up_s: float = START_UP_S
@@ -77,7 +73,7 @@ class Options:
             raise UsageError(
                 f"--duration-s {self.duration_s:g} is not allowed; above 0, at most {LONGEST_S:.0f} (31 days)"
             )
-        if not 0 < self.attain_percent <= 100:
+        if self.attain_percent is not None and not 0 < self.attain_percent <= 100:
             raise UsageError(f"--attain {self.attain_percent:g} is not allowed; above 0, at most 100")
         if not 0 <= self.length_error_percent <= MOST_LENGTH_ERROR_PERCENT:
             raise UsageError(

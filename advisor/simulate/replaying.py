@@ -95,8 +95,8 @@ class Replay:
     unplanned: int  #: requests of sizes the plan has no bucket for
     breakdown: Breakdown
     limits: tuple[StatedLimit, ...]
-    passes: bool  #: every service meets the target, and no queue grows
-    misses_by_percent: float  #: how far the worst service is below the target; 0 if none is
+    passes: bool  #: every limit holds, every service meets the target if there is one, and no queue grows
+    misses_by_percent: float  #: points below what is asked, of the worst; 0 if none or a mean is
     certain: bool  #: whether the confidence intervals bear the verdict out
     busy: float  #: share of replica time with a request in the batch, up to the last completion
     timeline: Timeline
@@ -178,7 +178,8 @@ def _summed_up(prepared: PreparedReplay, options: Options, served: Served, ideal
     demand, outcome, found = served.demand, served.outcome, served.latencies
     requests = demand.requests
     cut = breakdown(plan, fleet, requests, found)
-    passes, short, certain = _judged(cut, options.attain_percent)
+    limits = stated_limits(plan, requests, found)
+    passes, short, certain = _judged(cut, limits, options.attain_percent)
     queue = queue_of(requests, outcome)
     never, everyone = int((~found.served).sum()), np.ones(len(requests), dtype=np.bool_)
     after = None
@@ -196,7 +197,7 @@ def _summed_up(prepared: PreparedReplay, options: Options, served: Served, ideal
         arrivals=demand.arrivals,
         unplanned=demand.unplanned,
         breakdown=cut,
-        limits=stated_limits(plan, requests, found),
+        limits=limits,
         passes=passes and not queue.grows,
         misses_by_percent=short,
         certain=certain,
@@ -214,13 +215,19 @@ def _summed_up(prepared: PreparedReplay, options: Options, served: Served, ideal
     )
 
 
-def _judged(cut: Breakdown, target: float) -> tuple[bool, float, bool]:
+def _judged(cut: Breakdown, limits: Sequence[StatedLimit], target: float | None) -> tuple[bool, float, bool]:
     """(passes, points the worst service lacks, whether the intervals bear that out).
 
-    A pass is certain when every service's interval is above the target, a failure when one is below.
+    Every limit by its own statistic, and the share within all limits together where one is asked. A pass is
+    certain when every interval is above what is asked, a failure when one is below.
     """
-    found = [part.attained for part in cut.per_service if part.attained.percent is not None]
-    worst = min((part.percent or 0.0 for part in found), default=0.0)
-    if worst >= target:
-        return True, 0.0, all((part.low_percent or 0.0) >= target for part in found)
-    return False, target - worst, any((part.high_percent or 0.0) < target for part in found)
+    shares = [] if target is None else [part.attained for part in cut.per_service]
+    known = [found for found in shares if found.percent is not None]
+    lacks = [max((target or 0.0) - (found.percent or 0.0), 0.0) for found in known]
+    short = max([*lacks, *(limit.lacks_percent for limit in limits)], default=0.0)
+    passes = not any(lacks) and all(limit.holds for limit in limits)
+    if passes:
+        certain = all((found.low_percent or 0.0) >= (target or 0.0) for found in known)
+        return True, 0.0, certain and all(limit.certain for limit in limits)
+    certain = any((found.high_percent or 0.0) < (target or 0.0) for found in known)
+    return False, short, certain or any(limit.certain for limit in limits if not limit.holds)

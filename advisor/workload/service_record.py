@@ -13,7 +13,6 @@ from advisor.workload.workload_file import Name, Rate, StrictRecord, TrafficReco
 
 MAX_USERS: Final = 100
 SHARE_TOLERANCE: Final = 1e-6
-_STATISTIC = Literal["mean", "p50", "p90", "p99"]
 
 
 class LimitRecord(StrictRecord):
@@ -21,7 +20,19 @@ class LimitRecord(StrictRecord):
 
     metric: Literal["tpot", "ttft", "e2e", "itl"] = Field(description="tpot, ttft, e2e or itl: which latency")
     ms: Milliseconds
-    statistic: _STATISTIC = Field(description="mean, p50, p90 or p99: which statistic of it is limited")
+    statistic: SloStatistic = Field(
+        description="mean, or a percentile such as p95: which statistic of it is limited"
+    )
+
+
+Statistics = Annotated[
+    dict[SloStatistic, Milliseconds],
+    Field(
+        min_length=1,
+        description="a mapping from mean or a percentile such as p95 to milliseconds, e.g. {p95: 1000}",
+    ),
+]
+"""Limits on one latency, by statistic."""
 
 
 class SloRecord(StrictRecord):
@@ -29,24 +40,36 @@ class SloRecord(StrictRecord):
 
     tpot_ms: Milliseconds | None = None
     ttft_ms: Milliseconds | None = None
-    statistic: _STATISTIC = Field(
-        default="mean", description="mean, p50, p90 or p99: which statistic of the latencies is limited"
+    statistic: SloStatistic = Field(
+        default=SloStatistic.MEAN,
+        description="mean, or a percentile such as p95: which statistic of the latencies is limited",
     )
     e2e_ms: Milliseconds | None = None
     further: list[LimitRecord] = Field(
         default_factory=list, max_length=20, description="a list of limits with metric, ms and statistic"
     )
 
+    ttft: Statistics | None = None
+    tpot: Statistics | None = None
+    itl: Statistics | None = None
+    e2e: Statistics | None = None
+
     @model_validator(mode="after")
     def _limits_something(self) -> SloRecord:
-        if self.tpot_ms is None and self.ttft_ms is None and self.e2e_ms is None and not self.further:
-            raise ValueError("at least one of tpot_ms and ttft_ms, or e2e_ms or further, is required")
+        if not self.slo().limits:
+            raise ValueError(
+                "at least one of tpot_ms and ttft_ms, or e2e_ms or further, or ttft, tpot, itl and e2e, "
+                "is required"
+            )
         return self
 
     def slo(self) -> Slo:
         """As the domain has it."""
-        further = tuple(LatencyLimit(one.metric, one.ms, SloStatistic(one.statistic)) for one in self.further)
-        return Slo(self.tpot_ms, self.ttft_ms, SloStatistic(self.statistic), self.e2e_ms, further)
+        by_metric = (("ttft", self.ttft), ("tpot", self.tpot), ("itl", self.itl), ("e2e", self.e2e))
+        named = [LatencyLimit(m, ms, at) for m, limits in by_metric for at, ms in (limits or {}).items()]
+        listed = [LatencyLimit(one.metric, one.ms, one.statistic) for one in self.further]
+        further = tuple(dict.fromkeys((*named, *listed)))
+        return Slo(self.tpot_ms, self.ttft_ms, self.statistic, self.e2e_ms, further)
 
 
 class UsersRecord(StrictRecord):

@@ -215,7 +215,7 @@ def test_a_number_out_of_range_names_option_and_range(option: str) -> None:
         ("recommend", "--rate", "many"),
         ("recommend", "--format", "xml"),
         ("recommend", "--evidence", "mesured"),
-        ("recommend", "--slo-stat", "p42"),
+        ("recommend", "--slo-stat", "p100"),
         ("recommend", "--nonsense"),
         ("recommend", "surplus"),
         ("offers", "--sort", "colour"),

@@ -73,7 +73,7 @@ SERVICE_FAULTS: dict[str, tuple[tuple[Any, ...], object, str]] = {
     "negative TPOT": (("service", "slo", "tpot_ms"), -5, "service.slo.tpot_ms"),
     "TPOT NaN": (("service", "slo", "tpot_ms"), float("nan"), "service.slo.tpot_ms"),
     "headroom 1": (("service", "headroom"), 1.0, "service.headroom"),
-    "statistic": (("service", "slo", "statistic"), "p42", "service.slo.statistic"),
+    "statistic": (("service", "slo", "statistic"), "p100", "service.slo.statistic"),
     "precision": (("service", "precision"), "bf61", "service.precision"),
     "extra field": (("service", "tpot"), 60, "service.tpot"),
     "extra field at the top": (("region",), "us-east-1", "region"),

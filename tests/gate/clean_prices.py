@@ -105,9 +105,9 @@ def weekly_factors(file: str, provider: str, market: str) -> tuple[float, ...]:
         " WHERE provider = ? AND market = ? AND valid_from >= DATE '2024-01-01' ORDER BY ALL"
     )
     series: dict[tuple[str, str], list[tuple[object, ...]]] = defaultdict(list)
-    for region, instance_type, since, until, usd in duckdb.execute(
-        query, [path, provider, market]
-    ).fetchall():
+    for region, instance_type, since, until, usd in (
+        duckdb.connect().execute(query, [path, provider, market]).fetchall()
+    ):
         series[region, instance_type].append((since, until, usd))
     return tuple(factor for rows in series.values() for factor in _week_on_week(rows))
 

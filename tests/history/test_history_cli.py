@@ -135,7 +135,7 @@ def test_export_writes_every_column_and_no_formula() -> None:
 
 def test_export_as_parquet_is_the_snapshot_itself(tmp_path: Path) -> None:
     run("export", "-o", str(tmp_path / "all.parquet"))
-    assert duckdb.execute(
+    assert duckdb.connect().execute(
         "SELECT count(*) FROM read_parquet(?)", [str(tmp_path / "all.parquet")]
     ).fetchall() == [(3,)]
     assert isinstance(error("export", "--format", "parquet"), UsageError)

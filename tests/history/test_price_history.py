@@ -171,7 +171,7 @@ def collected(folder: Path) -> Path:
 def rows(path: Path, columns: str) -> list[tuple[object, ...]]:
     import duckdb
 
-    return duckdb.execute(f"SELECT {columns} FROM read_parquet(?)", [str(path)]).fetchall()  # noqa: S608
+    return duckdb.connect().execute(f"SELECT {columns} FROM read_parquet(?)", [str(path)]).fetchall()  # noqa: S608
 
 
 def test_a_change_only_file_stays_change_only_and_says_until_when_it_was_seen(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from advisor.profiles.placing import Given
 if TYPE_CHECKING:
     from pathlib import Path
 
-P99 = SloStatistic.P99
+P99 = SloStatistic("p99")
 SIZE = (1000.0, 100.0)
 LOADS = (1, 10, 1), (8, 20, 5), (16, 60, 7)
 

@@ -125,16 +125,19 @@ def test_chips_outside_the_calibration_have_no_data_and_unknown_chips_no_specifi
     assert reason(answers[0]) == "no_specification"
 
 
-def test_a_percentile_is_answered_only_by_rows_that_state_it(tmp_path: Path) -> None:
+def test_a_percentile_is_answered_by_rows_that_state_it_and_else_planned_at_the_mean(tmp_path: Path) -> None:
     stated = [point | {"tpot_p99_ms": point["tpot_mean_ms"] * 2} for point in MEASURED]
     store = a_store(tmp_path, [*stated, *SIMULATED])
-    p99 = Slo(tpot_ms=40, statistic=SloStatistic.P99)
+    p99 = Slo(tpot_ms=40, statistic=SloStatistic("p99"))
     found, beyond = ask(store, (1000, 100), (2000, 100), slo=p99)
     assert (figure(found).kind, figure(found).requests_per_s) == (EvidenceKind.MEASURED, 5.0)
-    assert reason(beyond) == "no_throughput_data"
-    assert "means" in beyond.detail
-    p90 = Slo(tpot_ms=40, statistic=SloStatistic.P90)
-    assert reason(ask(store, slo=p90)[0]) == "no_throughput_data"
+    assert figure(found).source.endswith("2026-01-01)")  # nothing was taken at its mean
+    at_mean = "p99 TPOT planned at the mean"
+    assert at_mean in figure(beyond).source
+    (mean,) = ask(store, (2000, 100), slo=Slo(tpot_ms=40))
+    assert figure(beyond).requests_per_s == figure(mean).requests_per_s
+    p90 = Slo(tpot_ms=40, statistic=SloStatistic("p90"))
+    assert "p90 TPOT planned at the mean" in figure(ask(store, slo=p90)[0]).source
 
 
 def test_a_ttft_limit_is_that_of_an_open_stream_and_says_so(tmp_path: Path) -> None:

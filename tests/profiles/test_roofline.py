@@ -526,17 +526,21 @@ class TestIntervals:
 
 def held_out_residuals(family, unseen, asked):
     """log(measured / estimated) by what was held out."""
-    found = duckdb.sql(
-        "SELECT held_out, log_measured_over_estimated FROM read_parquet($path)"
-        " WHERE vendor = $vendor AND family = $family AND unseen = $unseen AND asked = $asked",
-        params={
-            "vendor": "nvidia",
-            "path": str(RESIDUALS),
-            "family": family,
-            "unseen": unseen,
-            "asked": asked,
-        },
-    ).fetchall()
+    found = (
+        duckdb.connect()
+        .sql(
+            "SELECT held_out, log_measured_over_estimated FROM read_parquet($path)"
+            " WHERE vendor = $vendor AND family = $family AND unseen = $unseen AND asked = $asked",
+            params={
+                "vendor": "nvidia",
+                "path": str(RESIDUALS),
+                "family": family,
+                "unseen": unseen,
+                "asked": asked,
+            },
+        )
+        .fetchall()
+    )
     groups: dict[str, list[float]] = {}
     for name, value in found:
         groups.setdefault(name, []).append(value)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.fast
 
-MEAN, P99 = SloStatistic.MEAN, SloStatistic.P99
+MEAN, P99 = SloStatistic.MEAN, SloStatistic("p99")
 
 
 def open_sweep(**stated: list[float]) -> SizePoints:
@@ -115,13 +115,13 @@ def test_a_profile_answers_limits_at_two_statistics_from_its_own_points(tmp_path
     assert answer.kind.value == "measured"
 
 
-def test_evidence_that_lacks_a_statistic_does_not_answer_and_the_refusal_names_it(tmp_path: Path) -> None:
+def test_evidence_that_lacks_a_statistic_is_taken_at_its_mean_and_says_so(tmp_path: Path) -> None:
     store = a_store(tmp_path, a_sweep((1, 10, 1), (8, 20, 5)))
     for metric in ("tpot", "e2e"):
         (answer,) = ask(store, slo=Slo(50, further=(LatencyLimit(metric, 9000, P99),)))
-        assert isinstance(answer, NoThroughput)
-        assert answer.reason == "no_throughput_data"
-        assert f"no measured p99 {metric.upper()} reaches it" in answer.detail
+        (mean,) = ask(store, slo=Slo(50, further=(LatencyLimit(metric, 9000),)))
+        assert f"p99 {metric.upper()} planned at the mean" in figure(answer).source
+        assert figure(answer).requests_per_s == figure(mean).requests_per_s
 
 
 def test_a_mean_end_to_end_limit_is_answered_by_parts_and_by_estimates(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_end_to_end_percentiles_in_the_users_files_are_read(tmp_path: Path) -> N
         a_point(concurrency=c, requests_per_s=r, load_mode="rate", e2e_p90_ms=e, request_rate_offered=r)
         for c, r, e in ((None, 1.0, 900.0), (None, 4.0, 1900.0))
     ]
-    (answer,) = ask(a_store(tmp_path, points), slo=Slo(e2e_ms=1000, statistic=SloStatistic.P90))
+    (answer,) = ask(a_store(tmp_path, points), slo=Slo(e2e_ms=1000, statistic=SloStatistic("p90")))
     assert figure(answer).requests_per_s == 1.0
 
 

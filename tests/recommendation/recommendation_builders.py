@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from advisor.api import recommend
 from advisor.catalog.account import Account
-from advisor.domain import Availability, Market, Offer, QuotaLimit
+from advisor.domain import Availability, Market, Offer, QuotaLimit, SloStatistic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +26,10 @@ FIVE_CHIPS = ("a10g-24gb", "l4-24gb", "l40s-48gb", "rtx-pro-6000-96gb", "h100-sx
 
 
 def ask(catalog: Catalog, **question: Any) -> Plan:
-    """The answer in aws us-east-1, at a pinned moment, unless the question says otherwise."""
+    """The bare optimum in aws us-east-1, of mean TPOT, at a pinned moment, unless told otherwise."""
+    if "service_file" not in question:
+        question.setdefault("slo_statistic", SloStatistic.MEAN)
+    question.setdefault("replay", False)
     question.setdefault("regions", US_EAST_1)
     question.setdefault("now", NOW)
     return recommend(catalog, **question)

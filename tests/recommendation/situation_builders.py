@@ -58,8 +58,8 @@ def a_file(folder: Path, *services: dict[str, Any], **rules: Any) -> Path:
 
 
 def plan_of(catalog: Catalog, path: Path, **question: Any) -> Plan:
-    """The answer to a service file at the pinned moment."""
-    return recommend(catalog, now=NOW, service_file=path, **question)
+    """The bare optimum of a service file at the pinned moment."""
+    return recommend(catalog, now=NOW, service_file=path, replay=False, **question)
 
 
 def capacity(plan: Plan) -> float:

@@ -222,7 +222,7 @@ def rows_of(path):
 
     asked = f"SELECT to_json(t)::VARCHAR FROM '{path}' t"  # noqa: S608  a path of this test's own
     footer = f"SELECT key, value FROM parquet_kv_metadata('{path}')"  # noqa: S608
-    return repr([duckdb.sql(question).fetchall() for question in (asked, footer)]).encode()
+    return repr([duckdb.connect().sql(question).fetchall() for question in (asked, footer)]).encode()
 
 
 def test_what_the_search_finds_it_would_find():

@@ -277,7 +277,7 @@ BAD_SERVICES: list[tuple[str, Any, str, str]] = [
     ("service__slo__tpot_ms", float("nan"), "service.slo.tpot_ms", MILLISECONDS),
     ("service__slo__ttft_ms", 2e6, "service.slo.ttft_ms", MILLISECONDS),
     ("service__slo__ttft_ms", "fast", "service.slo.ttft_ms", MILLISECONDS),
-    ("service__slo__statistic", "p42", "service.slo.statistic", "mean, p50, p90 or p99"),
+    ("service__slo__statistic", "p100", "service.slo.statistic", "mean, or a percentile such as p95"),
     ("service__slo__p99", 5, "service.slo.p99", "no such field; known here: tpot_ms, ttft_ms, statistic"),
     ("service__headroom", 1, "service.headroom", "from 0 to 0.99"),
     ("service__headroom", -0.1, "service.headroom", "from 0 to 0.99"),

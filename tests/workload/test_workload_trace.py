@@ -90,7 +90,7 @@ def test_columns_can_be_named(tmp_path: Path) -> None:
 def a_parquet(folder: Path, select: str) -> Path:
     path = folder / "t.parquet"
     path.unlink(missing_ok=True)
-    duckdb.sql(f"COPY ({select}) TO '{path}' (FORMAT parquet)")
+    duckdb.connect().sql(f"COPY ({select}) TO '{path}' (FORMAT parquet)")
     return path
 
 
@@ -266,7 +266,7 @@ def test_a_name_is_a_file_not_a_pattern(tmp_path: Path, ending: str) -> None:
     for name, tokens in (("ab", 1), ("a[b]", 2)):
         select = f"SELECT {tokens} AS input_tokens, 1 AS output_tokens"
         options = "HEADER" if ending == "csv" else f"FORMAT {'json' if ending == 'jsonl' else ending}"
-        duckdb.sql(f"COPY ({select}) TO '{tmp_path}/{name}.{ending}' ({options})")
+        duckdb.connect().sql(f"COPY ({select}) TO '{tmp_path}/{name}.{ending}' ({options})")
     assert lengths(read_trace(tmp_path / f"a[b].{ending}")) == [(2, 1)]
     with pytest.raises(InputFileError, match="No such file"):
         read_trace(tmp_path / f"a[bc].{ending}")
