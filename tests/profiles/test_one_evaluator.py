@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from advisor import load_catalog, recommend
 from advisor.cli.profile import app
-from advisor.domain import EvidenceKind, NoThroughput, Slo, Throughput
+from advisor.domain import EvidenceKind, NoThroughput, Slo, SloStatistic, Throughput
 from advisor.plan.verify import check
 from advisor.profiles import calibration
 from advisor.profiles.compare import Condition, compare
@@ -191,8 +191,8 @@ def test_the_commands_agree_on_a_mixture_at_eight(engine: str) -> None:
 def test_a_plan_its_check_and_its_replay_rest_on_the_same_rates(engine: str) -> None:
     """Of a model nobody measured on these chips; each engine is as fast as it is, not as any is."""
     catalog = load_catalog()
-    service_of = {"model": "Qwen3-32B", "precision": "fp8", "engine": engine, "slo_statistic": "mean"}
-    where = {"regions": ["us-east-1"], "markets": ["on_demand"]}
+    service_of = {"model": "Qwen3-32B", "precision": "fp8", "engine": engine}
+    where = {"regions": ["us-east-1"], "markets": ["on_demand"], "slo_statistic": SloStatistic.MEAN}
     plan = recommend(catalog, **where, **service_of, replay=False)  # type: ignore[arg-type]
     inputs = inputs_of(plan, catalog.snapshot, catalog.facts, catalog.profiles, None)
     assert list(check(plan, inputs)) == []
