@@ -151,6 +151,7 @@ class Model:
     sliding_window_layers: str | None  #: which layers slide, in words
     aliases: tuple[str, ...]  #: other spellings
     source: str  #: where the shape comes from
+    released_precision: str | None = None  #: of the publisher's own checkpoint; None: 16 bits
 
     @property
     def is_moe(self) -> bool:

@@ -38,7 +38,8 @@ def recommend(
         str | None,
         typer.Option(
             "--precision",
-            help="Of the weights: bf16, fp16, fp8, fp4, int8, int4, mxfp4.  \\[default: bf16]",
+            help="Of the weights: bf16, fp16, fp8, fp4, int8, int4, mxfp4.  "
+            "\\[default: as the model is released]",
             rich_help_panel=WHAT,
         ),
     ] = None,

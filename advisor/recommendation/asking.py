@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from advisor.catalog.latency import one_place
+from advisor.catalog.model_spelling import stated_precision
 from advisor.domain import Service, Slo, Traffic, Users, Workload
 from advisor.errors import InputFileError, UnknownName, UsageError
 from advisor.recommendation import request as defaults
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from advisor.catalog.facts import Facts
+    from advisor.domain import Model
     from advisor.workload.service import ServiceFile, ServiceRecord
 
 SMALLEST_RATE_REQUESTS_PER_S: Final = 1e-4
@@ -83,7 +85,9 @@ def _service(
     def said(key: str, default: Any) -> Any:
         return first(question.get(key), getattr(filed, key) if filed is not None else None, default)
 
-    precision = said("precision", defaults.DEFAULT_PRECISION)
+    named = said("model", defaults.DEFAULT_MODEL)
+    model = facts.model(named)
+    precision, why = _precision(said("precision", None), named, model)
     precision_of(precision)
     workload = _workload(question, filed, path)
     headroom, notes = _headroom(said("headroom", defaults.DEFAULT_HEADROOM), question, filed, path)
@@ -98,7 +102,7 @@ def _service(
     network_ms = filed.network_ms if filed is not None else None
     service = Service(
         name=filed.name if filed else "default",
-        model=facts.model(said("model", defaults.DEFAULT_MODEL)).id,
+        model=model.id,
         precision=precision,
         engine=_engine(said("engine", defaults.DEFAULT_ENGINE)),
         workload=workload,
@@ -112,7 +116,20 @@ def _service(
         min_replicas=_min_replicas(said("min_replicas", 0)),
         weight=(filed.weight if filed is not None else None) or 1.0,
     )
-    return service, notes
+    return service, [*why, *notes]
+
+
+def _precision(asked: str | None, named: str, model: Model) -> tuple[str, list[str]]:
+    """As asked; else as the checkpoint named is stored; else as the publisher released the model, and why."""
+    if asked is not None:
+        return asked, []
+    stored = stated_precision(named)
+    if stored is not None:
+        return stored, [f"{model.id} is planned in {stored}, as the weights of {named} are stored."]
+    if model.released_precision is not None:
+        released = model.released_precision
+        return released, [f"{model.id} is planned in {released}, as its publisher released it."]
+    return defaults.DEFAULT_PRECISION, []
 
 
 def _engine(name: str) -> str:

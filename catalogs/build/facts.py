@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from advisor.domain import Accelerator, Model, Region
@@ -21,8 +22,7 @@ from catalogs.build.offers import accelerator_of
 from catalogs.build.source import SourceRow, read_rows, write_csv, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping, Sequence
 
     from advisor.domain import Offer
 
@@ -41,6 +41,9 @@ INSTANCE_TYPE_COLUMNS: Final = {
     "source": ("text", "where the figures come from"),
 }
 """Columns of ``instance_types.csv`` -> (unit, description)."""
+
+CHECKPOINTS: Final = Path(__file__).resolve().parent / "checkpoints.csv"
+"""Models that are released in fewer than 16 bits, each with where that stands."""
 
 SEEN_IN_PRICES: Final = "seen in the price data; coordinates not published"
 _SPECIFICATION: Final = "public vendor specification (nominal memory, generation)"
@@ -147,15 +150,18 @@ def build_models(source: Path, target: Path) -> None:
     """Write ``models.csv`` with every alias."""
     rows = model_rows(source, ("name", "hf_id", "params_b", "attention"))
     columns = [spec.name for spec in fields(Model)]
+    released = {row.text("name"): row.text("precision") for row in read_rows(CHECKPOINTS)}
     unknown = set(MODEL_ALIASES) - {row.text("name") for row in rows}
-    cells = [[_model_cell(row, column) for column in columns] for row in rows]
+    cells = [[_model_cell(row, column, released) for column in columns] for row in rows]
     cells.sort(key=lambda row: str(row[0]))
     write_csv(target / "models.csv", columns, cells)
     if unknown:
         print(f"aliases of models that models.csv does not have: {', '.join(sorted(unknown))}")
 
 
-def _model_cell(row: SourceRow, column: str) -> str | None:
+def _model_cell(row: SourceRow, column: str, released: Mapping[str, str]) -> str | None:
+    if column == "released_precision":
+        return released.get(row.text("name"))
     if column == "id":
         return row.text("name")
     if column == "aliases":

@@ -86,7 +86,8 @@ the usable figure for B300 (270, sold as 288) and GB300 (277, sold as 288).
 Shapes from published model configurations through `litgpt` 0.5.13, `aiconfigurator-core` 0.12.0
 (Apache-2.0), `vidur` 0.0.26 or, where the row says so, recalled from the published configuration. Models
 that the collection lacks, and how their parameters are counted: `catalogs/build/more_models.csv` and
-`model_shapes.py`. Aliases: publishers' repository names.
+`model_shapes.py`. Aliases: publishers' repository names. `released_precision`: what the publisher's own
+configuration or model card says of its weights, row by row in `catalogs/build/checkpoints.csv` (2026-12-01).
 
 ## regions.csv
 
