@@ -188,7 +188,8 @@ def report(found: list[Outcome]) -> None:
     if ratios:
         print(f"| at most 5 % dearer | {sum(ratio <= 1.05 for ratio in ratios)} |")
         print(
-            f"| ratio: least, median, most | {ratios[0]:.3f}, {statistics.median(ratios):.3f}, {ratios[-1]:.3f} |"
+            f"| ratio: least, median, most | {ratios[0]:.3f}, {statistics.median(ratios):.3f}, "
+            f"{ratios[-1]:.3f} |"
         )
     seconds = sorted(one.seconds for one in found)
     p90 = seconds[int(0.9 * len(seconds))]
