@@ -57,7 +57,13 @@ class Question(TypedDict, total=False):
     precision: str | None
     engine: str | None
     workload: str | None  #: a name, a workload file or a trace
-    rate_requests_per_s: float | None
+    rate_requests_per_s: float | None  #: or one of the next five; else the own rate of a workload file
+    requests_per_minute: float | None
+    users: float | None  #: at once, with ``think_time_s``
+    think_time_s: float | None  #: from an answer to the same user's next request
+    concurrency: float | None  #: requests in flight
+    tokens_per_day: float | None  #: input and output together
+    growth_factor: float | None  #: multiplies the demand, however it was said
     tpot_ms: Limits
     ttft_ms: Limits
     itl_ms: Limits

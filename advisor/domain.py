@@ -452,6 +452,7 @@ class Service:
     residency: tuple[str, ...] = ()  #: patterns of places, ``!`` before one denies it; empty is anywhere
     min_replicas: int = 0  #: fewest replicas over the whole fleet
     weight: float = 1.0  #: what one request counts when a budget cannot pay for all
+    rate_basis: str = ""  #: what the rate was made of, e.g. ``500 users, each asking every 67 s``
     for_replay: bool = False  #: whether queueing and percentiles are left to a replay that holds the plan
     ceilings: tuple[Ceiling, ...] = ()  #: what replays called for; shapes that are not named may be full
     idle_buckets: tuple[int, ...] = ()

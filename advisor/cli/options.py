@@ -64,7 +64,45 @@ Workload = Annotated[
 ]
 Rate = Annotated[
     float | None,
-    typer.Option("--rate", help="Requests per second.  \\[default: 16]", rich_help_panel=WHAT),
+    typer.Option(
+        "--rate",
+        help="Requests per second; absent, the own rate of a workload file or trace.  \\[default: 16]",
+        rich_help_panel=WHAT,
+    ),
+]
+RequestsPerMinute = Annotated[
+    float | None,
+    typer.Option("--requests-per-minute", help="Instead of --rate.", rich_help_panel=WHAT),
+]
+Users = Annotated[
+    float | None,
+    typer.Option(
+        "--users", help="Instead of --rate: so many at once, with --think-time-s.", rich_help_panel=WHAT
+    ),
+]
+ThinkTimeS = Annotated[
+    float | None,
+    typer.Option(
+        "--think-time-s",
+        help="Seconds from an answer to the same user's next request.",
+        rich_help_panel=WHAT,
+    ),
+]
+Concurrency = Annotated[
+    float | None,
+    typer.Option("--concurrency", help="Instead of --rate: requests in flight.", rich_help_panel=WHAT),
+]
+TokensPerDay = Annotated[
+    float | None,
+    typer.Option(
+        "--tokens-per-day",
+        help="Instead of --rate: input and output together, spread evenly.",
+        rich_help_panel=WHAT,
+    ),
+]
+GrowthFactor = Annotated[
+    float | None,
+    typer.Option("--growth-factor", help="Multiplies the demand, however it was said.", rich_help_panel=WHAT),
 ]
 TpotMs = Annotated[
     list[str] | None,

@@ -112,7 +112,8 @@ def _headline(plan: Plan) -> Paragraph:
         name = f"{service.name}: " if len(plan.services) > 1 else ""
         lines.append(f"{name}{service.model} · {service.precision} · {service.engine}")
         lines.append(
-            f"{service.rate_requests_per_s:g} requests/s of {service.workload} · {service.slo} · "
+            f"{service.rate_requests_per_s:.6g} requests/s of {service.workload}"
+            f"{f' ({service.rate_basis})' if service.rate_basis else ''} · {service.slo} · "
             f"{service.headroom:.0%} headroom"
         )
     if plan.status == "infeasible":

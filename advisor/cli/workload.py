@@ -37,7 +37,7 @@ OutputColumn = Annotated[str | None, typer.Option(help="Column of the output len
 TimestampColumn = Annotated[
     str | None, typer.Option(help="Column of the arrival times, if not a usual name.")
 ]
-TimestampUnit = Annotated[str | None, typer.Option(help="Unit of the arrival times: s, ms or iso.")]
+TimestampUnit = Annotated[str | None, typer.Option(help="Unit of the arrival times: s, ms, us, ns or iso.")]
 
 
 @app.command("list")
@@ -179,6 +179,8 @@ def _every_column(records: list[dict[str, Any]]) -> tuple[Col, ...]:
 
 def _report(result: Fit) -> list[str]:
     """What was read, for stderr."""
+    from advisor.workload.named import unread_words
+
     workload = result.workload
     rate = workload.rate_requests_per_s
     lines = [
@@ -191,6 +193,10 @@ def _report(result: Fit) -> list[str]:
     ]
     if rate is None and result.duration_s is not None:
         lines[0] = lines[0].replace("no arrival times, so no rate", "all at the same time, so no rate")
+    if result.arrivals_from:
+        lines.append(f"arrival times: column {result.arrivals_from}")
+    if result.unread_times:
+        lines.append(unread_words(result.unread_times))
     if result.zero_outputs:
         lines.append(f"requests without output: {result.zero_outputs:,}, each counted as 1 output token")
     if result.overflow:

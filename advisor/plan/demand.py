@@ -109,6 +109,9 @@ class ServiceLine(Record):
     )
     min_replicas: Annotated[int, Field(ge=0)] = Field(default=0, description="fewest replicas it must have")
     weight: Rate = Field(default=1.0, description="what a request counts when a budget cannot pay for all")
+    rate_basis: str = Field(
+        default="", description="what the rate was made of, in words; empty where the rate itself was said"
+    )
     served_share: Share = Field(
         default=1.0, description="of its planned requests; below 1 only where a budget leaves some unserved"
     )

@@ -10,9 +10,9 @@ from advisor.catalog.model_spelling import stated_precision
 from advisor.domain import Service, Slo, Traffic, Users, Workload
 from advisor.errors import InputFileError, UnknownName, UsageError
 from advisor.recommendation import request as defaults
+from advisor.recommendation.asking_demand import OPTIONS, demand_of
 from advisor.recommendation.limits import asked_slo
 from advisor.recommendation.request import checked_number
-from advisor.units import MAX_RATE_REQUESTS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from advisor.domain import Model
     from advisor.workload.service import ServiceFile, ServiceRecord
 
-SMALLEST_RATE_REQUESTS_PER_S: Final = 1e-4
-"""One request in three hours; below that an instance by the hour is the wrong thing to buy."""
 LARGEST_HEADROOM: Final = 0.99
 LARGEST_REASONING_TOKENS: Final = 1_000_000
 MOST_REPLICAS: Final = 10_000
@@ -33,7 +31,7 @@ _OF_ONE_SERVICE: Final = {
     "precision": "--precision",
     "engine": "--engine",
     "workload": "--workload",
-    "rate_requests_per_s": "--rate",
+    **OPTIONS,
     "tpot_ms": "--tpot-ms",
     "ttft_ms": "--ttft-ms",
     "e2e_ms": "--e2e-ms",
@@ -92,13 +90,8 @@ def _service(
     workload = _workload(question, filed, path)
     headroom, notes = _headroom(said("headroom", defaults.DEFAULT_HEADROOM), question, filed, path)
     slo = asked_slo(question, filed.slo.slo() if filed else None)
-    rate = checked_number(
-        "--rate",
-        said("rate_requests_per_s", defaults.DEFAULT_RATE_REQUESTS_PER_S),
-        above=SMALLEST_RATE_REQUESTS_PER_S,
-        at_most=MAX_RATE_REQUESTS_PER_S,
-        inclusive=True,
-    )
+    traffic = _traffic(question, filed, workload)
+    demand = demand_of(question, filed, path, workload, traffic, slo)
     network_ms = filed.network_ms if filed is not None else None
     service = Service(
         name=filed.name if filed else "default",
@@ -106,17 +99,18 @@ def _service(
         precision=precision,
         engine=_engine(said("engine", defaults.DEFAULT_ENGINE)),
         workload=workload,
-        rate_requests_per_s=rate,
+        rate_requests_per_s=demand.rate_requests_per_s,
+        rate_basis=demand.basis,
         slo=_at_the_server(slo, network_ms, filed),
         headroom=headroom,
-        traffic=_traffic(question, filed, workload),
+        traffic=traffic,
         users=_users(facts, filed, path),
         network_ms=network_ms,
         residency=tuple(filed.residency or ()) if filed is not None else (),
         min_replicas=_min_replicas(said("min_replicas", 0)),
         weight=(filed.weight if filed is not None else None) or 1.0,
     )
-    return service, [*why, *notes]
+    return service, [*why, *demand.notes, *notes]
 
 
 def _precision(asked: str | None, named: str, model: Model) -> tuple[str, list[str]]:

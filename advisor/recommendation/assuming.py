@@ -28,7 +28,7 @@ def assumptions(found: Findings, purchase: Sequence[Purchase]) -> list[str]:
         _adding_up(),
         *_headrooms(services),
         _size_basis(services),
-        *dict.fromkeys(_workload(service.workload) for service in services),
+        *dict.fromkeys(_workload(service.workload, service.rate_requests_per_s) for service in services),
         *_network(found),
         *_rules(found),
         *_quotas(purchase),
@@ -136,13 +136,13 @@ def _headroom(headroom: float) -> str:
     )
 
 
-def _workload(workload: Workload) -> str:
+def _workload(workload: Workload, planned: float) -> str:
     licence = f" ({workload.licence})" if workload.licence else ""
     rate = workload.rate_requests_per_s
     parts = [
         f"Workload {workload.name}: {workload.source}{licence}",
         workload.note.rstrip("."),
-        f"Scaled from the trace's {rate:.2f} requests/s" if rate else "",
+        f"Scaled from the trace's {rate:.2f} requests/s" if rate and rate != planned else "",
     ]
     return ". ".join(part for part in parts if part) + "."
 

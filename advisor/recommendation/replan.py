@@ -61,6 +61,7 @@ def service_of(line: ServiceLine) -> Service:
         for_replay=line.for_replay,
         idle_buckets=tuple(place for place, bucket in enumerate(line.buckets) if bucket.idle_limits),
         ceilings=tuple(Ceiling(one.accelerator, one.tensor_parallel, one.share) for one in line.ceilings),
+        rate_basis=line.rate_basis,
     )
 
 

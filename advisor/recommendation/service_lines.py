@@ -76,6 +76,7 @@ def _service_line(found: Findings, index: int, service: Service, shares: list[fl
             CeilingLine(accelerator=one.accelerator, tensor_parallel=one.tensor_parallel, share=one.share)
             for one in service.ceilings
         ],
+        rate_basis=service.rate_basis,
         served_share=min(served / planned, 1.0) if planned and min(shares, default=1.0) < 1 else 1.0,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -10,7 +11,9 @@ from advisor.errors import InputFileError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-TimeUnit = Literal["s", "ms", "iso"]
+TimeUnit = Literal["s", "ms", "us", "ns", "iso"]
+TIME_UNITS: Final = ("s", "ms", "us", "ns", "iso")
+PER_SECOND: Final[dict[TimeUnit, int]] = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 INPUT_COLUMNS: Final = (
     "input_tokens", "prompt_tokens", "ContextTokens",
@@ -26,10 +29,22 @@ TIME_COLUMNS: Final[dict[str, TimeUnit | None]] = {
     "timestamp_s": "s", "timestamp_ms": "ms", "arrived_at": "s", "timestamp": None,
 }  # fmt: skip
 """Recognised names of the arrival times; a bare ``timestamp`` shows its unit by format or neighbours."""
-_UNIT_BESIDE: Final[dict[str, TimeUnit]] = {"input_length": "ms", "request_tokens": "s"}  # Mooncake, BurstGPT
+ARRIVAL_NAMES: Final = (
+    "arrival_time", "arrival_timestamp", "arrival", "request_timestamp", "request_start_time", "request_time",
+    "requested_at", "received_at", "start_time", "start_timestamp", "started_at", "created_at", "created",
+    "event_time", "datetime", "date_time", "time", "ts", "date",
+)  # fmt: skip
+"""Names that often hold arrival times and sometimes something else, likeliest first: read as such only where
+the cells are dates or moments since 1970. LiteLLM, Langfuse, OpenAI's response object, web servers."""
+_UNIT_BESIDE: Final[dict[str, TimeUnit]] = {"request_tokens": "s"}  # BurstGPT
+_LOOKS_LIKE_A_TIME: Final = re.compile(r"(^|_)(time|date|datetime|timestamp|ts|at|created|arrival)(_|$)")
 
 CELLS: Final = ("size_in", "size_out", "arrival")
 """What the columns of input, output and time are called in queries."""
+
+UNIT_WORDS: Final[dict[TimeUnit, str]] = {
+    "s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds", "iso": "dates and times",
+}  # fmt: skip
 
 MAX_TIMESTAMP_S: Final = 1e13
 """Latest arrival time; far beyond any epoch in milliseconds, so nanoseconds are caught."""
@@ -45,8 +60,9 @@ class TraceColumns:
     timestamp_unit: TimeUnit | None = None
 
     def __post_init__(self) -> None:
-        if self.timestamp_unit not in (None, "s", "ms", "iso"):
-            raise UsageError(f"--timestamp-unit: {self.timestamp_unit!r} is not allowed; s, ms or iso")
+        if self.timestamp_unit not in (None, *TIME_UNITS):
+            allowed = ", ".join(TIME_UNITS)
+            raise UsageError(f"--timestamp-unit: {self.timestamp_unit!r} is not allowed; one of {allowed}")
 
 
 RECOGNISED: Final = TraceColumns()
@@ -59,13 +75,31 @@ class Layout:
     input_tokens: str
     output_tokens: str
     timestamp: str | None
-    timestamp_unit: TimeUnit | None  #: None: an ISO date and time, or refused
+    timestamp_unit: TimeUnit | None  #: None: told by the cells, else refused
+    header: tuple[str, ...] = ()  #: every column
 
     @property
     def names(self) -> tuple[str, ...]:
         """Of the columns to read: input, output and, where there is one, time."""
         sizes = (self.input_tokens, self.output_tokens)
         return sizes if self.timestamp is None else (*sizes, self.timestamp)
+
+    @property
+    def likely_arrivals(self) -> tuple[str, ...]:
+        """Columns that may hold arrival times, likeliest first."""
+        by_name = {folded(name): name for name in reversed(self.header)}
+        return tuple(by_name[name] for name in ARRIVAL_NAMES if name in by_name)
+
+    @property
+    def unread_times(self) -> tuple[str, ...]:
+        """Columns that look like times, where none is read."""
+        if self.timestamp is not None:
+            return ()
+        return tuple(name for name in self.header if _LOOKS_LIKE_A_TIME.search(folded(name)))
+
+    def has(self, *names: str) -> bool:
+        """Whether the file has a column of one of these (folded) names."""
+        return not {folded(name) for name in self.header}.isdisjoint(names)
 
 
 def find_columns(file: str, header: Sequence[str], wanted: TraceColumns) -> Layout:
@@ -89,8 +123,8 @@ def find_columns(file: str, header: Sequence[str], wanted: TraceColumns) -> Layo
     time = _one(file, header, wanted.timestamp, tuple(TIME_COLUMNS), "--timestamp-column")
     unit = wanted.timestamp_unit
     if time is not None and unit is None:
-        unit = TIME_COLUMNS.get(_folded(time)) or _UNIT_BESIDE.get(_folded(size_in))
-    return Layout(size_in, size_out, time, unit)
+        unit = TIME_COLUMNS.get(folded(time)) or _UNIT_BESIDE.get(folded(size_in))
+    return Layout(size_in, size_out, time, unit, tuple(header))
 
 
 def allowed_arrival(unit: TimeUnit | None) -> str:
@@ -98,12 +132,11 @@ def allowed_arrival(unit: TimeUnit | None) -> str:
     if unit is None:
         return (
             "a date and time such as 2023-11-16T18:15:46.68 is allowed here; for numbers say their unit with "
-            "--timestamp-unit s|ms, or name the column timestamp_s or timestamp_ms"
+            "`advisor workload fit --timestamp-unit s|ms`, or name the column timestamp_s or timestamp_ms"
         )
     if unit == "iso":
         return "a date and time such as 2023-11-16T18:15:46.68"
-    word = "seconds" if unit == "s" else "milliseconds"
-    return f"{word}, a number from 0 to {MAX_TIMESTAMP_S * (1000 if unit == 'ms' else 1):g}"
+    return f"{UNIT_WORDS[unit]}, a number from 0 to {MAX_TIMESTAMP_S * PER_SECOND[unit]:g}"
 
 
 def _one(
@@ -117,12 +150,21 @@ def _one(
                 file, "header", ",".join(header), f"{option} names {named!r}, which is not a column"
             )
     else:
-        folded = {_folded(name) for name in known}
-        found = [name for name in header if _folded(name) in folded]
+        usual = {folded(name) for name in known}
+        found = [name for name in header if folded(name) in usual]
     if len(found) > 1:
         raise InputFileError(file, "header", ",".join(found), f"one such column; choose it with {option}")
     return found[0] if found else None
 
 
-def _folded(name: str) -> str:
-    return name.strip().casefold().replace(" ", "_")
+def folded(name: str) -> str:
+    """``startTime``, ``Start Time`` and ``start-time`` are one name."""
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
+    return re.sub(r"[^a-z0-9]+", "_", apart.casefold()).strip("_")
+
+
+def arrivals_words(layout: Layout) -> str:
+    """``startTime, dates and times``; empty where no arrival times are read."""
+    if layout.timestamp is None:
+        return ""
+    return f"{layout.timestamp}, {UNIT_WORDS[layout.timestamp_unit or 'iso']}"

@@ -25,6 +25,7 @@ from advisor.workload.buckets import (
     overflow_requests,
 )
 from advisor.workload.columns import RECOGNISED, TraceColumns
+from advisor.text import printable
 from advisor.workload.trace import TRACE_ENDINGS, Trace, is_trace_file, read_trace
 
 DEFAULT_WORKLOAD: Final = "azure-2023-conv"
@@ -52,6 +53,8 @@ class Fit:
     overflow: int  #: requests beyond the last input or output edge
     out_of_order: int  #: rows sorted by time
     duration_s: float | None
+    arrivals_from: str = ""  #: the column of the arrival times and their unit
+    unread_times: tuple[str, ...] = ()  #: columns that look like times, where none were read
 
 
 def workload_names(root: Path | None = None) -> tuple[str, ...]:
@@ -135,11 +138,28 @@ def fit_trace(
         notes.append(f"rows out of order in time: {trace.out_of_order:,}, sorted")
     if trace.timestamps_s is not None and trace.rate_requests_per_s is None:
         notes.append("no rate: all requests arrive at the same time")
+    if trace.unread_times:
+        notes.append(f"no rate: {unread_words(trace.unread_times)}")
     workload = Workload(
         name, buckets_of(cells), trace.requests, trace.rate_requests_per_s, source, licence, "; ".join(notes)
     )
     last_edges = (input_edges[-1], output_edges[-1])
-    return Fit(workload, last_edges, zero, overflow, trace.out_of_order, trace.duration_s)
+    return Fit(
+        workload,
+        last_edges,
+        zero,
+        overflow,
+        trace.out_of_order,
+        trace.duration_s,
+        trace.arrivals_from,
+        trace.unread_times,
+    )
+
+
+def unread_words(columns: tuple[str, ...]) -> str:
+    """What to do about columns that may be arrival times."""
+    named = ", ".join(printable(column[:40]) for column in columns[:6])
+    return f"not read as arrival times: {named}; name one with `advisor workload fit --timestamp-column`"
 
 
 def fit_named(

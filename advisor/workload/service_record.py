@@ -8,6 +8,8 @@ from typing import Annotated, Final, Literal
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
 from advisor.domain import LatencyLimit, Slo, SloStatistic
+from advisor.workload.named import is_path
+from advisor.workload.service_demand import DemandRecord
 from advisor.workload.service_fields import CountOr0, Milliseconds, Places, ShareAbove0, ShareBelow1
 from advisor.workload.workload_file import Name, Rate, StrictRecord, TrafficRecord, WorkloadRecord
 
@@ -102,7 +104,17 @@ class ServiceRecord(StrictRecord):
     ] = Field(
         description="a workload's name, the path of a workload file or trace, or a mapping with buckets"
     )
-    rate_requests_per_s: Rate
+    demand: DemandRecord | None = Field(
+        default=None,
+        description="a mapping with one of requests_per_minute, users and think_time_s, concurrency, or "
+        "tokens_per_day, and optionally growth_factor",
+    )
+    rate_requests_per_s: Rate | None = Field(
+        default=None,
+        validate_default=True,
+        description="requests per second, a number above 0 and at most 10,000,000; absent, what demand says, "
+        "or the own rate of a workload that is a file",
+    )
     slo: SloRecord = Field(
         description="a mapping with tpot_ms, ttft_ms, e2e_ms or several, and optionally statistic and further"
     )
@@ -138,6 +150,17 @@ class ServiceRecord(StrictRecord):
     )
     network_ms: Milliseconds | None = None
     residency: Places | None = None
+
+    @field_validator("rate_requests_per_s")
+    @classmethod
+    def _some_demand(cls, rate: float | None, info: ValidationInfo) -> float | None:
+        demand, workload = info.data.get("demand"), info.data.get("workload")
+        if rate is not None and demand is not None and demand.stated:
+            raise ValueError(f"demand says {demand.stated[0]}: give one of them")
+        silent = rate is None and (demand is None or not demand.stated)
+        if silent and isinstance(workload, str) and not is_path(workload):
+            raise ValueError("it is required, or demand, or a workload file with a rate of its own")
+        return rate
 
     @field_validator("users")
     @classmethod

@@ -7,16 +7,18 @@ time are sorted (stable), and the trace says how many there were.
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from advisor.documents import require_file
 from advisor.errors import InputFileError
-from advisor.workload.columns import RECOGNISED, TraceColumns
+from advisor.workload.columns import RECOGNISED, TraceColumns, arrivals_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from advisor.workload.trace_files import TraceFile
 
 _TEXT_ENDINGS: Final = (".csv", ".tsv", ".jsonl", ".ndjson")
 TRACE_ENDINGS: Final = (*_TEXT_ENDINGS, ".parquet", *(f"{ending}.gz" for ending in _TEXT_ENDINGS))
@@ -31,6 +33,8 @@ class Trace:
     output_tokens: Sequence[int]  #: 0 where nothing was generated
     timestamps_s: Sequence[float] | None  #: since the first request; None if the file has none
     out_of_order: int = 0  #: rows that came earlier than the row before them, before sorting
+    arrivals_from: str = ""  #: the column of the arrival times and their unit, in words
+    unread_times: tuple[str, ...] = ()  #: columns that look like times, where no arrival times were read
 
     @property
     def requests(self) -> int:
@@ -66,17 +70,24 @@ def read_trace(path: Path, columns: TraceColumns = RECOGNISED) -> Trace:
         InputFileError: unreadable, empty, a column missing, or a bad cell: file, line, column, value.
     """
     from advisor.workload.trace_files import CsvFile, JsonLines, ParquetFile
-    from advisor.workload.trace_query import columns_of
 
     name = path.name.casefold()
     if not is_trace_file(path):
         raise InputFileError(str(path), "", path.suffix, f"a trace ends in one of {' '.join(TRACE_ENDINGS)}")
     require_file(path)
     if name.endswith(".parquet"):
-        return _by_time(*columns_of(ParquetFile(path, columns)))
+        return _trace(ParquetFile(path, columns))
     if ".json" in name or ".ndjson" in name:
-        return _by_time(*columns_of(JsonLines(path, columns)))
-    return _by_time(*columns_of(CsvFile(path, columns, "\t" if ".tsv" in name else ",")))
+        return _trace(JsonLines(path, columns))
+    return _trace(CsvFile(path, columns, "\t" if ".tsv" in name else ","))
+
+
+def _trace(file: TraceFile) -> Trace:
+    """Its requests, and where their times were found."""
+    from advisor.workload.trace_query import columns_of
+
+    found, layout = _by_time(*columns_of(file)), file.layout
+    return replace(found, arrivals_from=arrivals_words(layout), unread_times=layout.unread_times)
 
 
 def _by_time(sizes_in: Any, sizes_out: Any, times_s: Any | None) -> Trace:

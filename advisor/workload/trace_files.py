@@ -48,9 +48,13 @@ class CsvFile:
         if header is None:
             raise InputFileError(self.file, "line 1", "", "a header line with column names is needed")
         names = [name.strip() for name in header]
+        self._names = names
         self._width = len(names)
         self.layout = find_columns(self.file, names, columns)
-        self._positions = [names.index(name) for name in self.layout.names]
+
+    @property
+    def _positions(self) -> list[int]:
+        return [self._names.index(name) for name in self.layout.names]
 
     def select(self, *, strict: bool) -> str:
         """SQL that gives the cells as text."""

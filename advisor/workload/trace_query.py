@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from advisor.errors import InputFileError
+from advisor.workload.arrival import is_date, settled
 from advisor.workload.buckets import MAX_TOKENS
-from advisor.workload.columns import CELLS, MAX_TIMESTAMP_S, allowed_arrival
+from advisor.workload.columns import CELLS, MAX_TIMESTAMP_S, PER_SECOND, allowed_arrival
 from advisor.workload.trace_files import connected, source
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def columns_of(trace: TraceFile) -> tuple[Any, Any, Any | None]:
     """
     import numpy as np
 
+    trace.layout = settled(trace)
     found = _fetched(trace)
     bad = [np.ma.getmaskarray(values) for values in found]
     first = min((int(mask.argmax()) for mask in bad if mask.any()), default=None)
@@ -97,9 +99,7 @@ def _arrival(cell: str, kind: str, unit: TimeUnit | None) -> str:
     if kind.startswith("TIMESTAMP"):
         return f"CASE WHEN {cell} >= TIMESTAMP '1970-01-01' THEN epoch_us({cell}) / 1e6 END"
     if unit in (None, "iso"):
-        moment = f"TRY_CAST({cell}::VARCHAR AS TIMESTAMPTZ)"
-        said = f"contains({cell}::VARCHAR, '-') AND isfinite({moment})"
-        return f"CASE WHEN {said} THEN epoch_us({moment}) / 1e6 END"
-    number, scale = f"TRY_CAST({cell}::VARCHAR AS DOUBLE)", 1000 if unit == "ms" else 1
+        return f"CASE WHEN {is_date(cell)} THEN epoch_us(TRY_CAST({cell}::VARCHAR AS TIMESTAMPTZ)) / 1e6 END"
+    number, scale = f"TRY_CAST({cell}::VARCHAR AS DOUBLE)", PER_SECOND[unit]
     inside = f"{number} BETWEEN 0 AND {MAX_TIMESTAMP_S * scale:.0f}"
     return f"CASE WHEN NOT contains({cell}::VARCHAR, '_') AND {inside} THEN {number} / {scale} END"

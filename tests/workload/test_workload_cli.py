@@ -99,6 +99,7 @@ def test_fit_tells_what_it_found_on_stderr_and_prints_the_file() -> None:
     result = advisor_workload("fit", TINY)
     assert result.stderr.splitlines() == [
         "tiny: 10 requests in 7 buckets, 0.9 requests/s over 10 s",
+        "arrival times: column timestamp_s, seconds",
         "requests without output: 1, each counted as 1 output token",
         "requests beyond the last edge: 3, in buckets up to the largest seen",
     ]

@@ -320,6 +320,7 @@ def test_the_schema_agrees_with_the_reader(tmp_path: Path) -> None:
     validator.validate(a_service_document(service__workload={"buckets": [a_bucket()]}))
     for path, value, _, _ in BAD_SERVICES:
         not_schema_matter = path in ("service__slo", "service__workload") and isinstance(value, dict)
+        not_schema_matter |= path == "service__rate_requests_per_s" and value is None  # a trace has its own
         if (
             value == value and not not_schema_matter and value != float("inf")
         ):  # NaN and sums are beyond a schema

@@ -149,6 +149,78 @@ def test_times_are_seconds_since_the_first_request(
     assert trace.rate_requests_per_s == pytest.approx(0.4)
 
 
+MOONCAKE = "timestamp,input_length,output_length"
+CHATS = "chat_id,parent_chat_id,turn,timestamp,input_length,output_length"
+
+
+def unit_of(folder: Path, header: str, *moments: str) -> str:
+    """The unit a trace of these moments is read in; empty where no column is read as arrival times."""
+    lead = "1,-1,1," if header is CHATS else ""
+    rows = "".join(f"{lead}{moment},5,6\n" for moment in moments)
+    return a_trace(folder, f"{header}\n{rows}").arrivals_from.partition(", ")[2]
+
+
+def test_the_turns_of_a_chat_tell_seconds_from_mooncakes_milliseconds(tmp_path: Path) -> None:
+    assert unit_of(tmp_path, MOONCAKE, "0", "3000", "5500") == "milliseconds"
+    assert unit_of(tmp_path, CHATS, "0.078", "0.289", "61.114") == "seconds"
+
+
+def test_fractions_in_a_span_of_seconds_are_seconds(tmp_path: Path) -> None:
+    assert unit_of(tmp_path, MOONCAKE, "0.078", "0.289", "0.309") == "seconds"  # else 8,700 requests/s
+
+
+@pytest.mark.parametrize(
+    ("header", "moments"),
+    [
+        (CHATS, ("0", "61", "73")),  # seconds by its columns, milliseconds by its whole numbers
+        (MOONCAKE, ("0", "0", "1", "1", "2")),  # milliseconds by its names, 2,000 requests/s in them
+        (MOONCAKE, ("0.5", "3000.25", "5500")),  # one request per second in milliseconds, or few in seconds
+    ],
+)
+def test_where_nothing_tells_the_unit_is_asked_for(
+    tmp_path: Path, header: str, moments: tuple[str, ...]
+) -> None:
+    with pytest.raises(InputFileError, match="--timestamp-unit"):
+        unit_of(tmp_path, header, *moments)
+
+
+@pytest.mark.parametrize(
+    ("unit", "zeros"), [("seconds", 0), ("milliseconds", 3), ("microseconds", 6), ("nanoseconds", 9)]
+)
+def test_moments_since_1970_show_their_unit(tmp_path: Path, unit: str, zeros: int) -> None:
+    first, second = (f"{seconds}{'0' * zeros}" for seconds in (1_780_000_000, 1_780_000_005))
+    for name in ("timestamp", "created", "ts"):
+        assert unit_of(tmp_path, f"{name},input_tokens,output_tokens", first, second) == unit
+    trace = a_trace(tmp_path, f"created,input_tokens,output_tokens\n{first},5,6\n{second},7,8\n")
+    assert trace.duration_s == pytest.approx(5)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["startTime", "start_time", "created", "created_at", "createdAt", "ts", "request_time", "Start Time",
+     "arrival_time", "@timestamp"],
+)  # fmt: skip
+def test_logs_of_other_tools_have_arrival_times_under_their_own_names(tmp_path: Path, name: str) -> None:
+    text = f"endTime,{name},prompt_tokens,completion_tokens\n"
+    text += "".join(f"2026-06-01T00:00:09+00:00,2026-06-01T00:00:0{s}+00:00,5,6\n" for s in range(5))
+    trace = a_trace(tmp_path, text)
+    assert trace.rate_requests_per_s == pytest.approx(1.0)
+    assert trace.arrivals_from == f"{name}, dates and times"
+    assert trace.unread_times == ()
+
+
+@pytest.mark.parametrize("cells", [("0.25", "1.5"), ("7", "8"), ("", "2026-06-01T00:00:00"), ("x", "y")])
+def test_a_column_that_may_be_times_and_is_not_read_is_named(tmp_path: Path, cells: tuple[str, str]) -> None:
+    rows = "".join(f"{cell},5,6\n" for cell in cells)
+    trace = a_trace(tmp_path, f"request_time,input_tokens,output_tokens\n{rows}")  # web servers: a duration
+    assert (trace.timestamps_s, trace.unread_times) == (None, ("request_time",))
+
+
+def test_token_counts_are_no_times(tmp_path: Path) -> None:
+    trace = a_trace(tmp_path, "input_tokens,output_tokens,latency_ms,attempt\n1,2,3,4\n")
+    assert trace.unread_times == ()
+
+
 def test_rows_out_of_order_are_sorted_and_counted(tmp_path: Path) -> None:
     trace = a_trace(tmp_path, "timestamp_s,input_tokens,output_tokens\n5,1,1\n3,2,2\n3,3,3\n9,4,4\n")
     assert lengths(trace) == [(2, 2), (3, 3), (1, 1), (4, 4)]
@@ -252,7 +324,7 @@ def test_a_named_column_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputFileError, match="--output-column names 'tokens', which is not a column"):
         a_trace(tmp_path, "input_tokens,output_tokens\n1,2\n", output_tokens="tokens")
     with pytest.raises(UsageError, match="--timestamp-unit"):
-        TraceColumns(timestamp_unit="ns")  # type: ignore[arg-type]
+        TraceColumns(timestamp_unit="minutes")  # type: ignore[arg-type]
 
 
 def test_a_long_bad_line_does_not_flood_the_message(tmp_path: Path) -> None:
