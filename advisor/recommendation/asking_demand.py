@@ -107,10 +107,11 @@ def _filed(filed: ServiceRecord | None) -> dict[str, float]:
 
 
 def _translated(stated: Mapping[str, float], workload: Workload, traffic: Traffic, slo: Slo) -> Demand:
-    if "users" in stated:
-        return _of_users(stated["users"], stated["think_time_s"], answer_s(workload, traffic, slo))
-    if "concurrency" in stated:
-        return _of_concurrency(stated["concurrency"], answer_s(workload, traffic, slo), slo)
+    if stated.get("think_time_s"):
+        answer = answer_s(workload, traffic, slo, mean_only=True)
+        return _of_users(stated["users"], stated["think_time_s"], answer)
+    if "users" in stated or "concurrency" in stated:
+        return _of_concurrency(stated.get("concurrency") or stated["users"], workload, traffic, slo)
     if "tokens_per_day" in stated:
         return _of_tokens(stated["tokens_per_day"], workload)
     if "requests_per_minute" in stated:
@@ -120,24 +121,27 @@ def _translated(stated: Mapping[str, float], workload: Workload, traffic: Traffi
 
 
 def _of_users(users: float, think_time_s: float, answer: float | None) -> Demand:
-    if answer is None and not think_time_s:
-        raise UsageError(_NO_ANSWER_TIME.format("--users without think time"))
     round_s = think_time_s + (answer or 0.0)
     basis = f"{_short(users)} users, each asking every {_short(round_s)} s"
     how = f"{_short(think_time_s)} s of thinking"
     if answer is None:
-        how += "; no limit bounds the mean answer, which is taken to need no time: more requests, not fewer"
+        how += "; no limit is on the mean, so answers count as instant, which makes requests more, not fewer"
     else:
-        how += f" and an answer of {_short(answer)} s, as long as the limits allow"
+        how += f" and an answer of {_short(answer)} s, as long as the limits on the mean allow"
     return Demand(users / round_s, basis, (f"A round of a user is {how}; all of them are there at once.",))
 
 
-def _of_concurrency(concurrency: float, answer: float | None, slo: Slo) -> Demand:
+def _of_concurrency(concurrency: float, workload: Workload, traffic: Traffic, slo: Slo) -> Demand:
+    answer = answer_s(workload, traffic, slo, mean_only=False)
     if answer is None:
-        raise UsageError(_NO_ANSWER_TIME.format("--concurrency"))
+        raise UsageError(
+            "--concurrency is translated by the time an answer takes, which needs a limit on TPOT or E2E"
+        )
     basis = f"{_short(concurrency)} at a time, {_short(answer)} s each"
-    words = f"An answer is taken to last {_short(answer)} s, as long as the limits allow ({slo})."
-    return Demand(concurrency / answer, basis, (words,))
+    words = f"An answer is taken to last {_short(answer)} s, as long as the limits allow ({slo})"
+    if answer_s(workload, traffic, slo, mean_only=True) != answer:
+        words += "; the mean is quicker, and as many in flight then ask more: --tpot-ms mean=… says it"
+    return Demand(concurrency / answer, basis, (f"{words}.",))
 
 
 def _of_tokens(tokens_per_day: float, workload: Workload) -> Demand:
@@ -150,19 +154,14 @@ def _of_tokens(tokens_per_day: float, workload: Workload) -> Demand:
     return Demand(tokens_per_day / each / SECONDS_PER_DAY, basis, (words,))
 
 
-_NO_ANSWER_TIME: Final = (
-    "{} is translated by the time an answer takes, which needs a limit on the mean TPOT or E2E (--tpot-ms)"
-)
+def answer_s(workload: Workload, traffic: Traffic, slo: Slo, *, mean_only: bool) -> float | None:
+    """Seconds from a request to its last token, if every answer takes as long as the limits allow.
 
-
-def answer_s(workload: Workload, traffic: Traffic, slo: Slo) -> float | None:
-    """Mean seconds from a request to its last token, if every answer takes as long as the limits allow.
-
-    Limits on percentiles do not bound the mean; None where no other bounds it.
+    None where none bounds it. The mean is not bound by limits on percentiles: ``mean_only`` leaves them out.
     """
     ms: dict[str, float] = {}
     for limit in slo.limits:
-        if limit.statistic == "mean":
+        if not mean_only or limit.statistic == "mean":
             ms[limit.metric] = min(limit.ms, ms.get(limit.metric, limit.ms))
     outputs = fsum(bucket.share * bucket.output_tokens for bucket in workload.buckets)
     per_token = min((ms[metric] for metric in ("tpot", "itl") if metric in ms), default=None)

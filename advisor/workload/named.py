@@ -15,6 +15,7 @@ from typing import Any, Final
 from advisor.documents import DOCUMENT_ENDINGS
 from advisor.domain import Workload
 from advisor.errors import InputFileError, UnknownName, UsageError
+from advisor.text import printable
 from advisor.workload.buckets import (
     DEFAULT_INPUT_EDGES,
     DEFAULT_OUTPUT_EDGES,
@@ -25,7 +26,6 @@ from advisor.workload.buckets import (
     overflow_requests,
 )
 from advisor.workload.columns import RECOGNISED, TraceColumns
-from advisor.text import printable
 from advisor.workload.trace import TRACE_ENDINGS, Trace, is_trace_file, read_trace
 
 DEFAULT_WORKLOAD: Final = "azure-2023-conv"

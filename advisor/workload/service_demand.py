@@ -40,8 +40,7 @@ class DemandRecord(StrictRecord):
         gt=0,
         le=MAX_GROWTH_FACTOR,
         allow_inf_nan=False,
-        description="what demand is multiplied by, a number above 0 and at most "
-        f"{MAX_GROWTH_FACTOR:,.0f}",
+        description=f"what demand is multiplied by, a number above 0 and at most {MAX_GROWTH_FACTOR:,.0f}",
     )
 
     @property

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from advisor.api import make_request
 from advisor.catalog.facts import load_facts
+from advisor.domain import SloStatistic
 from advisor.errors import InputFileError, UsageError
 
 pytestmark = pytest.mark.fast
@@ -25,10 +26,10 @@ name: mine
 source: made for this test
 {rate}
 buckets:
-- {{input_tokens_min: 0, input_tokens_max: 1000, output_tokens_min: 0, output_tokens_max: 100, share: 0.5,
-    input_tokens: 500, output_tokens: 50}}
-- {{input_tokens_min: 1000, input_tokens_max: 2000, output_tokens_min: 100, output_tokens_max: 200, share: 0.5,
-    input_tokens: 1500, output_tokens: 150}}
+- {{input_tokens_min: 0, input_tokens_max: 1000, output_tokens_min: 0, output_tokens_max: 100,
+    share: 0.5, input_tokens: 500, output_tokens: 50}}
+- {{input_tokens_min: 1000, input_tokens_max: 2000, output_tokens_min: 100, output_tokens_max: 200,
+    share: 0.5, input_tokens: 1500, output_tokens: 150}}
 """
 
 
@@ -44,6 +45,7 @@ def written(folder: Path, name: str, text: str) -> str:
 
 
 def planned(**question: Any) -> tuple[float, str]:
+    question.setdefault("slo_statistic", SloStatistic.MEAN)
     service = make_request(FACTS, **question).service
     return service.rate_requests_per_s, service.rate_basis
 
@@ -96,10 +98,18 @@ def test_the_translation_is_said(workload: str) -> None:
 
 
 def test_a_limit_on_a_percentile_does_not_bound_the_mean_answer(workload: str) -> None:
-    percentile: dict[str, Any] = {"workload": workload, "slo_statistic": "p99", "tpot_ms": 60}
+    percentile: dict[str, Any] = {
+        "workload": workload,
+        "slo_statistic": SloStatistic("p99"),
+        "tpot_ms": 60,
+        "ttft_ms": 1000,
+    }
     assert planned(users=100, think_time_s=40, **percentile)[0] == 100 / 40  # as if answers took no time
-    with pytest.raises(UsageError, match="--concurrency"):
-        planned(concurrency=10, **percentile)
+    assert planned(concurrency=694, **percentile)[0] == pytest.approx(100)
+    notes = make_request(FACTS, concurrency=694, **percentile).notes
+    assert [note for note in notes if "the mean is quicker" in note]
+    both = percentile | {"tpot_ms": ["60", "mean=30"]}
+    assert planned(users=100, think_time_s=37.03, **both)[0] == pytest.approx(100 / 40)
 
 
 @given(users=st.floats(1, 1e5), think_time_s=st.floats(0.1, 3600))
