@@ -13,7 +13,7 @@ from advisor.optimize.problem import fleet_words
 from advisor.optimize.solve import solve
 from advisor.plan.plan import Baseline
 from advisor.recommendation.assemble import Outcome, assemble, refuse
-from advisor.recommendation.comparison import compare, saving_against
+from advisor.recommendation.comparison import compare, saving_against, served_share
 from advisor.recommendation.deciding import Decision, decide
 from advisor.recommendation.migrating import Moving, migration_of
 from advisor.recommendation.prepare import prepare
@@ -129,13 +129,23 @@ def _refuse_unserved(prepared: Prepared) -> None:
 
 
 def _refuse_nothing(prepared: Prepared, decision: Decision) -> None:
-    """Raise NoCandidates where the budget is too small for any instance."""
+    """Raise NoCandidates where the budget is too small for any fleet that serves somebody.
+
+    Raises:
+        SolverFailed: nobody is served by what was found, and that is not proved to be the most.
+    """
     budget = prepared.problem.budget_usd_per_hour
-    if decision.solution.instances or budget is None:
+    if budget is None or served_share(decision.problem, decision.solution) > 0:
         return
+    if not decision.solution.proved:
+        raise SolverFailed(
+            f"no fleet within the budget of ${usd_text(budget)}/h that serves anybody was found in the time "
+            "allowed; allow more with --time-limit-s"
+        )
     cheapest = min(prepared.problem.columns, key=lambda column: (column.usd_per_hour, column.id))
+    rules = " within the rules" if prepared.problem.contingencies else ""
     raise NoCandidates(
-        f"the budget of ${usd_text(budget)}/h pays for nothing that serves; the cheapest instance, "
+        f"the budget of ${usd_text(budget)}/h pays for nothing that serves{rules}; the cheapest instance, "
         f"{cheapest.id}, costs ${usd_text(cheapest.usd_per_hour, 4)}/h"
     )
 

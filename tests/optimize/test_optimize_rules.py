@@ -42,6 +42,7 @@ COMBINATIONS = {
     "budget": ("budget", "side"),
     "budget, routing": ("budget", "routing", "services"),
     "budget with a loss": ("budget", "zone"),
+    "budget with a loss, several services": ("budget", "zone", "services"),
     "variety with a loss": ("zone", "distinct", "services"),
     "loss and routing": ("zone", "routing", "services"),
     "loss, doubt and change": ("instance", "doubt", "change"),

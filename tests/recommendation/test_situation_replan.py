@@ -85,6 +85,7 @@ def test_the_same_service_gives_the_same_plan(prices: Catalog, tmp_path: Path, s
 def test_everything_at_once_survives_the_round_trip(prices: Catalog, tmp_path: Path) -> None:
     """Services and policy are the same values, not only the same answer; no latency file is needed."""
     everything = {key: value for rules in RULES.values() for key, value in rules.items()}
+    everything["budget_usd_per_hour"] = 12  # the other rules let $3 serve nobody
     (tmp_path / "trips.csv").write_text("from,to,round_trip_ms\naws:us-east-1,aws:us-east-2,12\n")
     path = a_question(tmp_path, SERVICES["users"] | SERVICES["terms"], everything | {"latency": "trips.csv"})
     asked = make_request(prices.facts, service_file=path)

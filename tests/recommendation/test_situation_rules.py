@@ -206,6 +206,14 @@ def test_a_budget_that_buys_nothing_is_a_no(catalog: Catalog, tmp_path: Path) ->
     assert f"the cheapest instance, {OWNED}, costs $2.0000/h" in (plan.reason or "")
 
 
+def test_a_budget_that_pays_for_no_fleet_within_the_rules_is_a_no(catalog: Catalog, tmp_path: Path) -> None:
+    """$2 buys one instance; when its zone goes, nothing is left."""
+    prices = sold_in(with_offers(catalog, [on_demand()]), "use1-az1", "use1-az2")
+    plan = plan_of(prices, a_file(tmp_path, budget_usd_per_hour=2, survive=[{"lose": "zone"}]))
+    assert plan.status == "infeasible"
+    assert "pays for nothing that serves within the rules" in str(plan.reason)
+
+
 def test_a_budget_serves_the_weightier_service_first(catalog: Catalog, tmp_path: Path, one: float) -> None:
     prices = with_offers(catalog, [on_demand()])
     light = a_service("light", rate_requests_per_s=0.9 * one)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from advisor.errors import SolverFailed
@@ -11,17 +12,25 @@ from advisor.optimize.bounds.certified import certified_bound
 from advisor.optimize.formulation import SECOND_OPINION
 from advisor.optimize.rules import is_plain, traits_of
 from advisor.optimize.search.branch_on_variety import cheapest_choice, choices_of
+from advisor.optimize.search.coarse import coarse
 from advisor.optimize.search.head_on import cheapest_plain
 from advisor.optimize.search.restricted_master import good_fleet
 from advisor.optimize.search.result import OUT_OF_TIME, SearchResult
 from advisor.optimize.search.rounding import SLACK, cost_of, weighted_served
 from advisor.optimize.search.scenario_generation import in_rounds
+from advisor.optimize.search.scenarios import all_tried
+from advisor.optimize.search.within_budget import all_within, part_within
+from advisor.optimize.subproblem import in_the_whole, only
 
 if TYPE_CHECKING:
     from advisor.optimize.effort import Effort
     from advisor.optimize.reduced import Reduced
 
 _FIRST_SHARE: Final = 0.3  # of the time, at most, for a good fleet to begin with
+_EARLY_SHARE: Final = 0.4  # of the time, and
+_EARLY_SECONDS: Final = 3.0  # at most, for a fleet that keeps every rule
+_EARLY_FIRST: Final = 0.6  # of that, to find one at all
+_GOOD: Final = 1e-2  # gap of a fleet that is only to begin with
 _LP_SECONDS: Final = 5.0  # for a relaxation after time is up
 _SUMS: Final = 1e-9  # relative: of a bound that was added up here
 _TOLERANCES: Final = 1e-6  # relative: of a solver's own, which is as exact as its counts are whole
@@ -44,11 +53,61 @@ def cheapest(
     """
     if is_plain(reduced.problem):
         return cheapest_plain(reduced, effort, slices=slices, known=known)
+    if known is None:
+        known = _early(reduced, effort)
+    return _under_rules(reduced, effort, known)
+
+
+def _early(reduced: Reduced, effort: Effort) -> SearchResult | None:
+    """A fleet that keeps every rule, found with request sizes bound together; None if none was."""
+    traits = traits_of(reduced.problem)
+    if traits.separable:
+        return None
+    few = coarse(reduced)
+    quick = effort.share(_EARLY_SHARE).within(_EARLY_SECONDS).at_gap(_GOOD)
+    try:
+        found = _under_rules(few.reduced, quick.share(_EARLY_FIRST))
+        if found is None:
+            return None
+        return _retried(reduced, few.in_the_whole(_with_less(few.reduced, found, quick)))
+    except SolverFailed:
+        return None
+
+
+def _with_less(reduced: Reduced, found: SearchResult, effort: Effort) -> SearchResult:
+    """The best fleet of the offers that one buys: a repair in haste adds more than it must."""
+    if not traits_of(reduced.problem).serves_all:
+        return found
+    part = only(reduced, {c for c, count in enumerate(found.fleet.instances) if count})
+    try:
+        better = in_rounds(part.reduced, effort, None)
+    except SolverFailed:
+        return found
+    if better is None:
+        return found
+    counts = in_the_whole(reduced, part, better.fleet.instances)
+    better = replace(better, fleet=replace(better.fleet, instances=counts))
+    return better if _no_worse(reduced, better, found) else found
+
+
+def _retried(reduced: Reduced, found: SearchResult) -> SearchResult | None:
+    """With the cases tried anew; None if it fails one, be it by rounding."""
+    tried = all_tried(reduced, found.fleet)
+    return None if any(each.fails(reduced) for each in tried) else replace(found, tried=tried)
+
+
+def _under_rules(reduced: Reduced, effort: Effort, known: SearchResult | None = None) -> SearchResult | None:
+    if not traits_of(reduced.problem).serves_all:
+        whole = all_within(reduced, effort.share(_FIRST_SHARE), _under_rules)
+        if whole is not None:  # what serves everything is the problem without the budget
+            if claims_proof(reduced, whole):
+                return whole
+            return all_within(reduced, effort, partial(_under_rules, known=whole)) or whole
+        known = known or part_within(reduced, effort.share(_FIRST_SHARE), _under_rules)
     choices = choices_of(reduced, effort)
     if choices is not None:
         return cheapest_choice(reduced, choices, effort, known)
-    if known is None:
-        known = _good_fleet(reduced, effort)
+    known = _good_fleet(reduced, effort, known)
     try:
         found = in_rounds(reduced, effort, known)
     except SolverFailed:
@@ -60,12 +119,13 @@ def cheapest(
     return replace(known, bound=found.bound, served_at_most=found.served_at_most)
 
 
-def _good_fleet(reduced: Reduced, effort: Effort) -> SearchResult | None:
+def _good_fleet(reduced: Reduced, effort: Effort, known: SearchResult | None) -> SearchResult | None:
     """One to begin with, where the relaxation alone guides badly."""
     traits = traits_of(reduced.problem)
     if traits.separable or not traits.serves_all:
-        return None
-    return good_fleet(reduced, effort.share(_FIRST_SHARE))
+        return known
+    good = good_fleet(reduced, effort.share(_FIRST_SHARE))
+    return good if known is None or (good is not None and _no_worse(reduced, good, known)) else known
 
 
 def _no_worse(reduced: Reduced, one: SearchResult, other: SearchResult) -> bool:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 ROUNDS_SHARE: Final = 0.75
 """Of the time; the rest is for a repair."""
 
+_SAME_SERVED: Final = 1e-5  # relative: two solvers' tolerances apart
 _KNOWN_SHARE: Final = 0.9  # the same where a fleet is known already
 
 _REPAIR_GAP: Final = 0.05  # of each repair's programme: what is added is few
@@ -102,14 +103,18 @@ class ScenarioSearch:
         served_at_most = None
         if not traits_of(self.reduced.problem).serves_all:
             programme = formulation.most_served(self.reduced, **options)
-            most = formulation.run(programme, effort.left(), solver=effort.solver)
+            start = (
+                None if self._begin is None else formulation.point_of(programme, self._begin, effort.left())
+            )
+            most = formulation.run(programme, effort.left(), start=start, solver=effort.solver)
             if most.verdict is SolverVerdict.INFEASIBLE:
                 return None
             if not most.has_values:
                 raise SolverFailed(OUT_OF_TIME)
             served_at_most, served = -most.bound, -most.objective
             if self._known is not None:
-                served = min(served, weighted_served(self.reduced, self._known.fleet))
+                known = weighted_served(self.reduced, self._known.fleet)
+                served = known if abs(served - known) <= _SAME_SERVED * known else max(served, known)
             options["at_least_served"] = served * (1 - SLACK)
         answer, fleet = proposed(self.reduced, effort, begin=self._begin, **options)
         if answer.verdict is SolverVerdict.INFEASIBLE:
@@ -157,13 +162,15 @@ def repaired(reduced: Reduced, found: SearchResult, effort: Effort) -> SearchRes
         SolverFailed: limits or time do not allow it.
     """
     enforced: list[Case] = []
+    whole = traits_of(reduced.problem).serves_all
+    served = None if whole else weighted_served(reduced, found.fleet) * (1 - SLACK)
     while True:
         results = all_tried(reduced, found.fleet)
         failed = worst_failed(reduced, results, ())
         if not failed:
             return replace(found, tried=results, enforced=enforced)
         enforced += [case for case in failed if case not in enforced]
-        programme = formulation.cheapest_fleet(reduced, cases=failed)
+        programme = formulation.cheapest_fleet(reduced, cases=failed, at_least_served=served)
         programme.keep(found.fleet.instances)
         answer = formulation.run(programme, effort.left(), relative_gap=_REPAIR_GAP, solver=effort.solver)
         fleet = hold(reduced, answer) if answer.has_values else None
