@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from advisor.catalog.cloud_quotas import cloud_limits
 from advisor.catalog.quota import GLOBAL
 from advisor.catalog.reservations import Reservation
 from advisor.documents import Scalars, decoded, kind_of, parse, read_bytes
@@ -116,13 +117,17 @@ def default_account_path(home: Path) -> Path | None:
 
 
 def load_account(path: Path, facts: Facts) -> Account:
-    """The quotas of a YAML or JSON account file.
+    """The quotas of a YAML or JSON account file, or of what a cloud's own command line prints of them.
 
     Raises:
         InputFileError: the file or a field of it is not what it must be.
     """
     content = read_bytes(path, MAX_BYTES, "an account file")
     document = parse(decoded(content, str(path)), str(path), kind_of(path), Scalars.EXACT)
+    printed = cloud_limits(document, path, facts)
+    if printed is not None:
+        held, notes = printed
+        return Account(tuple(held), hashlib.sha256(content).hexdigest(), (*notes, *_overdrawn(held)))
     account = check(_AccountFile, document, str(path))
     limits: dict[str, QuotaLimit] = {}
     for number, line in enumerate(account.quotas):

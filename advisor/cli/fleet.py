@@ -22,6 +22,8 @@ from advisor.cli.output import (
 from advisor.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from advisor.fleet import Fleet
 
 app = typer.Typer(
@@ -43,6 +45,10 @@ class Source(StrEnum):
     TERRAFORM = "terraform"
     SKYPILOT = "skypilot"
     KUBERNETES = "kubernetes"
+    AWS = "aws"
+    GCP = "gcp"
+    AZURE = "azure"
+    BILL = "bill"
     CSV = "csv"
 
 
@@ -59,9 +65,12 @@ def import_(
 ) -> None:
     """Make a fleet file of what runs now, and list what was not recognised.
 
-    Reads Terraform state (terraform state pull), SkyPilot (sky status -o json),
-    Kubernetes (kubectl get nodes -o json), and CSV with the columns provider,
-    region, zone, instance_type, market, instances, usd_per_hour_each.
+    Reads Terraform (terraform state pull, terraform show -json), SkyPilot (sky
+    status -o json), Kubernetes (kubectl get nodes -o json), the clouds' own lists
+    (aws ec2 describe-instances; gcloud compute instances list --format=json; az
+    vm list --show-details, az vmss list), bills (FOCUS or AWS CUR as CSV), and CSV
+    with the columns provider, region, zone, instance_type, market, instances,
+    usd_per_hour_each.
 
     Example: [b]advisor fleet import fixtures/fleet/nodes.json -o fleet.yaml[/]
     """
@@ -77,7 +86,7 @@ def import_(
     as_json = output is not None and output.suffix.casefold() == ".json"
     write_text(json_text(fleet_document(fleet)) if as_json else fleet_yaml(fleet), output)
     note(f"read as {imported.tool.value}: {_counted(fleet)}")
-    note(*(f"note: {sentence}" for sentence in imported.notes))
+    note(*_notes(imported.notes))
     note(*_unknown_lines(fleet))
 
 
@@ -100,7 +109,7 @@ def show(
         return
     write_listing(_listing(fleet), form, output)
     if form is not Format.TABLE:
-        note(*_unknown_lines(fleet))
+        note(*_notes(fleet.notes), *_unknown_lines(fleet))
 
 
 def _listing(fleet: Fleet) -> Listing:
@@ -116,8 +125,12 @@ def _listing(fleet: Fleet) -> Listing:
         }
         for line in fleet.lines
     ]
-    footer = (f"{_counted(fleet)}.", f"From {fleet.source}.", *_unknown_lines(fleet))
+    footer = (f"{_counted(fleet)}.", f"From {fleet.source}.", *_notes(fleet.notes), *_unknown_lines(fleet))
     return Listing("Current fleet", _COLUMNS, records, footer, empty="\n".join(footer))
+
+
+def _notes(sentences: Iterable[str]) -> list[str]:
+    return [f"note: {sentence}" for sentence in sentences]
 
 
 def _counted(fleet: Fleet) -> str:

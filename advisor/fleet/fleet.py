@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from advisor.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,11 +51,34 @@ class Fleet:
     unknown: tuple[Unrecognised, ...]  #: listed, never dropped
     source: str  #: where it was read from, in words
     sha256: str  #: of the bytes it was read from
+    notes: tuple[str, ...] = ()  #: sentences on how it was read
 
     @property
     def instances(self) -> int:
         """How many instances the lines hold together."""
         return sum(line.instances for line in self.lines)
+
+
+_AWS_ZONE_NAME: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+[a-z]")
+
+
+def zone_told(provider: str, zone: str | None) -> tuple[str | None, str | None]:
+    """The zone, and the name left out where it is one of AWS's that mean another zone in every account.
+
+    Zone ids (``use1-az2``) and the names of Local Zones (``us-east-1-atl-1a``) mean the same everywhere.
+    """
+    if provider == "aws" and zone is not None and _AWS_ZONE_NAME.fullmatch(zone.casefold()):
+        return None, zone
+    return zone, None
+
+
+def zones_left_out(names: Iterable[str | None]) -> list[str]:
+    """The sentence on zone names that were left out, if any were."""
+    named = sorted({printable(name) for name in names if name})
+    if not named:
+        return []
+    why = "AWS names zones differently in every account, and the file does not give their ids (use1-az1)"
+    return [f"zone left blank for {', '.join(named)}: {why}"]
 
 
 def merged(lines: Iterable[HeldLine]) -> tuple[HeldLine, ...]:

@@ -7,17 +7,18 @@ the fleet meets the catalog.
 from __future__ import annotations
 
 import hashlib
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from advisor.documents import Scalars, decoded, kind_of, parse, read_bytes
 from advisor.documents.records import NOT_YES_OR_NO, check
 from advisor.documents.yaml_text import OneLine, yaml_text
 from advisor.domain import Market
 from advisor.errors import InputFileError
-from advisor.fleet.fleet import Fleet, HeldLine, Unrecognised, merged
+from advisor.fleet.fleet import Fleet, HeldLine, Unrecognised, merged, zone_told, zones_left_out
 from advisor.text import ONE_LINE, printable
 from advisor.units import MAX_USD_PER_HOUR, decimal_text
 
@@ -32,6 +33,7 @@ MAX_INSTANCES: Final = 1_000_000
 _Name = Annotated[str, Field(min_length=1, max_length=200, pattern=ONE_LINE)]
 _Dollars = Annotated[Decimal, Field(gt=0, le=MAX_USD_PER_HOUR, allow_inf_nan=False), NOT_YES_OR_NO]
 _Words = Annotated[str, Field(max_length=2000)]
+_LARGE_CLOUDS: Final = ("aws", "azure", "gcp")
 _MARKETS: Final = ", ".join(market.value for market in Market)
 _DOLLARS: Final = f"dollars per hour of one instance, above 0 and at most {MAX_USD_PER_HOUR:,}"
 
@@ -53,12 +55,23 @@ class LineRecord(_Record):
     )
     usd_per_hour_each: _Dollars | None = Field(default=None, description=_DOLLARS)
 
+    @field_validator("provider", mode="before")
+    @classmethod
+    def _provider_in_any_case(cls, value: object) -> object:
+        known = value.strip().casefold() if isinstance(value, str) else ""
+        return known if known in _LARGE_CLOUDS else value
+
+    @field_validator("market", mode="before")
+    @classmethod
+    def _market_in_any_case(cls, value: object) -> object:
+        return re.sub(r"[\s-]+", "_", value.strip().casefold()) if isinstance(value, str) else value
+
     def held(self) -> HeldLine:
         """As the room has it."""
         return HeldLine(
             self.provider,
             self.region,
-            self.zone,
+            zone_told(self.provider, self.zone)[0],
             self.instance_type,
             self.market,
             self.instances,
@@ -112,6 +125,7 @@ def read_fleet(path: Path) -> Fleet:
         tuple(Unrecognised(record.what, record.instances, record.why) for record in file.unknown),
         file.source or printable(name),
         hashlib.sha256(content).hexdigest(),
+        tuple(zones_left_out(zone_told(line.provider, line.zone)[1] for line in file.lines)),
     )
 
 

@@ -23,6 +23,7 @@ class Found:
     usd_per_hour_each: Decimal | None = None
     accelerators: int | None = None  #: per instance, as the tool counts them
     unnamed_zone: str | None = None  #: a zone name whose id the source does not give
+    notes: tuple[str, ...] = ()  #: sentences on how it was read
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,11 @@ def items_of(record: Any, key: str) -> list[dict[str, Any]]:
 def first_of(record: Any, key: str) -> dict[str, Any]:
     """The first of :func:`items_of`, else an empty object."""
     return next(iter(items_of(record, key)), {})
+
+
+def last_segment(url: str | None) -> str | None:
+    """The name at the end of a link, without its unique id."""
+    return url.partition("?")[0].rpartition("/")[2] or None if url else None
 
 
 def gcp_shape(machine_type: str | None, accelerator: str | None, count: int | None) -> str | None:

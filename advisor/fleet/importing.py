@@ -7,16 +7,26 @@ listed with its reason.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from advisor.documents import decoded, parse, read_bytes
 from advisor.documents.records import check
 from advisor.documents.table import csv_rows
 from advisor.domain import Market
 from advisor.errors import InputFileError
-from advisor.fleet.fleet import Fleet, HeldLine, Unrecognised, merged
+from advisor.fleet.bill import is_bill, read_bill
+from advisor.fleet.cloud_lists import (
+    is_aws_list,
+    is_azure_list,
+    is_gcp_list,
+    read_aws_list,
+    read_azure_list,
+    read_gcp_list,
+)
+from advisor.fleet.fleet import Fleet, HeldLine, Unrecognised, merged, zone_told, zones_left_out
 from advisor.fleet.fleet_file import LineRecord
 from advisor.fleet.found import ON_DEMAND, Found, Unread
 from advisor.fleet.kubernetes import is_node_list, read_nodes
@@ -25,7 +35,7 @@ from advisor.fleet.terraform import is_terraform, read_terraform
 from advisor.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Set
+    from collections.abc import Iterable, Set
     from pathlib import Path
 
 MAX_BYTES: Final = 256 * 2**20
@@ -41,6 +51,10 @@ class Tool(StrEnum):
     TERRAFORM = "terraform"
     SKYPILOT = "skypilot"
     KUBERNETES = "kubernetes"
+    AWS = "aws"
+    GCP = "gcp"
+    AZURE = "azure"
+    BILL = "bill"
     CSV = "csv"
 
 
@@ -53,10 +67,20 @@ class Imported:
     notes: tuple[str, ...]  #: sentences
 
 
-_JSON_TOOLS: Final[tuple[tuple[Tool, Callable[[object], bool]], ...]] = (
-    (Tool.TERRAFORM, is_terraform),
-    (Tool.SKYPILOT, is_sky_status),
-    (Tool.KUBERNETES, is_node_list),
+_Fits = Callable[[object], bool]
+_Reads = Callable[[Any, str], Iterator[Found | Unread]]
+_JSON_TOOLS: Final[dict[Tool, tuple[_Fits, _Reads]]] = {
+    Tool.TERRAFORM: (is_terraform, read_terraform),
+    Tool.SKYPILOT: (is_sky_status, read_sky_status),
+    Tool.KUBERNETES: (is_node_list, read_nodes),
+    Tool.AWS: (is_aws_list, read_aws_list),
+    Tool.GCP: (is_gcp_list, read_gcp_list),
+    Tool.AZURE: (is_azure_list, read_azure_list),
+}
+_NOT_RECOGNISED: Final = (
+    "one of: `terraform state pull`, `terraform show -json`, `sky status -o json`, `kubectl get nodes -o "
+    "json`, `aws ec2 describe-instances`, `gcloud compute instances list --format=json`, `az vm list "
+    "--show-details`, `az vmss list`, a bill in FOCUS or CUR columns, a CSV"
 )
 
 
@@ -72,20 +96,21 @@ def import_fleet(path: Path, tool: Tool | None, known: Set[Shape]) -> Imported:
     """
     content, name = read_bytes(path, MAX_BYTES, "a fleet"), str(path)
     tool, seen = _read(decoded(content, name), name, tool)
-    lines, unknown, zones, unsaid = [], [], set(), 0
+    lines, unknown, zones, unsaid, notes = [], [], set(), 0, dict[str, None]()
     spellings = {(provider, shape.casefold()): shape for provider, shape in known}
-    for one in seen:
+    for one in map(_without_zone_name, seen):
         line = _line(one, spellings) if isinstance(one, Found) else _listed(one)
         if isinstance(line, Unrecognised):
             unknown.append(line)
             continue
         lines.append(line)
         if isinstance(one, Found):
-            zones |= {one.unnamed_zone} - {None}
+            zones |= {one.unnamed_zone}
+            notes |= dict.fromkeys(one.notes)
             unsaid += one.instances if one.market is None else 0
     source = f"{tool.value}: {printable(path.name)}"
     fleet = Fleet(merged(lines), tuple(unknown), source, hashlib.sha256(content).hexdigest())
-    return Imported(fleet, tool, tuple(_notes(zones, unsaid)))
+    return Imported(fleet, tool, (*_notes(zones, unsaid), *notes))
 
 
 def _read(text: str, name: str, tool: Tool | None) -> tuple[Tool, Iterator[Found | Unread]]:
@@ -93,19 +118,23 @@ def _read(text: str, name: str, tool: Tool | None) -> tuple[Tool, Iterator[Found
     if tool is None and name.casefold().endswith((".yaml", ".yml")):
         allowed = "JSON or CSV that another tool wrote; a fleet file needs no import"
         raise InputFileError(name, "", "YAML", allowed)
+    if tool is Tool.BILL or (tool is None and not looks_like_json and is_bill(text)):
+        return Tool.BILL, read_bill(text, name)
     if tool is Tool.CSV or (tool is None and not looks_like_json):
         return Tool.CSV, _rows(text, name)
     document = parse(text, name, "json")
+    tool = tool or next((tool for tool, (fits, _) in _JSON_TOOLS.items() if fits(document)), None)
     if tool is None:
-        tool = next((tool for tool, fits in _JSON_TOOLS if fits(document)), None)
-    if tool is Tool.TERRAFORM:
-        return tool, read_terraform(document, name)
-    if tool is Tool.SKYPILOT:
-        return tool, read_sky_status(document, name)
-    if tool is Tool.KUBERNETES:
-        return tool, read_nodes(document, name)
-    allowed = "Terraform state, `sky status -o json`, `kubectl get nodes -o json`, or a CSV"
-    raise InputFileError(name, "", "not recognised", allowed)
+        raise InputFileError(name, "", "not recognised", _NOT_RECOGNISED)
+    return tool, _JSON_TOOLS[tool][1](document, name)
+
+
+def _without_zone_name(one: Found | Unread) -> Found | Unread:
+    """The same; a zone name that means another zone in every account is left out, and remembered."""
+    if isinstance(one, Unread):
+        return one
+    zone, unnamed = zone_told(one.provider or "", one.zone)
+    return one if unnamed is None else replace(one, zone=zone, unnamed_zone=unnamed)
 
 
 def _rows(text: str, name: str) -> Iterator[Found]:
@@ -161,11 +190,6 @@ def _listed(unread: Unread) -> Unrecognised:
 
 
 def _notes(zones: Iterable[str | None], unsaid: int) -> Iterator[str]:
-    named = sorted(zone for zone in zones if zone)
-    if named:
-        yield (
-            f"zone left blank for {', '.join(map(printable, named))}: AWS names zones differently in every"
-            " account, and the file does not give their ids (use1-az1)"
-        )
+    yield from zones_left_out(zones)
     if unsaid:
         yield f"{unsaid} instances do not say how they are bought: taken as on demand"

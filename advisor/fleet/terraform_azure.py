@@ -1,10 +1,10 @@
-"""Azure in Terraform state: virtual machines and scale sets."""
+"""Azure in Terraform state: virtual machines, scale sets and node pools of AKS."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from advisor.fleet.found import ON_DEMAND, SPOT, Found, Unread, count_of, text_of
+from advisor.fleet.found import ON_DEMAND, SPOT, Found, Unread, count_of, first_of, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +50,33 @@ def _scale_set(resource: Resource, _: State) -> Found | Unread | None:
     return found if wanted else None
 
 
+def _node_pool(resource: Resource, state: State) -> Found | Unread | None:
+    """A node pool of an AKS cluster, whose region its cluster says."""
+    cluster = state.template(
+        "azurerm_kubernetes_cluster", text_of(resource.attributes, "kubernetes_cluster_id")
+    )
+    return _pool(resource, resource.attributes, cluster or {})
+
+
+def _cluster(resource: Resource, _: State) -> Found | Unread | None:
+    """The default node pool of an AKS cluster; the others are resources of their own."""
+    pool = first_of(resource.attributes, "default_node_pool")
+    return _pool(resource, pool, resource.attributes) if pool else None
+
+
+def _pool(resource: Resource, pool: dict[str, Any], cluster: dict[str, Any]) -> Found | Unread | None:
+    size, wanted = text_of(pool, "vm_size"), count_of(pool, "node_count")
+    if size is None or wanted is None:
+        return Unread(resource.address, wanted, "the state does not say how many nodes of which size run")
+    zones = pool.get("zones")
+    zone = zones[0] if isinstance(zones, list) and len(zones) == 1 and isinstance(zones[0], str) else None
+    found = Found(resource.address, AZURE, _region(cluster), zone, size, _market(pool), wanted)
+    return found if wanted else None
+
+
 READERS: Final[dict[str, Callable[[Resource, State], Found | Unread | list[Found] | None]]] = {
+    "azurerm_kubernetes_cluster": _cluster,
+    "azurerm_kubernetes_cluster_node_pool": _node_pool,
     "azurerm_linux_virtual_machine": _machine,
     "azurerm_linux_virtual_machine_scale_set": _scale_set,
     "azurerm_orchestrated_virtual_machine_scale_set": _scale_set,

@@ -13,6 +13,7 @@ from advisor.fleet.found import (
     first_of,
     gcp_shape,
     items_of,
+    last_segment,
     text_of,
 )
 
@@ -22,11 +23,6 @@ if TYPE_CHECKING:
     from advisor.fleet.terraform_state import Resource, State
 
 GCP: Final = "gcp"
-
-
-def _last(url: str | None) -> str | None:
-    """The name at the end of a self link, without its unique id."""
-    return url.partition("?")[0].rpartition("/")[2] or None if url else None
 
 
 def _region_of(zone: str | None) -> str | None:
@@ -44,7 +40,7 @@ def _market(machine: dict[str, Any]) -> str:
 def _shape(machine: dict[str, Any]) -> str | None:
     attached = first_of(machine, "guest_accelerator")
     return gcp_shape(
-        _last(text_of(machine, "machine_type")), text_of(attached, "type"), count_of(attached, "count")
+        last_segment(text_of(machine, "machine_type")), text_of(attached, "type"), count_of(attached, "count")
     )
 
 
@@ -53,7 +49,7 @@ def _instance(resource: Resource, _: State) -> Found | Unread:
     status = text_of(attributes, "current_status") or "RUNNING"
     if status in ("TERMINATED", "STOPPED", "SUSPENDED"):
         return Unread(resource.address, 1, f"it is {status.lower()}: nothing is rented but its disk")
-    zone = _last(text_of(attributes, "zone"))
+    zone = last_segment(text_of(attributes, "zone"))
     return Found(resource.address, GCP, _region_of(zone), zone, _shape(attributes), _market(attributes), 1)
 
 
@@ -67,7 +63,7 @@ def _group(resource: Resource, state: State) -> Found | Unread | None:
     plain = link.partition("?")[0]
     template = None
     for kind in ("google_compute_instance_template", "google_compute_region_instance_template"):
-        template = template or state.template(kind, link, plain, _last(plain))
+        template = template or state.template(kind, link, plain, last_segment(plain))
     if template is None:
         return Unread(resource.address, wanted, "its instance template is not in this state")
     if not wanted:
@@ -78,11 +74,11 @@ def _group(resource: Resource, state: State) -> Found | Unread | None:
 
 def _place(attributes: dict[str, Any]) -> tuple[str | None, str | None]:
     """Zone and region; a regional group has a zone only if it is bound to a single one."""
-    zone = _last(text_of(attributes, "zone"))
+    zone = last_segment(text_of(attributes, "zone"))
     bound = attributes.get("distribution_policy_zones")
     if zone is None and isinstance(bound, list) and len(bound) == 1 and isinstance(bound[0], str):
-        zone = _last(bound[0])
-    return zone, _last(text_of(attributes, "region")) or _region_of(zone)
+        zone = last_segment(bound[0])
+    return zone, last_segment(text_of(attributes, "region")) or _region_of(zone)
 
 
 def _node_pool(resource: Resource, _: State) -> Found | Unread | None:

@@ -26,7 +26,7 @@ class State:
     """What a reader may look up."""
 
     templates: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Attributes of launch and instance templates, by type and each of their names."""
+    """Attributes of launch and instance templates and of AKS clusters, by type and each of their names."""
     aws_zone_ids: dict[str, str] = field(default_factory=dict)  #: zone id by zone name
 
     @classmethod
@@ -52,6 +52,7 @@ _TEMPLATES = frozenset(
     {
         "aws_launch_configuration",
         "aws_launch_template",
+        "azurerm_kubernetes_cluster",
         "google_compute_instance_template",
         "google_compute_region_instance_template",
     }

@@ -123,7 +123,8 @@ def _held(found: Findings) -> list[str]:
     """How the fleet held was understood."""
     if found.request.policy.holding is None:
         return []
-    said = list(found.holding.notes)
+    said = [f"Fleet held: {note}." for note in found.request.policy.holding.fleet.notes]
+    said += found.holding.notes
     if found.account is not None and any(limit.used for limit in found.account.limits):
         said.append("What the account file calls used is taken to include the fleet held.")
     return said
