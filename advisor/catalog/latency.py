@@ -9,7 +9,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from advisor.catalog.selection import distance_km, matching_regions
+from advisor.catalog.places import matching_regions
+from advisor.catalog.selection import distance_km
 from advisor.documents import decoded, read_bytes
 from advisor.errors import InputFileError, UsageError
 

@@ -13,6 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from advisor.catalog.places import is_pattern, matching_places, matching_regions, nothing_matches
 from advisor.domain import LISTED_MARKETS, Exclusion, Market, Region
 from advisor.errors import UnknownName, UsageError
 
@@ -34,7 +35,7 @@ EARTH_RADIUS_KM: Final = 6371.0088
 class Criteria:
     """What the user asked for; empty means no limit."""
 
-    regions: tuple[str, ...] = ()  #: ids, ``provider:id`` or globs
+    regions: tuple[str, ...] = ()  #: ids, ``provider:id``, globs, ``EU``, countries, continents
     near: tuple[str, ...] = ()  #: ``REGION`` or ``REGION=KM``; adds to ``regions``
     providers: tuple[str, ...] = ()  #: names or globs
     markets: tuple[str, ...] = ()  #: ``on_demand``, ``spot`` or ``any``
@@ -106,27 +107,9 @@ def matching_providers(patterns: Iterable[str], known: Iterable[str]) -> frozens
     for pattern in patterns:
         found = {name for name in names if fnmatch.fnmatchcase(name, pattern.strip().casefold())}
         if not found:
-            raise _nothing("provider", pattern, names)
+            raise nothing_matches("provider", pattern, names)
         chosen |= found
     return frozenset(chosen) or names
-
-
-def matching_regions(pattern: str, places: Iterable[str]) -> frozenset[str]:
-    """The ``provider:region`` places one ``--region`` stands for: of every provider that has the id.
-
-    Raises:
-        UnknownName: an id nobody knows.
-        UsageError: a glob without a match.
-    """
-    known = frozenset(places)
-    wanted = pattern.strip().casefold()
-    if ":" not in wanted:
-        wanted = f"*:{wanted}"
-    found = frozenset(place for place in known if fnmatch.fnmatchcase(place.casefold(), wanted))
-    if not found:
-        named = known if ":" in pattern else {place.partition(":")[2] for place in known}
-        raise _nothing("region", pattern, named)
-    return found
 
 
 def distance_km(here: Region, there: Region) -> float | None:
@@ -180,7 +163,7 @@ def _near_sentence(words: str, reached: Mapping[str, float], priced: frozenset[s
 
 def _parse_near(words: str) -> tuple[str, float]:
     centre, equals, distance = words.strip().partition("=")
-    if _is_glob(centre):
+    if is_pattern(centre):
         raise UsageError(f"--near {words}: the centre must be one region, not a pattern")
     number = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:km)?", distance.strip().casefold())
     if equals and number is None:
@@ -201,7 +184,7 @@ def _places(
     chosen: set[str] = set()
     notes: list[str] = []
     for pattern in criteria.regions:
-        chosen |= matching_regions(pattern, places)
+        chosen |= matching_places(pattern, places, regions)
     for words in criteria.near:
         reached = regions_near(words, places, regions)
         chosen |= set(reached)
@@ -249,15 +232,3 @@ def _chip_ids(facts: Facts, patterns: Iterable[str]) -> frozenset[str]:
 
 def _on_map(region: Region) -> bool:
     return region.latitude is not None and region.longitude is not None
-
-
-def _is_glob(word: str) -> bool:
-    return any(mark in word for mark in "*?[")
-
-
-def _nothing(what: str, pattern: str, known: Iterable[str]) -> UsageError:
-    if not _is_glob(pattern):
-        return UnknownName(what, pattern, known)
-    names = sorted(set(known))
-    hint = f"known: {', '.join(names)}" if len(names) <= 12 else f"{len(names)} are known, e.g. {names[0]}"
-    return UsageError(f"no {what} matches '{pattern}'; {hint}")

@@ -33,7 +33,8 @@ Regions = Annotated[
     typer.Option(
         "--region",
         "-r",
-        help="Region id of any provider, or a glob: us-east-1, us-*, aws:us-east-1. Repeatable.  "
+        help="Region id of any provider, a glob, a country, a continent, EU or EEA: us-east-1, aws:us-*, DE, "
+        "Europe. Repeatable.  "
         "\\[default: every region]",
         rich_help_panel=WHERE,
     ),

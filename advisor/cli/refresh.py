@@ -187,7 +187,8 @@ def _run(
 def _scope(asked: Asked, previous: Snapshot | None) -> Scope:
     """What the user's words mean; a region nobody knows is a slip, not an empty refresh."""
     from advisor.catalog.facts import load_facts
-    from advisor.catalog.selection import matching_regions, parse_markets
+    from advisor.catalog.places import matching_regions
+    from advisor.catalog.selection import parse_markets
     from advisor.provider import Scope
 
     markets = parse_markets(asked.markets) if asked.markets else ()
