@@ -506,6 +506,7 @@ EXCLUSION_REASONS: dict[str, str] = {
     "fractional_gpu": "holds less than one whole accelerator",
     "local_zone": "a Local or Wavelength Zone",
     "estimated_price": "the price is an old ratio applied to today's list price",
+    "stale_price": "its last known spot price is past its age limit",
     "superseded": "a newer price for the same instance type and region exists",
     "over_price_limit": "dearer than --max-usd-per-hour",
     "accelerator_excluded": "left out by --accelerator or --exclude-accelerator",

@@ -26,6 +26,7 @@ INCLUDABLE: Final = {
     "fractional-gpu": "fractional_gpu",
     "local-zone": "local_zone",
     "estimated-spot": "estimated_price",
+    "stale-spot": "stale_price",
 }
 """What ``--include`` takes, and the exclusion it lifts."""
 

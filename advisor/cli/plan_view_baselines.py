@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from advisor.cli.fleet_text import FleetWords
 from advisor.cli.output import Col, Listing
@@ -14,9 +14,17 @@ if TYPE_CHECKING:
 
     from advisor.plan.plan import Baseline, Plan
 
+_NOTHING: Final = 5e-4  # of the price; less is written as 0
 
-def _signed_percent(value: Any) -> str:
-    return "–" if value is None else f"{value:+.1%}"
+_NAMES: Final = {"stale_price": "spot, last known price"}
+"""Of fleets that admit what the plan leaves out, where the reason does not say it."""
+
+
+def _saved(value: Any) -> str:
+    """One sign convention: what is saved, or what the plan costs more."""
+    if value is None:
+        return "–"
+    return f"{value:.1%}" if value >= -_NOTHING else f"costs {-value:.0%} more"
 
 
 def _columns(plan: Plan, baselines: Sequence[Baseline], saving: Callable[[Any], str]) -> tuple[Col, ...]:
@@ -61,13 +69,13 @@ def yardsticks(plan: Plan) -> Listing:
     """Every other fleet the plan is held against."""
     others = [b for b in plan.baselines if b.kind != "single_accelerator"]
     others = [
-        b.model_copy(update={"name": f"admitting {b.name.replace('_', ' ')}"}) if b.kind == "admitting" else b
+        b.model_copy(update={"name": _NAMES.get(b.name, f"admitting {b.name.replace('_', ' ')}")})
+        if b.kind == "admitting"
+        else b
         for b in others
     ]
     records = [_baseline_record(b, plan.hours_per_month) for b in others]
-    return Listing(
-        "Against other fleets", _columns(plan, others, _signed_percent), records, _without_a_price(others)
-    )
+    return Listing("Against other fleets", _columns(plan, others, _saved), records, _without_a_price(others))
 
 
 def _without_a_price(baselines: Sequence[Baseline]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
     from advisor.plan.plan import Plan
 
 _RULES = "What the fleet gets through"
+
+
+class StaleSpot(StrEnum):
+    """What becomes of spot prices past their age limit."""
+
+    AVOID = "avoid"
+    USE = "use"
 
 
 def recommend(
@@ -131,6 +139,14 @@ def recommend(
             rich_help_panel=HOW,
         ),
     ] = None,
+    stale_spot: Annotated[
+        StaleSpot,
+        typer.Option(
+            "--stale-spot",
+            help="Whether spot prices past their age limit may lead; avoided, they follow as an alternative.",
+            rich_help_panel=HOW,
+        ),
+    ] = StaleSpot.AVOID,
     evidence: Annotated[
         EvidenceKind | None,
         typer.Option(
@@ -286,7 +302,7 @@ def recommend(
         replay=replay or simulate,
         attain_percent=attain,
         allow_unknown_availability=allow_unknown_availability,
-        include=include,
+        include=[*(include or ()), *(["stale-spot"] if stale_spot is StaleSpot.USE else ())],
         evidence=evidence,
         time_limit_s=time_limit_s,
         command=printable(" ".join(["advisor", *sys.argv[1:]])),

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 Answer = Throughput | NoThroughput
 
-LIFTABLE = ("availability_unknown", "not_sold_this_way", "estimated_price")
+LIFTABLE = ("availability_unknown", "not_sold_this_way", "estimated_price", "stale_price")
 """Reasons for which the plan says what admitting the offers would save."""
 
 

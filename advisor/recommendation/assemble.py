@@ -115,7 +115,7 @@ def _plan(found: Findings, solution: Solution | None, **answer: Any) -> Plan:
         services=services,
         exclusions=exclusion_counts(found.joined.exclusions, answer["baselines"]),
         assumptions=assuming.assumptions(found, answer["purchase"]),
-        warnings=wording.warnings(found, states, services, answer),
+        warnings=wording.warnings(found, services, answer),
         catalog=states,
         inputs=inputs_of(found),
         **answer,

@@ -36,6 +36,7 @@ _FREER: Final = ("admitting", "without_rule")  # the plan is itself an answer to
 _ADMITTING: Final = {
     "availability_unknown": "with offers of unknown availability (--allow-unknown-availability)",
     "not_sold_this_way": "with shapes priced but sold only as spot or by reservation (needs a reservation)",
+    "stale_price": "with spot at its last known price (--stale-spot use)",
     "estimated_price": "with spot prices estimated from 2024 ratios (--include estimated-spot)",
 }
 

@@ -143,7 +143,7 @@ def _lines(plan: Plan, prepared: Prepared) -> Iterator[Reason]:
     refused = {exclusion.subject: exclusion for exclusion in found.joined.exclusions}
     ran = plan.migration.changes if plan.migration is not None else ()
     ran_before = frozenset(change.offer for change in ran if change.before)
-    anew = Screening(prepared.request, found.catalog.facts, found.account, ran_before)
+    anew = Screening(prepared.request, found.catalog.facts, found.account, ran_before, found.now)
     for key, offer in _held(prepared).items():
         exclusion = anew(offer) or refused.get(key)
         if exclusion is not None:

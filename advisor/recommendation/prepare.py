@@ -150,7 +150,9 @@ def _join(found: Findings) -> Joined:
         tables.append(
             ThroughputTable(service, mine, catalog.facts, catalog.profiles, request.evidence, index, first)
         )
-    screening = Screening(request, catalog.facts, found.account, frozenset(found.holding.instances))
+    screening = Screening(
+        request, catalog.facts, found.account, frozenset(found.holding.instances), found.now
+    )
     return join(
         found.selected,
         wanted,

@@ -58,6 +58,14 @@ class Draft:
         return assemble(self.prepared.findings, Outcome(self.decision.solution, [], []))
 
 
+def with_stale_spot(request: Request) -> Request | None:
+    """The request at spot's last known prices, however old; None where it takes those already."""
+    if "stale-spot" in request.include:
+        return None
+    note = "Nothing else serves, so that spot is planned at its last known price, however old."
+    return replace(request, include=request.include | {"stale-spot"}, notes=(*request.notes, note))
+
+
 def recommend(request: Request, catalog: Catalog, account: Account | None, now: datetime) -> Plan:
     """The cheapest fleet that serves the request, proved, or a plan of status ``infeasible`` that says why.
 
@@ -71,6 +79,8 @@ def recommend(request: Request, catalog: Catalog, account: Account | None, now: 
     try:
         made = draft(prepared, time_left)
     except (NoCandidates, Infeasible) as no:
+        if (older := with_stale_spot(request)) is not None and "stale_price" in prepared.joined.held_back:
+            return recommend(older, catalog, account, now)
         return refuse(prepared.findings, str(no) + zones_not_named(prepared.findings))
     return finished(made, time_left)
 
@@ -102,7 +112,7 @@ def finished(made: Draft, time_left: Callable[[], float]) -> Plan:
     migration = _migration(prepared, decision, time_left)
     outcome = Outcome(decision.solution, baselines, rules.lines, migration)
     plan = assemble(prepared.findings, outcome)
-    if request.refuse_stale and (stale := stale_lines(plan.catalog, plan.purchase)):
+    if request.refuse_stale and (stale := stale_lines(prepared.findings, plan.purchase)):
         raise StaleSnapshot(
             f"the cheapest fleet rests on stale prices ({'; '.join(stale)}); run `advisor refresh`, "
             "or set on_stale: warn (ADVISOR_ON_STALE=warn)"

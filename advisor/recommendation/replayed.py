@@ -21,7 +21,7 @@ from advisor.plan.simulation import LimitVerdict, Simulation
 from advisor.profiles.latency_metrics import busy_and_idle
 from advisor.recommendation.assemble import refuse
 from advisor.recommendation.prepare import Prepared, prepare
-from advisor.recommendation.recommend import Draft, countdown, draft, finished
+from advisor.recommendation.recommend import Draft, countdown, draft, finished, with_stale_spot
 from advisor.recommendation.refusal import zones_not_named
 from advisor.simulate.basis import basis_of
 from advisor.simulate.pools import Pool, PoolKey, PoolVerdict, holds_at, of_service, pools_of, replay_pool
@@ -220,6 +220,8 @@ def recommend_replayed(
     found = _best(loop)
     if found.chosen is None:
         findings = loop.prepare(loop.request.services).findings
+        if (older := with_stale_spot(request)) is not None and "stale_price" in findings.joined.held_back:
+            return recommend_replayed(older, catalog, account, now, seed=seed)
         return refuse(findings, found.why + zones_not_named(findings))
     first = found.first or found.chosen
     return _with_verdict(finished(found.chosen.draft, loop.time_left), found.chosen, first, loop)

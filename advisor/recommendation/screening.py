@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 from advisor.catalog.buyable import INCLUDABLE, screen
 from advisor.catalog.carbon import emission
+from advisor.catalog.freshness import MANUAL_BASIS
 from advisor.catalog.quota import undetermined_pools
 from advisor.domain import Availability, Exclusion, Market
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from advisor.catalog.account import Account
     from advisor.catalog.facts import Facts
     from advisor.domain import Offer
@@ -21,6 +24,7 @@ _RUNS_ALL_THE_SAME = (
     "not_sold_this_way",
     "not_offered",
     "estimated_price",
+    "stale_price",
     "local_zone",
 )
 """Reasons not to buy that say nothing against what runs already."""
@@ -34,6 +38,7 @@ class Screening:
     facts: Facts
     account: Account | None
     held: frozenset[str] = frozenset()  #: ids of offers that run now
+    now: datetime | None = None  #: what ages refer to; None: nothing is old
 
     def __call__(self, offer: Offer) -> Exclusion | None:
         """The reason, or None."""
@@ -57,16 +62,28 @@ class Screening:
         else:
             include = include | {word for word, lifts in INCLUDABLE.items() if lifts == reason}
         refused = screen(offer, include=include, allow_unknown_availability=unknown)
+        refused = refused or self._stale(offer, include)
         return (
             refused is None and self._draw_unknown(offer) is None and self._emissions_unknown(offer) is None
         )
 
     def _refused(self, offer: Offer) -> Exclusion | None:
-        return screen(
+        refused = screen(
             offer,
             include=self.request.include,
             allow_unknown_availability=self.request.allow_unknown_availability,
         )
+        return refused or self._stale(offer, self.request.include)
+
+    def _stale(self, offer: Offer, include: frozenset[str]) -> Exclusion | None:
+        """A spot price that nobody has seen for longer than such prices stand still tells little of today."""
+        if self.now is None or offer.market is not Market.SPOT or offer.price_basis == MANUAL_BASIS:
+            return None
+        age = self.now - offer.collected_at
+        if age <= self.request.spot_limit or "stale-spot" in include:
+            return None
+        detail = f"its last known spot price is {age.days} days old, over {self.request.spot_limit.days}"
+        return Exclusion("stale_price", offer.id, detail)
 
     def _draw_unknown(self, offer: Offer) -> Exclusion | None:
         """A limit is held, but nobody states how much of it one instance takes: the limit could be broken."""

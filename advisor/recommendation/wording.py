@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from advisor.catalog.freshness import MANUAL_BASIS
 from advisor.domain import EvidenceKind, Market
 from advisor.recommendation.risks import egress_unknown
 from advisor.units import usd_text
@@ -12,13 +14,12 @@ from advisor.units import usd_text
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from advisor.plan.plan import Allocation, Baseline, Carbon, CatalogState, Migration, Purchase, ServiceLine
+    from advisor.plan.plan import Allocation, Baseline, Carbon, Migration, Purchase, ServiceLine
     from advisor.recommendation.findings import Findings
 
 
 def warnings(
     found: Findings,
-    states: Sequence[CatalogState],
     services: Sequence[ServiceLine],
     answer: Mapping[str, Any],
 ) -> list[str]:
@@ -31,8 +32,9 @@ def warnings(
     return [
         *_unserved(services),
         *_kept(answer.get("migration")),
-        *_stale(states, purchase),
+        *_stale(found, purchase),
         *_spot(purchase, answer["baselines"]),
+        *_spot_left_out(answer["baselines"]),
         *_evidence(allocations),
         *_doubt(found, allocations),
         *_standby(purchase),
@@ -105,20 +107,25 @@ def _uncounted(found: Findings, purchase: Sequence[Purchase], carbon: Carbon | N
     return said
 
 
-def _stale(states: Sequence[CatalogState], purchase: Sequence[Purchase]) -> list[str]:
-    said = stale_lines(states, purchase)
+def _stale(found: Findings, purchase: Sequence[Purchase]) -> list[str]:
+    said = stale_lines(found, purchase)
     if not said:
         return []
     return [f"Prices bought on are stale ({'; '.join(said)}): check the current price before renting."]
 
 
-def stale_lines(states: Sequence[CatalogState], purchase: Sequence[Purchase]) -> list[str]:
-    """Provider, market and age of every stale price the purchase rests on."""
-    bought = {(line.provider, line.market) for line in purchase}
+def stale_lines(found: Findings, purchase: Sequence[Purchase]) -> list[str]:
+    """Provider, market and age of every stale price that is bought; other rows' ages say nothing of these."""
+    request = found.request
+    limits = {Market.ON_DEMAND: request.on_demand_limit, Market.SPOT: request.spot_limit}
+    oldest: dict[tuple[str, Market], timedelta] = {}
+    for line in purchase:
+        age, key = found.now - line.price_collected_at, (line.provider, line.market)
+        if line.market in limits and line.price_basis != MANUAL_BASIS and age > limits[line.market]:
+            oldest[key] = max(age, oldest.get(key, age))
     return [
-        f"{state.provider} {state.market.value} {age_words(state.age_hours)}"
-        for state in states
-        if state.state == "stale" and state.age_hours is not None and (state.provider, state.market) in bought
+        f"{provider} {market.value} {age_words(age / timedelta(hours=1))}"
+        for (provider, market), age in oldest.items()
     ]
 
 
@@ -141,6 +148,15 @@ def _spot(purchase: Sequence[Purchase], baselines: Sequence[Baseline]) -> list[s
     )
     share = f"{spot / whole:.0%} of the cost is spot, which the provider may reclaim at any moment"
     return [f"{share} (interrupted per month: {', '.join(bands)}){instead}."]
+
+
+def _spot_left_out(baselines: Sequence[Baseline]) -> list[str]:
+    """What spot would cost at prices that nobody has seen for too long."""
+    for other in baselines:
+        if (other.kind, other.name) == ("admitting", "stale_price") and other.usd_per_hour is not None:
+            price = f"Spot at its last known price would cost ${usd_text(other.usd_per_hour)}/h"
+            return [f"{price}; it is past its age limit: refresh, or plan with it (--stale-spot use)."]
+    return []
 
 
 def _evidence(allocations: Sequence[Allocation]) -> list[str]:

@@ -30,6 +30,7 @@ def ask(catalog: Catalog, **question: Any) -> Plan:
     if "service_file" not in question:
         question.setdefault("slo_statistic", SloStatistic.MEAN)
     question.setdefault("replay", False)
+    question["include"] = [*question.get("include", ()), "stale-spot"]
     question.setdefault("regions", US_EAST_1)
     question.setdefault("now", NOW)
     return recommend(catalog, **question)

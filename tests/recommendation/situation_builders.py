@@ -59,6 +59,7 @@ def a_file(folder: Path, *services: dict[str, Any], **rules: Any) -> Path:
 
 def plan_of(catalog: Catalog, path: Path, **question: Any) -> Plan:
     """The bare optimum of a service file at the pinned moment."""
+    question["include"] = [*question.get("include", ()), "stale-spot"]
     return recommend(catalog, now=NOW, service_file=path, replay=False, **question)
 
 

@@ -1,0 +1,76 @@
+"""Spot prices past their age limit do not lead while something else serves."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from recommendation_builders import NOW, a_price, with_offers
+
+from advisor.api import recommend
+from advisor.domain import Market, SloStatistic
+
+if TYPE_CHECKING:
+    from advisor.plan.plan import Plan
+    from advisor.recommendation.findings import Catalog
+
+LIMIT = timedelta(days=7)
+
+
+def market(catalog: Catalog, spot_age: timedelta, *, on_demand: bool = True) -> Catalog:
+    """One chip on demand at $7 and on spot at $2, seen so long ago."""
+    offers = [a_price(usd_per_hour="2", market=Market.SPOT, collected_at=NOW - spot_age)]
+    if on_demand:
+        offers.append(a_price(usd_per_hour="7"))
+    return with_offers(catalog, offers)
+
+
+def answer(catalog: Catalog, **question: Any) -> Plan:
+    question.setdefault("replay", False)
+    question.setdefault("slo_statistic", SloStatistic.MEAN)
+    return recommend(catalog, now=NOW, regions=["us-east-1"], rate_requests_per_s=1.0, **question)
+
+
+def bought(plan: Plan) -> set[str]:
+    return {line.market.value for line in plan.purchase}
+
+
+@pytest.mark.parametrize(("age", "market_bought"), [
+    (LIMIT, "spot"), (LIMIT + timedelta(minutes=1), "on_demand"), (timedelta(days=310), "on_demand"),
+])  # fmt: skip
+def test_spot_leads_up_to_its_age_limit(catalog: Catalog, age: timedelta, market_bought: str) -> None:
+    assert bought(answer(market(catalog, age))) == {market_bought}
+
+
+def test_what_it_would_cost_follows(catalog: Catalog) -> None:
+    plan = answer(market(catalog, timedelta(days=310)))
+    (other,) = (b for b in plan.baselines if b.name == "stale_price")
+    assert other.kind == "admitting"
+    assert other.usd_per_hour is not None
+    assert plan.usd_per_hour is not None
+    assert other.usd_per_hour < plan.usd_per_hour
+    assert any("Spot at its last known price would cost $2" in said for said in plan.warnings)
+    assert [count.count for count in plan.exclusions if count.reason == "stale_price"] == [1]
+
+
+def test_it_leads_when_asked_to(catalog: Catalog) -> None:
+    plan = answer(market(catalog, timedelta(days=310)), include=["stale-spot"])
+    assert bought(plan) == {"spot"}
+    assert plan.inputs.include == ["stale-spot"]
+
+
+@pytest.mark.parametrize("replay", [False, True])
+def test_it_leads_where_nothing_else_serves_and_says_so(catalog: Catalog, replay: bool) -> None:
+    plan = answer(market(catalog, timedelta(days=310), on_demand=False), replay=replay)
+    assert bought(plan) == {"spot"}
+    assert any("Nothing else serves" in said for said in plan.assumptions)
+    assert any("stale" in said for said in plan.warnings)
+
+
+def test_the_age_that_is_warned_of_is_that_of_the_rows_bought(catalog: Catalog) -> None:
+    old = a_price(instance_type="g6e.16xlarge", usd_per_hour="90", collected_at=NOW - timedelta(days=400))
+    fresh = market(catalog, timedelta(days=1))
+    plan = answer(with_offers(fresh, [*fresh.snapshot.offers, old]), markets=["on_demand"])
+    assert bought(plan) == {"on_demand"}
+    assert not any("stale" in said for said in plan.warnings)
