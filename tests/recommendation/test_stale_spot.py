@@ -51,7 +51,7 @@ def test_what_it_would_cost_follows(catalog: Catalog) -> None:
     assert plan.usd_per_hour is not None
     assert other.usd_per_hour < plan.usd_per_hour
     assert any("Spot at its last known price would cost $2" in said for said in plan.warnings)
-    assert [count.count for count in plan.exclusions if count.reason == "stale_price"] == [1]
+    assert plan.exclusions["stale_price"].count == 1
 
 
 def test_it_leads_when_asked_to(catalog: Catalog) -> None:
