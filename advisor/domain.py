@@ -218,7 +218,8 @@ class Offer:
     evidence: str | None = None  #: SHA-256 (hex) of the vendor's own item; None where none was kept
 
     def __post_init__(self) -> None:
-        if not (self.usd_per_hour.is_finite() and self.usd_per_hour > 0):
+        paid_anyway = self.market is Market.RESERVED and self.usd_per_hour == 0
+        if not (self.usd_per_hour.is_finite() and (self.usd_per_hour > 0 or paid_anyway)):
             raise ValueError(f"{self.id}: usd_per_hour must be positive, got {self.usd_per_hour}")
         if self.accelerators <= 0:
             raise ValueError(f"{self.id}: accelerators must be positive, got {self.accelerators}")

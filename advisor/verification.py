@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from advisor.catalog.snapshot import Snapshot
     from advisor.domain import NoThroughput, Offer, Throughput
     from advisor.plan.plan import BucketLine, Inputs, Plan, Purchase, ServiceLine
-    from advisor.plan.verify.against import Capacities, Misfit, Shares
+    from advisor.plan.verify.against import Capacities, HeldTerms, Misfit, Shares
     from advisor.profiles.query import ProfileStore
     from advisor.profiles.replica import Replica
 
@@ -89,6 +89,8 @@ def inputs_of(
         refusal=_refusal(plan.inputs, facts, frozenset(limits or ())),
         stale_after={Market.ON_DEMAND: ON_DEMAND_LIMIT, Market.SPOT: SPOT_LIMIT},
         reserved=_reserved(plan, prices, account),
+        held=_held(plan, account),
+        discounts=_discounts(account),
         low=low_end(profiles.errors),
         zones=lambda provider, region, instance_type: _zones(facts, provider, region, instance_type),
         in_places=_in_places(facts),
@@ -149,6 +151,23 @@ def _refused(replica: Replica, service: ServiceLine, bucket: BucketLine) -> NoTh
     hidden = service.traffic.reasoning_tokens
     tokens = math.ceil(bucket.input_tokens + bucket.output_tokens + hidden)
     return too_long(replica, tokens, math.ceil(bucket.input_tokens_max + bucket.output_tokens_max + hidden))
+
+
+def _held(plan: Plan, account: Account | None) -> dict[str, HeldTerms] | None:
+    if account is None:
+        return None
+    return {
+        one.id: (one.kind.value, one.instances, one.usd_per_hour_each, one.until)
+        for one in account.reservations
+        if one.runs(plan.created_at)
+    }
+
+
+def _discounts(account: Account | None) -> frozenset[str]:
+    from advisor.catalog.reservations import HeldKind
+
+    held = account.reservations if account is not None else ()
+    return frozenset(one.id for one in held if one.kind is HeldKind.DISCOUNT)
 
 
 def _reserved(plan: Plan, prices: Snapshot, account: Account | None) -> dict[str, tuple[Offer, int]] | None:

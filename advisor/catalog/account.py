@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from advisor.catalog.cloud_quotas import cloud_limits
 from advisor.catalog.quota import GLOBAL
-from advisor.catalog.reservations import Reservation
+from advisor.catalog.reservations import HeldKind, Reservation
 from advisor.documents import Scalars, decoded, kind_of, parse, read_bytes
 from advisor.documents.records import NOT_YES_OR_NO, check
 from advisor.domain import QuotaLimit, QuotaUnit
@@ -40,10 +40,10 @@ MAX_BYTES: Final = 4 * 2**20
 MAX_INSTANCES: Final = 1_000_000
 """Above any reservation there is: a larger figure is a slip."""
 
-_RESERVED_PRICE: Final = f"dollars per hour of one instance, above 0 and at most {MAX_USD_PER_HOUR:,}"
+_RESERVED_PRICE: Final = f"dollars per hour of one instance, from 0 to {MAX_USD_PER_HOUR:,}"
 _UNITS: Final = f"a number of units from 0 to {MAX_UNITS:,}"
 _Units = Annotated[Decimal, Field(ge=0, le=MAX_UNITS, allow_inf_nan=False), NOT_YES_OR_NO]
-_Dollars = Annotated[Decimal, Field(gt=0, le=MAX_USD_PER_HOUR, allow_inf_nan=False), NOT_YES_OR_NO]
+_Dollars = Annotated[Decimal, Field(ge=0, le=MAX_USD_PER_HOUR, allow_inf_nan=False), NOT_YES_OR_NO]
 _Name = Annotated[str, Field(min_length=1, max_length=200, pattern=ONE_LINE)]
 
 
@@ -79,7 +79,17 @@ class _ReservationLine(BaseModel):
         ge=1, le=MAX_INSTANCES, strict=True, description=f"a whole number from 1 to {MAX_INSTANCES:,}"
     )
     usd_per_hour_each: _Dollars = Field(description=_RESERVED_PRICE)
+    start: date | None = Field(default=None, description="the first day, as YYYY-MM-DD; absent: it runs")
     until: date | None = Field(default=None, description="the last day, as YYYY-MM-DD; absent: no end")
+
+
+class _HeldLine(_ReservationLine):
+    """The same, with what kind of thing it is."""
+
+    kind: HeldKind = Field(
+        description=f"one of {', '.join(kind.value for kind in HeldKind)}: owned and capacity need "
+        "no quota, a discount runs within the on-demand quota; all are paid used or not"
+    )
 
 
 class _AccountFile(BaseModel):
@@ -88,10 +98,14 @@ class _AccountFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, title="Account")
 
     quotas: list[_QuotaLine] = Field(
-        description="a list of quota lines, the limits held; a pool without one is unknown, not unlimited"
+        default_factory=list,
+        description="a list of quota lines, the limits held; a pool without one is unknown, not unlimited",
+    )
+    held: list[_HeldLine] = Field(
+        default_factory=list, description="a list of what is already held and paid, with its kind"
     )
     reservations: list[_ReservationLine] = Field(
-        default_factory=list, description="a list of what is already held, beside every quota"
+        default_factory=list, description="a list of what is held; the same as held with kind: capacity"
     )
 
 
@@ -142,15 +156,21 @@ def load_account(path: Path, facts: Facts) -> Account:
         tuple(limits.values()),
         hashlib.sha256(content).hexdigest(),
         tuple(_overdrawn(limits.values())),
-        _reservations(path, account.reservations, facts),
+        _reservations(path, account, facts),
     )
 
 
-def _reservations(path: Path, lines: Iterable[_ReservationLine], facts: Facts) -> tuple[Reservation, ...]:
+def _reservations(path: Path, account: _AccountFile, facts: Facts) -> tuple[Reservation, ...]:
     """The lines, with the provider's own spelling of provider and region."""
     found: dict[str, Reservation] = {}
-    for number, line in enumerate(lines):
-        place = f"reservations[{number}]"
+    held: list[tuple[str, _ReservationLine, HeldKind]] = [
+        (f"reservations[{number}]", line, HeldKind.CAPACITY)
+        for number, line in enumerate(account.reservations)
+    ]
+    held += [(f"held[{number}]", line, line.kind) for number, line in enumerate(account.held)]
+    for place, line, kind in held:
+        if line.start is not None and line.until is not None and line.until < line.start:
+            raise InputFileError(str(path), f"{place}.until", str(line.until), f"not before {line.start}")
         provider = _known(path, f"{place}.provider", line.provider, _providers(facts))
         known = {region.id for region in facts.regions.values() if region.provider == provider}
         region = _known(path, f"{place}.region", line.region, known) if known else line.region
@@ -162,6 +182,8 @@ def _reservations(path: Path, lines: Iterable[_ReservationLine], facts: Facts) -
             line.instances,
             line.usd_per_hour_each,
             line.until,
+            kind,
+            line.start,
         )
         if reservation.id in found:
             allowed = f"one line per place and type; {reservation.id} is there before"

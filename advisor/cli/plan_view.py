@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from advisor.cli.output import Col, Listing, listing_csv
@@ -34,6 +35,8 @@ def sections(plan: Plan, width: int) -> Iterator[Section]:
     if plan.purchase:
         yield _purchase(plan, narrow=width < _NARROW)
         yield _total(plan)
+    if plan.held:
+        yield _held(plan)
     if plan.warnings:
         yield Paragraph("Read before you buy", tuple(plan.warnings), emphasis=True)
     if plan.simulation is not None:
@@ -159,6 +162,26 @@ def _purchase(plan: Plan, *, narrow: bool) -> Listing:
         Col("gpus", "Accelerators"),
     )
     return Listing("Buy", (*where, *money), records)
+
+
+def _held(plan: Plan) -> Paragraph:
+    """What the account pays already, and the whole bill."""
+    sunk = sum((line.usd_per_hour for line in plan.held), Decimal(0))
+    lines = []
+    for line in plan.held:
+        end = "" if line.until is None else f" until {line.until}"
+        idle = line.instances - line.used
+        unused = f", {idle} idle (${usd_text(line.idle_usd_per_hour)}/h)" if idle else ""
+        lines.append(
+            f"{line.instances} × {line.offer} ({line.kind}){end}: ${usd_text(line.usd_per_hour)}/h, "
+            f"{line.used} used{unused}"
+        )
+    if plan.bill_usd_per_hour is not None and plan.usd_per_hour is not None:
+        lines.append(
+            f"Whole bill ${usd_text(plan.bill_usd_per_hour)}/h: ${usd_text(plan.usd_per_hour)}/h new, "
+            f"${usd_text(sunk)}/h paid already, used or not."
+        )
+    return Paragraph("Held already", tuple(lines))
 
 
 def _within(plan: Plan) -> str:

@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, Field
 
 from advisor.domain import EvidenceKind, Market
 from advisor.plan.demand import BucketLine, LimitLine, ServiceLine, TrafficLine, UsersLine
+from advisor.plan.held import HeldCapacity
 from advisor.plan.migration import FleetChange, Migration, MigrationStep
 from advisor.plan.purchase import Purchase, QuotaDrawLine
 from advisor.plan.record import DECIMAL_PATTERN, Rate, Record, Share, Usd
@@ -194,6 +195,13 @@ class Plan(Record):
     usd_per_hour: Usd | None = Field(description="sum over the purchase lines; null when infeasible")
     usd_per_month: Usd | None = Field(
         description="usd_per_hour times hours_per_month, to the cent, halves up; null when infeasible"
+    )
+    bill_usd_per_hour: Usd | None = Field(
+        default=None,
+        description="usd_per_hour and what the account pays already, used or not; null: it holds nothing",
+    )
+    held: list[HeldCapacity] = Field(
+        default_factory=list, description="what the account pays already, and what the plan uses of it"
     )
     hours_per_month: Literal[730] = Field(
         default=HOURS_PER_MONTH, description="hours in the month the monthly figures are stated for"

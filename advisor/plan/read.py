@@ -41,6 +41,8 @@ DECIMAL_FIELDS: Final = frozenset(
         "best_usd_per_hour",
         "one_off_usd",
         "full_load_usd_per_hour",
+        "bill_usd_per_hour",
+        "idle_usd_per_hour",
         "usd_per_instance_started",
         "usd_per_instance_stopped",
     }

@@ -21,6 +21,7 @@ from advisor.plan.plan import (
 )
 from advisor.profiles.interval import interval_of
 from advisor.recommendation import assuming, risks, wording
+from advisor.recommendation.bill import bill, held_capacity
 from advisor.recommendation.foundations import catalog_states, exclusion_counts, inputs_of
 from advisor.recommendation.service_lines import service_lines
 from advisor.recommendation.situation import free_units
@@ -107,8 +108,11 @@ def _plan(found: Findings, solution: Solution | None, **answer: Any) -> Plan:
     request = found.request
     states = catalog_states(found)
     services = service_lines(found, solution.served_share if solution is not None else {})
+    held = held_capacity(found, answer["purchase"])
     draft = Plan(
         plan_id="",
+        held=held,
+        bill_usd_per_hour=bill(held, answer["usd_per_hour"]),
         created_at=found.now,
         advisor_version=__version__,
         command=request.command,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
@@ -74,7 +75,8 @@ def commitment(
     asked_markets = {*request.markets, Market.RESERVED}
     wider = tuple(dict.fromkeys((*request.markets, Market.ON_DEMAND)))
     plain = replace(request, markets=wider, policy=Policy(latency=request.policy.latency))
-    prepared = prepare(plain, catalog, account, now)
+    lasting, ending = _lasting(account, now, terms)
+    prepared = prepare(plain, catalog, lasting, now)
     offers = {c.offer.id: c.offer for c in prepared.joined.candidates}
     lines, meaning, unmatched = _lines(prepared, terms, offers)
     rate = sum(service.rate_requests_per_s for service in request.services)
@@ -99,8 +101,27 @@ def commitment(
         week.source if week is not None else "the same rate in every hour",
         rate,
         catalog.snapshot.info.snapshot_id,
-        (*_ignored(request), *unmatched),
+        (*_ignored(request), *ending, *unmatched),
     )
+
+
+def _lasting(
+    account: Account | None, now: datetime, terms: Sequence[Term]
+) -> tuple[Account | None, tuple[str, ...]]:
+    """The account without what ends before the longest term does, and a sentence on each of those."""
+    months = max((term.term_months for term in terms), default=0)
+    if account is None or not months:
+        return account, ()
+    end = (now + timedelta(hours=float(months * HOURS_PER_MONTH))).date()
+    short = [one for one in account.reservations if one.until is not None and one.until < end]
+    said = tuple(
+        f"{one.instances} × {one.id} ends on {one.until}, before the {months:g} months committed for: it is "
+        "not counted on."
+        for one in short
+        if one.runs(now)
+    )
+    kept = tuple(one for one in account.reservations if one not in short)
+    return replace(account, reservations=kept), said
 
 
 def _lines(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from advisor.catalog.quota import draws_for
-from advisor.catalog.reservations import held_by
+from advisor.catalog.reservations import HeldKind, held_by
 from advisor.catalog.selection import Criteria, Selection, select, within_limits
 from advisor.domain import Market
 from advisor.optimize.candidates import Demand, Joined, ThroughputTable, in_zones, join
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from advisor.catalog.account import Account
-    from advisor.domain import Service
+    from advisor.domain import Offer, QuotaDraw, Service
     from advisor.optimize.problem import Problem
     from advisor.optimize.problem_builder import ProblemBuilder
     from advisor.recommendation.request import Request
@@ -158,10 +158,21 @@ def _join(found: Findings) -> Joined:
         wanted,
         tables,
         screening,
-        lambda offer: () if offer.market is Market.RESERVED else draws_for(offer, catalog.facts.quota_pools),
+        lambda offer: _draws(offer, found),
         found.siting if found.siting.binds else None,
         _most(found, screening),
     )
+
+
+def _draws(offer: Offer, found: Findings) -> tuple[QuotaDraw, ...]:
+    """What one instance takes of quotas; what is held stands beside them, but for what only lowers a bill."""
+    pools = found.catalog.facts.quota_pools
+    if offer.market is not Market.RESERVED:
+        return draws_for(offer, pools)
+    held = found.account.reservations if found.account is not None else ()
+    if any(one.id == offer.id and one.kind is HeldKind.DISCOUNT for one in held):
+        return draws_for(replace(offer, market=Market.ON_DEMAND), pools)
+    return ()
 
 
 def _most(found: Findings, screening: Screening) -> dict[str, int]:

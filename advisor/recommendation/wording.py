@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from advisor.catalog.freshness import MANUAL_BASIS
 from advisor.domain import EvidenceKind, Market
 from advisor.recommendation.risks import egress_unknown
-from advisor.units import usd_text
+from advisor.units import HOURS_PER_MONTH, usd_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,6 +35,7 @@ def warnings(
         *_stale(found, purchase),
         *_spot(purchase, answer["baselines"]),
         *_spot_left_out(answer["baselines"]),
+        *_ending(found, purchase),
         *_evidence(allocations),
         *_doubt(found, allocations),
         *_standby(purchase),
@@ -150,10 +151,27 @@ def _spot(purchase: Sequence[Purchase], baselines: Sequence[Baseline]) -> list[s
     return [f"{share} (interrupted per month: {', '.join(bands)}){instead}."]
 
 
+def _ending(found: Findings, purchase: Sequence[Purchase]) -> list[str]:
+    """What is held and used, and ends within the month the plan is stated for."""
+    held = {one.id: one for one in (found.account.reservations if found.account is not None else ())}
+    horizon = (found.now + timedelta(hours=HOURS_PER_MONTH)).date()
+    said = []
+    for line in purchase:
+        until = held[line.offer_id].until if line.offer_id in held else None
+        if until is not None and until < horizon:
+            days = (until - found.now.date()).days
+            said.append(
+                f"{line.instances} × {line.offer_id} is held until {until}, {days} more days: what follows "
+                "it is not planned."
+            )
+    return said
+
+
 def _spot_left_out(baselines: Sequence[Baseline]) -> list[str]:
     """What spot would cost at prices that nobody has seen for too long."""
     for other in baselines:
-        if (other.kind, other.name) == ("admitting", "stale_price") and other.usd_per_hour is not None:
+        saves = other.saving_fraction is not None and other.saving_fraction < 0
+        if (other.kind, other.name) == ("admitting", "stale_price") and other.usd_per_hour and saves:
             price = f"Spot at its last known price would cost ${usd_text(other.usd_per_hour)}/h"
             return [f"{price}; it is past its age limit: refresh, or plan with it (--stale-spot use)."]
     return []

@@ -61,7 +61,7 @@ def test_a_slip_in_the_environment_is_told_by_the_variables_name(tmp_path):
 @pytest.mark.parametrize(
     ("given", "code", "said"),
     [
-        ({}, 0, "! Prices bought on are stale (aws spot"),
+        ({}, 0, "! Prices bought on are stale (aws on_demand"),
         ({"ADVISOR_ON_STALE": "refuse"}, 4, "or set on_stale: warn (ADVISOR_ON_STALE=warn)"),
         ({"ADVISOR_ON_STALE": "refuse", "ADVISOR_MAX_AGE_SPOT_DAYS": "3000"}, 0, "Proved optimal"),
     ],

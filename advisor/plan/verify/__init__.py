@@ -17,7 +17,7 @@ from advisor.plan.verify.bad_days import check_bad_days
 from advisor.plan.verify.books import check_books
 from advisor.plan.verify.claims import check_claims
 from advisor.plan.verify.consequences import check_consequences
-from advisor.plan.verify.offers import check_offers
+from advisor.plan.verify.offers import check_held, check_offers
 from advisor.plan.verify.quotas import check_quotas
 from advisor.plan.verify.rules import check_rules
 from advisor.plan.verify.selection import check_selection
@@ -36,6 +36,7 @@ def check(plan: Plan, against: Against | None = None) -> list[Violation]:
         *check_books(plan),
         *check_selection(plan, against),
         *check_offers(plan, against),
+        *check_held(plan, against),
         *check_serving(plan, against),
         *check_throughput(plan, against),
         *check_quotas(plan, against),

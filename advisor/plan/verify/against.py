@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from advisor.domain import Market, NoThroughput, Offer, QuotaDraw, QuotaLimit, Throughput
@@ -17,6 +19,9 @@ Capacities = Callable[[ServiceLine, str, int, Sequence[BucketLine]], Sequence[Th
 
 Misfit = Callable[[ServiceLine, str, int], tuple[str, str] | None]
 """(service, accelerator, tensor_parallel) -> (``degree`` or ``memory``, why it cannot run), or None."""
+
+HeldTerms = tuple[str, int, Decimal, date | None]
+"""(kind, instances, usd per hour of one, last day) of what an account holds."""
 
 Shares = Mapping[tuple[int, int, int, int], float]
 """(input min, input max, output min, output max) -> share of requests."""
@@ -45,6 +50,8 @@ class Against:
     )
     reserved: Mapping[str, tuple[Offer, int]] | None = None
     """What the account holds reserved: offer and how many, by offer id; None: no account is at hand."""
+    held: Mapping[str, HeldTerms] | None = None  #: what the account pays already; None: no account is at hand
+    discounts: frozenset[str] = frozenset()  #: ids of what is held that runs within the on-demand quota
     low: Callable[[Throughput, str], float] | None = None  #: low end of a figure on an accelerator
     zones: Callable[[str, str, str], Sequence[str]] | None = None
     """(provider, region, instance type) -> zones that sell it; none where nobody says which."""

@@ -134,10 +134,11 @@ def _baseline(plan: Plan, baseline: Baseline, at: str) -> Iterator[Violation]:
         return
     if any(rule.kind == "budget" for rule in plan.rules) and baseline.saving_fraction is None:
         return  # under a budget fleets serve different shares: their costs are not held against each other
-    if baseline.usd_per_hour == 0:
+    if baseline.usd_per_hour == 0 and not plan.held:  # only what is paid already costs nothing more
         yield Violation("baseline", f"{at}.usd_per_hour", "above 0", "0")
         return
-    saving = float(EXACT.subtract(Decimal(1), EXACT.divide(plan.usd_per_hour, baseline.usd_per_hour)))
+    other = baseline.usd_per_hour
+    saving = float(EXACT.subtract(Decimal(1), EXACT.divide(plan.usd_per_hour, other))) if other else 0.0
     found = baseline.saving_fraction
     if found is None or not same_share(found, saving):
         yield Violation(

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from advisor.domain import Offer
+    from advisor.plan.held import HeldCapacity
     from advisor.plan.plan import Inputs, Plan, Purchase
-    from advisor.plan.verify.against import Against
+    from advisor.plan.verify.against import Against, HeldTerms
 
 NEVER: Final = ("retired", "not_offered", "not_sold_this_way", "superseded")
 """Flags that no input of a plan can lift."""
@@ -66,6 +67,35 @@ def _reserved(line: Purchase, against: Against, at: str) -> Iterator[Violation]:
         yield Violation(
             "price", where, decimal_text(offer.usd_per_hour), decimal_text(line.usd_per_hour_each)
         )
+
+
+def check_held(plan: Plan, against: Against) -> Iterator[Violation]:
+    """What is paid already against the account, and the whole bill added up."""
+    bought = {line.offer_id: line.instances for line in plan.purchase}
+    for index, line in enumerate(plan.held):
+        at, used = f"held[{index}]", min(bought.get(line.offer, 0), line.instances)
+        sums = (
+            ("used", Decimal(line.used), Decimal(used)),
+            ("usd_per_hour", line.usd_per_hour, line.usd_per_hour_each * line.instances),
+            ("idle_usd_per_hour", line.idle_usd_per_hour, line.usd_per_hour_each * (line.instances - used)),
+        )
+        for field, found, expected in sums:
+            if found != expected:
+                yield Violation("held", f"{at}.{field}", decimal_text(expected), decimal_text(found))
+        if against.held is not None and against.held.get(line.offer) != _stated(line):
+            yield Violation("held", at, f"{against.held.get(line.offer)}", f"{_stated(line)}")
+    missing = sorted((against.held or {}).keys() - {line.offer for line in plan.held})
+    if missing:
+        yield Violation("held", "held", f"a line for {', '.join(missing)}", "none")
+    sunk = sum((line.usd_per_hour for line in plan.held), Decimal(0))
+    bill = None if not plan.held or plan.usd_per_hour is None else plan.usd_per_hour + sunk
+    if plan.bill_usd_per_hour != bill:
+        said = ("null" if usd is None else decimal_text(usd) for usd in (bill, plan.bill_usd_per_hour))
+        yield Violation("held", "bill_usd_per_hour", *said)
+
+
+def _stated(line: HeldCapacity) -> HeldTerms:
+    return line.kind, line.instances, line.usd_per_hour_each, line.until
 
 
 def _as_offered(line: Purchase, offer: Offer, at: str) -> Iterator[Violation]:

@@ -41,7 +41,9 @@ def check_quotas(plan: Plan, against: Against) -> Iterator[Violation]:
 
 def _as_facts_say(line: Purchase, offer: Offer | None, against: Against, at: str) -> Iterator[Violation]:
     """Compare with what the instance type draws; a pool left out is as wrong as one made up."""
-    if line.market is Market.RESERVED:
+    if line.market is Market.RESERVED and line.offer_id in against.discounts and offer is None:
+        return  # the offer's own draws are those of on demand
+    if line.market is Market.RESERVED and line.offer_id not in against.discounts:
         for draw in line.quota_draw:  # what is held already draws on no quota
             yield Violation(
                 "quota_draw", f"{at}.quota_draw ({draw.pool} in {draw.region})", "nothing", "a draw"

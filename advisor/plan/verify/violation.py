@@ -66,6 +66,7 @@ MEANINGS: Final[dict[str, str]] = {
     "quota_draw": "not what the line takes from the pool",
     "quota_free": "not what the account has free",
     "quota_exceeded": "takes more than is free",
+    "held": "not what the account pays already, or not added up",
     "reservation": "more than the account holds reserved",
     "rule": "a rule that contradicts itself or the plan",
     "not_survived": "the fleet does not get through a case of a rule",
