@@ -72,16 +72,20 @@ def inputs_of(
 ) -> Against:
     """A plan's inputs as the verifier takes them: data, and questions to facts and profiles."""
     from advisor.catalog.freshness import ON_DEMAND_LIMIT, SPOT_LIMIT
-    from advisor.catalog.quota import draws_for
+    from advisor.catalog.quota import draws_under
     from advisor.profiles.interval import low_end
 
     limits = {limit.key: limit for limit in account.limits} if account is not None else None
+    if limits is not None:
+        never_granted = {key for key, limit in limits.items() if limit.limit == 0}
+    else:
+        never_granted = _as_if_never_granted(plan, facts)
     return Against(
         snapshot_id=prices.info.snapshot_id,
         offers=prices.offers,
         capacities=_capacities(plan, facts, profiles),
         misfit=_misfit(facts),
-        draws=lambda offer: draws_for(offer, facts.quota_pools),
+        draws=lambda offer: draws_under(offer, facts.quota_pools, never_granted),
         limits=limits,
         account_is_the_plans=account is not None and account.sha256 == plan.inputs.account_sha256,
         workload_shares=_workload_shares(plan),
@@ -151,6 +155,20 @@ def _refused(replica: Replica, service: ServiceLine, bucket: BucketLine) -> NoTh
     hidden = service.traffic.reasoning_tokens
     tokens = math.ceil(bucket.input_tokens + bucket.output_tokens + hidden)
     return too_long(replica, tokens, math.ceil(bucket.input_tokens_max + bucket.output_tokens_max + hidden))
+
+
+def _as_if_never_granted(plan: Plan, facts: Facts) -> set[str]:
+    """Without the account: pools of preemptible quota that the plan's spot lines pass over."""
+    passed = set()
+    for line in plan.purchase:
+        drawn = {draw.pool for draw in line.quota_draw}
+        if line.market is Market.SPOT and drawn and plan.inputs.account_sha256 is not None:
+            passed |= {
+                f"{line.provider}:{line.region}:{pool.pool}"
+                for pool in facts.quota_pools
+                if pool.provider == line.provider and pool.pool not in drawn
+            }
+    return passed
 
 
 def _held(plan: Plan, account: Account | None) -> dict[str, HeldTerms] | None:

@@ -98,7 +98,6 @@ class _AccountFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, title="Account")
 
     quotas: list[_QuotaLine] = Field(
-        default_factory=list,
         description="a list of quota lines, the limits held; a pool without one is unknown, not unlimited",
     )
     held: list[_HeldLine] = Field(

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import fnmatch
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from advisor.domain import QuotaDraw, QuotaUnit
+from advisor.domain import Market, QuotaDraw, QuotaUnit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
     from advisor.domain import Offer, QuotaPool
 
 GLOBAL = "global"
 """The region of a pool that counts across all regions."""
+
+
+_PREEMPTIBLE = "PREEMPTIBLE"
 
 
 def draws_for(offer: Offer, pools: Iterable[QuotaPool]) -> tuple[QuotaDraw, ...]:
@@ -25,6 +29,29 @@ def draws_for(offer: Offer, pools: Iterable[QuotaPool]) -> tuple[QuotaDraw, ...]
     """
     draws = {draw.key: draw for pool in pools if counts_against(offer, pool) for draw in _draw(offer, pool)}
     return tuple(draws[key] for key in sorted(draws))
+
+
+def draws_under(
+    offer: Offer, pools: Sequence[QuotaPool], never_granted: Collection[str]
+) -> tuple[QuotaDraw, ...]:
+    """The same where Google never granted the preemptible quota: spot then takes from the standard one.
+
+    Source: cloud.google.com, "Spot VMs", quotas: without preemptible quota, Spot VMs consume standard quota.
+
+    Args:
+        offer: what is run.
+        pools: that are known.
+        never_granted: keys of limits of 0.
+    """
+    draws = draws_for(offer, pools)
+    if offer.provider != "gcp" or offer.market is not Market.SPOT:
+        return draws
+    kept = [draw for draw in draws if not (_PREEMPTIBLE in draw.pool and draw.key in never_granted)]
+    if len(kept) == len(draws):
+        return draws
+    standard = draws_for(replace(offer, market=Market.ON_DEMAND), pools)
+    by_key = {draw.key: draw for draw in (*kept, *standard)}
+    return tuple(by_key[key] for key in sorted(by_key))
 
 
 def undetermined_pools(offer: Offer, pools: Iterable[QuotaPool]) -> tuple[QuotaPool, ...]:

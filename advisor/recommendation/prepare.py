@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from advisor.catalog.quota import draws_for
+from advisor.catalog.quota import draws_for, draws_under
 from advisor.catalog.reservations import HeldKind, held_by
 from advisor.catalog.selection import Criteria, Selection, select, within_limits
 from advisor.domain import Market
@@ -168,10 +169,11 @@ def _draws(offer: Offer, found: Findings) -> tuple[QuotaDraw, ...]:
     """What one instance takes of quotas; what is held stands beside them, but for what only lowers a bill."""
     pools = found.catalog.facts.quota_pools
     if offer.market is not Market.RESERVED:
-        return draws_for(offer, pools)
+        limits = found.account.limits if found.account is not None else ()
+        return draws_under(offer, pools, {limit.key for limit in limits if limit.limit == 0})
     held = found.account.reservations if found.account is not None else ()
     if any(one.id == offer.id and one.kind is HeldKind.DISCOUNT for one in held):
-        return draws_for(replace(offer, market=Market.ON_DEMAND), pools)
+        return draws_for(replace(offer, market=Market.ON_DEMAND, usd_per_hour=Decimal(1)), pools)
     return ()
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
 from catalog_builders import a_pool, an_offer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.catalog.quota import draws_for, undetermined_pools
+from advisor.catalog.facts import load_facts
+from advisor.catalog.quota import draws_for, draws_under, undetermined_pools
 from advisor.domain import Market, QuotaDraw, QuotaUnit
 
 
@@ -76,3 +78,24 @@ def test_every_draw_is_positive_unique_and_independent_of_the_pools_order(
     assert all(draw.units_per_instance > 0 for draw in draws)
     assert len({draw.key for draw in draws}) == len(draws)
     assert {draw.key for draw in draws_for(offer, reversed(pools))} == {draw.key for draw in draws}
+
+
+@pytest.mark.parametrize(
+    ("never_granted", "drawn"),
+    [
+        (set(), "PREEMPTIBLE_NVIDIA_L4_GPUS"),
+        ({"gcp:us-central1:PREEMPTIBLE_NVIDIA_L4_GPUS"}, "NVIDIA_L4_GPUS"),
+        ({"gcp:europe-west4:PREEMPTIBLE_NVIDIA_L4_GPUS"}, "PREEMPTIBLE_NVIDIA_L4_GPUS"),
+        ({"gcp:us-central1:NVIDIA_L4_GPUS"}, "PREEMPTIBLE_NVIDIA_L4_GPUS"),
+    ],
+)
+def test_spot_takes_from_the_standard_quota_where_the_preemptible_one_was_never_granted(
+    never_granted: set[str], drawn: str
+) -> None:
+    offer = an_offer(
+        provider="gcp", region="us-central1", instance_type="g2-standard-24", market=Market.SPOT,
+        accelerator="l4-24gb", accelerators=2,
+    )  # fmt: skip
+    pools = load_facts().quota_pools
+    assert drawn in [draw.pool for draw in draws_under(offer, pools, never_granted)]
+    assert len(draws_under(offer, pools, never_granted)) == len(draws_for(offer, pools))

@@ -290,6 +290,8 @@ BROKEN: list[tuple[str, list[Callable[[dict[str, Any]], None]], dict[str, Any], 
      {"kg_co2e_per_hour": lambda line: None}, "emissions"),
     ("a cap without a figure", [rule(kind="carbon")], {}, "rule"),
     # reservations
+    ("a bill that does not add up", [put("bill_usd_per_hour", "99")], {}, "held"),
+    ("held capacity that is left out", [], {"held": {"aws:x:y:reserved": ("capacity", 1, 1, None)}}, "held"),
     ("more than is held", [reserved], {"reserved": FEWER}, "reservation"),
     ("what nobody holds", [reserved], {"reserved": {}}, "reservation"),
     ("held at another price", [reserved], {"reserved": DEARER}, "price"),

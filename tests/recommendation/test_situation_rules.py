@@ -302,7 +302,8 @@ def test_reserved_capacity_runs_at_a_quota_of_nothing(catalog: Catalog, tmp_path
     account = replace(an_account(catalog, {"aws:us-east-1:L-DB2E81BA": 0}), reservations=(held(),))
     plan = plan_of(prices, a_file(tmp_path, a_service(rate_requests_per_s=1.8 * one)), account=account)
     (line,) = plan.purchase
-    assert (line.market, line.instances, line.usd_per_hour) == (Market.RESERVED, 2, Decimal("3.00"))
+    assert (line.market, line.instances, line.usd_per_hour) == (Market.RESERVED, 2, Decimal(0))  # paid anyway
+    assert plan.bill_usd_per_hour == Decimal("3.00")
     assert line.quota_draw == []
     more = a_file(tmp_path, a_service(rate_requests_per_s=2.7 * one))
     assert plan_of(prices, more, account=account).status == "infeasible"

@@ -78,4 +78,4 @@ def test_the_file_in_the_home_refuses_as_the_environment_does(tmp_path):
     (tmp_path / "config.yaml").write_text("on_stale: refuse\nmax_age_spot_days: 9\n")
     ended = call("recommend", "--region", "us-east-1", ADVISOR_HOME=str(tmp_path))
     assert (ended.code, ended.out) == (4, "")
-    assert "aws spot" in ended.err
+    assert "aws on_demand" in ended.err
