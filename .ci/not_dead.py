@@ -5,6 +5,7 @@ A name here excuses every thing of that name. ``tests/docs/test_contributing.py`
 
 # Members of enums: chosen by their value on the command line or in a file
 SAVINGS_PLAN
+OWNED
 COMMITTED_USE
 TPOT
 TTFT
