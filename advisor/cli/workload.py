@@ -99,7 +99,7 @@ def show(
 
 @app.command()
 def fit(
-    trace: Annotated[str, typer.Argument(help="A trace (CSV, JSONL, Parquet; text also gzipped) or a name.")],
+    trace: Annotated[str, typer.Argument(help="A trace (CSV, JSONL, JSON array, Parquet) or a name.")],
     output: OutputOption = None,
     form: Annotated[
         Format | None, typer.Option("--format", "-f", help="A report instead of the workload file.")

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from advisor.errors import InputFileError
-from advisor.workload.columns import CELLS, PER_SECOND, folded
+from advisor.workload.columns import ARRIVAL, PER_SECOND, folded
 from advisor.workload.trace_files import connected, source
 
 if TYPE_CHECKING:
@@ -57,9 +57,8 @@ def _sample(trace: TraceFile, layout: Layout) -> list[_Cell]:
     before, trace.layout = trace.layout, layout
     try:
         with connected(trace.file, "") as connection:
-            cell = CELLS[2]
             query = (
-                f"SELECT {cell}::VARCHAR, coalesce({is_date(cell)}, false) "  # noqa: S608 our own words
+                f"SELECT {ARRIVAL}::VARCHAR, coalesce({is_date(ARRIVAL)}, false) "  # noqa: S608 our own words
                 f"FROM ({trace.select(strict=False)}) LIMIT {SAMPLE_ROWS}"
             )
             return connection.execute(query, [source(trace.path)]).fetchall()

@@ -39,8 +39,13 @@ the cells are dates or moments since 1970. LiteLLM, Langfuse, OpenAI's response 
 _UNIT_BESIDE: Final[dict[str, TimeUnit]] = {"request_tokens": "s"}  # BurstGPT
 _LOOKS_LIKE_A_TIME: Final = re.compile(r"(^|_)(time|date|datetime|timestamp|ts|at|created|arrival)(_|$)")
 
-CELLS: Final = ("size_in", "size_out", "arrival")
-"""What the columns of input, output and time are called in queries."""
+SIZE_IN, SIZE_OUT, ARRIVAL, CACHED = "size_in", "size_out", "arrival", "cached"
+"""What the columns of input, output, time and cached input are called in queries."""
+
+_CACHED_COLUMNS: Final = re.compile(
+    r"((^|_)(prompt|input)_tokens_details_|^(usage_)?)cached_(input_)?tokens$"
+)
+"""Input tokens served from a prefix cache, counted among the input: OpenAI's usage object, flat or nested."""
 
 UNIT_WORDS: Final[dict[TimeUnit, str]] = {
     "s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds", "iso": "dates and times",
@@ -79,10 +84,13 @@ class Layout:
     header: tuple[str, ...] = ()  #: every column
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Of the columns to read: input, output and, where there is one, time."""
-        sizes = (self.input_tokens, self.output_tokens)
-        return sizes if self.timestamp is None else (*sizes, self.timestamp)
+    def cells(self) -> dict[str, str]:
+        """The columns to read, by what they are called in queries."""
+        cached = next((name for name in self.header if _CACHED_COLUMNS.search(folded(name))), None)
+        columns = {
+            SIZE_IN: self.input_tokens, SIZE_OUT: self.output_tokens, ARRIVAL: self.timestamp, CACHED: cached,
+        }  # fmt: skip
+        return {cell: name for cell, name in columns.items() if name is not None}
 
     @property
     def likely_arrivals(self) -> tuple[str, ...]:
@@ -152,9 +160,16 @@ def _one(
     else:
         usual = {folded(name) for name in known}
         found = [name for name in header if folded(name) in usual]
+        found = found or [name for name in header if _in_usage(folded(name)) in usual]
     if len(found) > 1:
         raise InputFileError(file, "header", ",".join(found), f"one such column; choose it with {option}")
     return found[0] if found else None
+
+
+def _in_usage(name: str) -> str:
+    """``prompt_tokens`` of ``response_usage_prompt_tokens``; ``input_tokens`` of ``usage_input``."""
+    _, usage, rest = f"_{name}".rpartition("_usage_")
+    return f"{rest}_tokens" if usage and rest in ("input", "output") else rest if usage else ""
 
 
 def folded(name: str) -> str:

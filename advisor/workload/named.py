@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from advisor.documents import DOCUMENT_ENDINGS
-from advisor.domain import Workload
+from advisor.domain import PLAIN_TRAFFIC, Traffic, Workload
 from advisor.errors import InputFileError, UnknownName, UsageError
 from advisor.text import printable
 from advisor.workload.buckets import (
@@ -140,8 +140,18 @@ def fit_trace(
         notes.append("no rate: all requests arrive at the same time")
     if trace.unread_times:
         notes.append(f"no rate: {unread_words(trace.unread_times)}")
+    hits = trace.prefix_cache_hit_rate
+    if hits:
+        notes.append(f"{hits:.1%} of input tokens were served from a prefix cache, which the plan counts on")
     workload = Workload(
-        name, buckets_of(cells), trace.requests, trace.rate_requests_per_s, source, licence, "; ".join(notes)
+        name,
+        buckets_of(cells),
+        trace.requests,
+        trace.rate_requests_per_s,
+        source,
+        licence,
+        "; ".join(notes),
+        traffic=_hitting(hits) if hits else PLAIN_TRAFFIC,
     )
     last_edges = (input_edges[-1], output_edges[-1])
     return Fit(
@@ -154,6 +164,12 @@ def fit_trace(
         trace.arrivals_from,
         trace.unread_times,
     )
+
+
+def _hitting(hit_rate: float) -> Traffic:
+    from advisor.workload.workload_file import MAX_HIT_RATE
+
+    return Traffic(prefix_cache_hit_rate=min(hit_rate, MAX_HIT_RATE))
 
 
 def unread_words(columns: tuple[str, ...]) -> str:

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from advisor.documents import require_file
 from advisor.errors import InputFileError
-from advisor.workload.columns import RECOGNISED, TraceColumns, arrivals_words
+from advisor.workload.columns import (
+    ARRIVAL,
+    CACHED,
+    RECOGNISED,
+    SIZE_IN,
+    SIZE_OUT,
+    TraceColumns,
+    arrivals_words,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +42,7 @@ class Trace:
     timestamps_s: Sequence[float] | None  #: since the first request; None if the file has none
     out_of_order: int = 0  #: rows that came earlier than the row before them, before sorting
     arrivals_from: str = ""  #: the column of the arrival times and their unit, in words
+    cached_input_tokens: int | None = None  #: of all requests, served from a prefix cache; None is not said
     unread_times: tuple[str, ...] = ()  #: columns that look like times, where no arrival times were read
 
     @property
@@ -45,6 +54,13 @@ class Trace:
     def zero_outputs(self) -> int:
         """Requests without output; a fit counts each as one output token."""
         return self.output_tokens.count(0)
+
+    @property
+    def prefix_cache_hit_rate(self) -> float | None:
+        """Share of the input tokens that was served from a prefix cache; None where the file does not say."""
+        if self.cached_input_tokens is None:
+            return None
+        return self.cached_input_tokens / sum(self.input_tokens)
 
     @property
     def duration_s(self) -> float | None:
@@ -59,8 +75,15 @@ class Trace:
 
 
 def is_trace_file(path: Path) -> bool:
-    """Whether the ending is one of a trace."""
-    return path.name.casefold().endswith(TRACE_ENDINGS)
+    """Whether the ending is one of a trace, or the file is a JSON array, as no workload file is."""
+    return path.name.casefold().endswith(TRACE_ENDINGS) or _is_json_array(path)
+
+
+def _is_json_array(path: Path) -> bool:
+    if path.suffix.casefold() != ".json" or not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return stream.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["
 
 
 def read_trace(path: Path, columns: TraceColumns = RECOGNISED) -> Trace:
@@ -69,7 +92,7 @@ def read_trace(path: Path, columns: TraceColumns = RECOGNISED) -> Trace:
     Raises:
         InputFileError: unreadable, empty, a column missing, or a bad cell: file, line, column, value.
     """
-    from advisor.workload.trace_files import CsvFile, JsonLines, ParquetFile
+    from advisor.workload.trace_files import CsvFile, JsonArray, JsonLines, ParquetFile
 
     name = path.name.casefold()
     if not is_trace_file(path):
@@ -77,6 +100,8 @@ def read_trace(path: Path, columns: TraceColumns = RECOGNISED) -> Trace:
     require_file(path)
     if name.endswith(".parquet"):
         return _trace(ParquetFile(path, columns))
+    if name.endswith(".json"):
+        return _trace(JsonArray(path, columns))
     if ".json" in name or ".ndjson" in name:
         return _trace(JsonLines(path, columns))
     return _trace(CsvFile(path, columns, "\t" if ".tsv" in name else ","))
@@ -86,8 +111,15 @@ def _trace(file: TraceFile) -> Trace:
     """Its requests, and where their times were found."""
     from advisor.workload.trace_query import columns_of
 
-    found, layout = _by_time(*columns_of(file)), file.layout
-    return replace(found, arrivals_from=arrivals_words(layout), unread_times=layout.unread_times)
+    columns = columns_of(file)
+    cached = int(columns[CACHED].sum(dtype="int64")) if CACHED in columns else None
+    found, layout = _by_time(columns[SIZE_IN], columns[SIZE_OUT], columns.get(ARRIVAL)), file.layout
+    return replace(
+        found,
+        arrivals_from=arrivals_words(layout),
+        unread_times=layout.unread_times,
+        cached_input_tokens=cached,
+    )
 
 
 def _by_time(sizes_in: Any, sizes_out: Any, times_s: Any | None) -> Trace:

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Final
 
 from advisor.documents import unique_keys
 from advisor.errors import InputFileError
-from advisor.workload.columns import CELLS, find_columns
+from advisor.workload.columns import find_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
     from typing import IO
 
@@ -53,19 +53,19 @@ class CsvFile:
         self.layout = find_columns(self.file, names, columns)
 
     @property
-    def _positions(self) -> list[int]:
-        return [self._names.index(name) for name in self.layout.names]
+    def _positions(self) -> dict[str, int]:
+        return {cell: self._names.index(name) for cell, name in self.layout.cells.items()}
 
     def select(self, *, strict: bool) -> str:
         """SQL that gives the cells as text."""
         kinds = ", ".join(f"'c{number}': 'VARCHAR'" for number in range(self._width))
         return (
-            f"SELECT {_named(f'c{position}' for position in self._positions)} "  # noqa: S608 our own words
+            f"SELECT {_named({cell: f'c{at}' for cell, at in self._positions.items()})} "  # noqa: S608 our own words
             f"FROM read_csv(?, columns = {{{kinds}}}, skip = {self._skip}, delim = '{self._delimiter}', "
             f"quote = '\"', escape = '\"', strict_mode = {strict}, {_READ})"
         )
 
-    def row(self, index: int) -> tuple[str, list[object]]:
+    def row(self, index: int) -> tuple[str, dict[str, object]]:
         """Where a row stands, and its cells.
 
         Raises:
@@ -78,7 +78,7 @@ class CsvFile:
                     raise InputFileError(self.file, f"line {line}", self._delimiter.join(cells), allowed)
                 if number == index:
                     break
-        return f"line {line}", [cells[position] for position in self._positions]
+        return f"line {line}", {cell: cells[position] for cell, position in self._positions.items()}
 
     def _records(self, lines: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
         reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
@@ -99,25 +99,26 @@ class JsonLines:
             _, first = next(self._records(lines), (1, None))
         if first is None:
             raise InputFileError(self.file, "line 1", "", "one JSON object per line is needed")
-        self.layout = find_columns(self.file, list(first), columns)
+        self._keys = _keys(first)
+        self.layout = find_columns(self.file, list(self._keys), columns)
+
+    _LINES = f"read_csv(?, columns = {{'line': 'VARCHAR'}}, delim = '\x1f', quote = '', escape = '', {_READ})"
 
     def select(self, *, strict: bool) -> str:
         """SQL that gives the values as text; all NULL where a line is no object with each key once."""
-        names = self.layout.names
-        lines = (
-            f"read_csv(?, columns = {{'line': 'VARCHAR'}}, delim = '\x1f', quote = '', escape = '', {_READ})"
-        )
+        pointers = [_pointer(self._keys[name]) for name in self.layout.cells.values()]
+        cells = {cell: f"cells[{number + 1}]" for number, cell in enumerate(self.layout.cells)}
         # Numbering the rows keeps DuckDB from taking each object apart once per column.
         return (
-            f"SELECT {_named(f'cells[{number + 1}]' for number in range(len(names)))} "  # noqa: S608 our own words
+            f"SELECT {_named(cells)} "  # noqa: S608 our own words
             "FROM (SELECT cells, row_number() OVER () AS number FROM (SELECT CASE WHEN "
             "list_unique(keys) = len(keys) "
-            f"THEN json_extract_string(record, [{', '.join(map(_pointer, names))}]) END AS cells "
+            f"THEN json_extract_string(record, [{', '.join(pointers)}]) END AS cells "
             "FROM (SELECT record, json_keys(record) AS keys FROM (SELECT TRY_CAST(line AS JSON) AS record "
-            f"FROM {lines} WHERE trim(line, E' \\t\\r') <> '')))) WHERE number > 0"
+            f"FROM {self._LINES} WHERE trim(line, E' \\t\\r') <> '')))) WHERE number > 0"
         )
 
-    def row(self, index: int) -> tuple[str, list[object]]:
+    def row(self, index: int) -> tuple[str, dict[str, object]]:
         """Where a row stands, and its values.
 
         Raises:
@@ -125,20 +126,57 @@ class JsonLines:
         """
         with _lines(self.path) as lines:
             ((line, record),) = deque(islice(self._records(lines), index + 1), maxlen=1)
-        return f"line {line}", [record.get(name) for name in self.layout.names]
+        return f"line {line}", self._cells(record)
+
+    def _cells(self, record: object) -> dict[str, object]:
+        return {cell: _value(record, self._keys[name]) for cell, name in self.layout.cells.items()}
 
     def _records(self, lines: Iterator[str]) -> Iterator[tuple[int, dict[str, object]]]:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
-            try:
-                record = json.loads(line, object_pairs_hook=unique_keys)
-            except (ValueError, RecursionError) as error:
-                allowed = f"one JSON object ({error})"
-                raise InputFileError(self.file, f"line {number}", line.strip(), allowed) from error
-            if not isinstance(record, dict):
-                raise InputFileError(self.file, f"line {number}", record, "one JSON object per line")
-            yield number, record
+            yield number, self._object(line, f"line {number}")
+
+    def _object(self, text: str, place: str) -> dict[str, object]:
+        try:
+            record = json.loads(text, object_pairs_hook=unique_keys)
+        except (ValueError, RecursionError) as error:
+            allowed = f"one JSON object ({error})"
+            raise InputFileError(self.file, place, text.strip(), allowed) from error
+        if not isinstance(record, dict):
+            raise InputFileError(self.file, place, record, "one JSON object per request")
+        return record
+
+
+class JsonArray(JsonLines):
+    """A JSON array of objects, as exports of tracing tools are."""
+
+    def __init__(self, path: Path, columns: TraceColumns) -> None:
+        self.file, self.path = str(path), path
+        first = self._record(0)
+        if first is None:
+            raise InputFileError(
+                self.file, "", "no requests", "a JSON array of at least one object is needed"
+            )
+        self._keys = _keys(first)
+        self.layout = find_columns(self.file, list(self._keys), columns)
+
+    _LINES = (
+        "(SELECT json::VARCHAR AS line FROM read_json(?, format = 'array', records = 'false', "  # noqa: S608
+        f"columns = {{'json': 'JSON'}}, maximum_object_size = {MAX_LINE_BYTES}))"
+    )
+
+    def row(self, index: int) -> tuple[str, dict[str, object]]:
+        """Where a record stands, and its values."""
+        return f"item {index + 1}", self._cells(self._record(index))
+
+    def _record(self, index: int) -> dict[str, object] | None:
+        query = f"SELECT line FROM {self._LINES} LIMIT 1 OFFSET {index}"  # noqa: S608 our own words
+        with connected(
+            self.file, f"a JSON array of objects, each at most {MAX_LINE_BYTES // 2**20} MiB"
+        ) as db:
+            found = db.execute(query, [source(self.path)]).fetchone()
+        return self._object(found[0], f"item {index + 1}") if found else None
 
 
 class ParquetFile:
@@ -154,18 +192,39 @@ class ParquetFile:
 
     def select(self, *, strict: bool) -> str:
         """SQL that gives the cells as they are."""
-        quoted = ('"' + name.replace('"', '""') + '"' for name in self.layout.names)
+        cells = self.layout.cells.items()
+        quoted = {cell: '"' + name.replace('"', '""') + '"' for cell, name in cells}
         return f"SELECT {_named(quoted)} FROM read_parquet(?)"  # noqa: S608 quoted
 
-    def row(self, index: int) -> tuple[str, list[object]]:
+    def row(self, index: int) -> tuple[str, dict[str, object]]:
         """Where a row stands, and its cells."""
         with connected(self.file, "a readable Parquet file is needed") as connection:
             query = f"{self.select(strict=True)} LIMIT 1 OFFSET {index}"
             found = connection.execute(query, [source(self.path)]).fetchone()
-        return f"row {index + 1}", list(found or ())
+        return f"row {index + 1}", dict(zip(self.layout.cells, found or (), strict=False))
 
 
 TraceFile = CsvFile | JsonLines | ParquetFile
+
+_Path = tuple[str, ...]
+MAX_NESTING: Final = 6
+
+
+def _keys(record: dict[str, object], above: _Path = ()) -> dict[str, _Path]:
+    """Names of the values of an object and of those in it, ``usage.prompt_tokens``, each with its keys."""
+    found: dict[str, _Path] = {}
+    for key, value in record.items():
+        path = (*above, key)
+        found.setdefault(".".join(path), path)
+        if isinstance(value, dict) and len(path) < MAX_NESTING:
+            found = _keys(value, path) | found
+    return found
+
+
+def _value(record: object, path: _Path) -> object:
+    for key in path:
+        record = record.get(key) if isinstance(record, dict) else None
+    return record
 
 
 @contextmanager
@@ -207,11 +266,11 @@ def _bounded(file: str, stream: IO[str]) -> Iterator[str]:
         yield line
 
 
-def _named(columns: Iterable[str]) -> str:
-    return ", ".join(f"{column} AS {cell}" for column, cell in zip(columns, CELLS, strict=False))
+def _named(columns: Mapping[str, str]) -> str:
+    return ", ".join(f"{column} AS {cell}" for cell, column in columns.items())
 
 
-def _pointer(name: str) -> str:
+def _pointer(path: _Path) -> str:
     """A JSON pointer (RFC 6901) as a SQL string."""
-    text = name.replace("~", "~0").replace("/", "~1").replace("'", "''")
-    return f"'/{text}'"
+    text = "".join(f"/{key.replace('~', '~0').replace('/', '~1')}" for key in path)
+    return "'" + text.replace("'", "''") + "'"

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 from advisor.errors import InputFileError
 from advisor.workload.arrival import is_date, settled
 from advisor.workload.buckets import MAX_TOKENS
-from advisor.workload.columns import CELLS, MAX_TIMESTAMP_S, PER_SECOND, allowed_arrival
+from advisor.workload.columns import (
+    ARRIVAL,
+    CACHED,
+    MAX_TIMESTAMP_S,
+    PER_SECOND,
+    SIZE_IN,
+    SIZE_OUT,
+    allowed_arrival,
+)
 from advisor.workload.trace_files import connected, source
 
 if TYPE_CHECKING:
@@ -25,8 +33,8 @@ _INTEGERS: Final = frozenset(
 )
 
 
-def columns_of(trace: TraceFile) -> tuple[Any, Any, Any | None]:
-    """Input sizes, output sizes and, where the file has times, seconds: NumPy arrays, in the file's order.
+def columns_of(trace: TraceFile) -> dict[str, Any]:
+    """Input sizes, output sizes and, where the file has them, seconds and cached input: NumPy arrays by cell.
 
     Raises:
         InputFileError: the file is broken or empty, or a cell is not what it must be.
@@ -35,34 +43,32 @@ def columns_of(trace: TraceFile) -> tuple[Any, Any, Any | None]:
 
     trace.layout = settled(trace)
     found = _fetched(trace)
-    bad = [np.ma.getmaskarray(values) for values in found]
-    first = min((int(mask.argmax()) for mask in bad if mask.any()), default=None)
+    bad = {cell: np.ma.getmaskarray(values) for cell, values in found.items()}
+    first = min((int(mask.argmax()) for mask in bad.values() if mask.any()), default=None)
     if first is not None:
-        raise _refused(trace, first, next(number for number, mask in enumerate(bad) if mask[first]))
-    rows = len(found[0])
+        raise _refused(trace, first, next(cell for cell, mask in bad.items() if mask[first]))
+    rows = len(found[SIZE_IN])
     if rows > MAX_REQUESTS:
         raise InputFileError(trace.file, f"row {rows}", "one more row", f"at most {MAX_REQUESTS:,} requests")
     if not rows:
         raise InputFileError(trace.file, "", "no requests", "at least one row below the header is needed")
-    sizes_in, sizes_out, *times = map(np.ma.getdata, found)
-    return sizes_in, sizes_out, times[0] if times else None
+    return {cell: np.ma.getdata(values) for cell, values in found.items()}
 
 
-def _refused(trace: TraceFile, index: int, number: int) -> InputFileError:
-    """What is wrong with a cell, the ``number``-th of those read in a row."""
+def _refused(trace: TraceFile, index: int, cell: str) -> InputFileError:
+    """What is wrong with a cell of a row."""
     place, cells = trace.row(index)
-    tokens = "a whole number of tokens from {} to {:,}"
-    allowed = (
-        tokens.format(1, MAX_TOKENS),
-        tokens.format(0, MAX_TOKENS),
-        allowed_arrival(trace.layout.timestamp_unit),
-    )
-    return InputFileError(
-        trace.file, f"{place}, {trace.layout.names[number]}", cells[number], allowed[number]
-    )
+    tokens = "a whole number of tokens from {} to {}"
+    allowed = {
+        SIZE_IN: tokens.format(1, f"{MAX_TOKENS:,}"),
+        SIZE_OUT: tokens.format(0, f"{MAX_TOKENS:,}"),
+        ARRIVAL: allowed_arrival(trace.layout.timestamp_unit),
+        CACHED: tokens.format(0, "those of the input"),
+    }
+    return InputFileError(trace.file, f"{place}, {trace.layout.cells[cell]}", cells.get(cell), allowed[cell])
 
 
-def _fetched(trace: TraceFile) -> list[Any]:
+def _fetched(trace: TraceFile) -> dict[str, Any]:
     import duckdb
 
     with connected(trace.file, "a readable, complete file is needed") as connection:
@@ -73,21 +79,28 @@ def _fetched(trace: TraceFile) -> list[Any]:
             return _query(connection, trace, strict=False)  # e.g. line ends of two kinds
 
 
-def _query(connection: DuckDBPyConnection, trace: TraceFile, *, strict: bool) -> list[Any]:
+def _query(connection: DuckDBPyConnection, trace: TraceFile, *, strict: bool) -> dict[str, Any]:
     types = getattr(trace, "types", {})
     chosen = ", ".join(
-        _check(cell, types.get(name, "VARCHAR"), trace.layout.timestamp_unit)
-        for cell, name in zip(CELLS, trace.layout.names, strict=False)
+        f"{_check(cell, types.get(name, 'VARCHAR'), trace.layout.timestamp_unit)} AS {cell}_value"
+        for cell, name in trace.layout.cells.items()
     )
     query = f"SELECT {chosen} FROM ({trace.select(strict=strict)}) LIMIT {MAX_REQUESTS + 1}"  # noqa: S608
-    return list(connection.execute(query, [source(trace.path)]).fetchnumpy().values())
+    found = connection.execute(query, [source(trace.path)]).fetchnumpy()
+    return {name.removesuffix("_value"): values for name, values in found.items()}
 
 
 def _check(cell: str, kind: str, unit: TimeUnit | None) -> str:
     """SQL of the value; NULL where the cell is none."""
-    if cell == CELLS[2]:
+    if cell == ARRIVAL:
         return _arrival(cell, kind, unit)
-    inside = f"BETWEEN {0 if cell == CELLS[1] else 1} AND {MAX_TOKENS}"
+    if cell == CACHED:
+        tokens = _tokens(cell, kind, f"BETWEEN 0 AND TRY_CAST({SIZE_IN}::VARCHAR AS DOUBLE)")
+        return f"CASE WHEN {cell} IS NULL OR {cell}::VARCHAR = '' THEN 0 ELSE {tokens} END"
+    return _tokens(cell, kind, f"BETWEEN {0 if cell == SIZE_OUT else 1} AND {MAX_TOKENS}")
+
+
+def _tokens(cell: str, kind: str, inside: str) -> str:
     if kind in _INTEGERS:
         return f"CASE WHEN {cell} {inside} THEN {cell}::INTEGER END"
     text, number = f"{cell}::VARCHAR", f"TRY_CAST({cell}::VARCHAR AS DOUBLE)"

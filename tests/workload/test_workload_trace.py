@@ -407,3 +407,78 @@ def test_a_cell_is_a_whole_token_count_or_the_first_that_is_none_is_refused(
         a_trace(tmp_path, text)
     first = whole.index(False)
     assert (refused.value.field, refused.value.value) == (f"line {first + 2}, output_tokens", cells[first])
+
+
+USAGE = {
+    "prompt_tokens": 100,
+    "completion_tokens": 5,
+    "prompt_tokens_details": {"cached_tokens": 50},
+}
+
+
+def a_log(folder: Path, name: str, records: list[object], **columns: str) -> Trace:
+    whole = json.dumps(records, indent=1) if name.endswith(".json") else "\n".join(map(json.dumps, records))
+    return a_trace(folder, whole, name, **columns)
+
+
+@pytest.mark.parametrize("name", ["log.jsonl", "log.json"])
+@pytest.mark.parametrize("above", [(), ("response",), ("response", "body")])
+def test_the_usage_object_of_a_request_log_is_found(
+    tmp_path: Path, name: str, above: tuple[str, ...]
+) -> None:
+    records: list[object] = []
+    for second in range(3):
+        record: dict[str, object] = {"usage": USAGE}
+        for key in reversed(above):
+            record = {key: record}
+        records.append({"created": 1_780_000_000 + second, "model": "m", **record})
+    trace = a_log(tmp_path, name, records)
+    assert lengths(trace) == [(100, 5)] * 3
+    assert (trace.rate_requests_per_s, trace.prefix_cache_hit_rate) == (1.0, 0.5)
+
+
+def test_langfuse_names_input_and_output(tmp_path: Path) -> None:
+    observed: list[object] = [
+        {"startTime": f"2026-06-01T00:00:0{second}Z", "usage": {"input": 10, "output": 3, "total": 13}}
+        for second in range(3)
+    ]
+    trace = a_log(tmp_path, "observations.json", observed)
+    assert lengths(trace) == [(10, 3)] * 3
+    assert (trace.rate_requests_per_s, trace.prefix_cache_hit_rate) == (1.0, None)
+
+
+def test_a_name_with_a_point_is_not_a_way_into_an_object(tmp_path: Path) -> None:
+    record = {"a.b": 7, "a": {"b": 8}, "output_tokens": 1}
+    assert lengths(a_log(tmp_path, "t.jsonl", [record], input_tokens="a.b")) == [(7, 1)]
+
+
+@pytest.mark.parametrize(("name", "place"), [("log.jsonl", "line 2"), ("log.json", "item 2")])
+@pytest.mark.parametrize("cached", [101, -1, 1.5, "many"])
+def test_no_more_input_is_cached_than_there_is(tmp_path: Path, name: str, place: str, cached: object) -> None:
+    bad = USAGE | {"prompt_tokens_details": {"cached_tokens": cached}}
+    with pytest.raises(InputFileError) as refused:
+        a_log(tmp_path, name, [{"usage": USAGE}, {"usage": bad}])
+    assert refused.value.field == f"{place}, usage.prompt_tokens_details.cached_tokens"
+
+
+def test_a_request_that_says_nothing_of_the_cache_had_nothing_in_it(tmp_path: Path) -> None:
+    silent = {"prompt_tokens": 100, "completion_tokens": 5, "prompt_tokens_details": None}
+    trace = a_log(tmp_path, "t.jsonl", [{"usage": USAGE}, {"usage": silent}])
+    assert trace.prefix_cache_hit_rate == 0.25
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("[]", ""),
+        ("[1]", "item 1"),
+        ('[{"input_tokens": 1, "output_tokens": 2}, 7]', "item 2"),
+        ('[{"input_tokens": 1, "output_tokens": 2}, {"output_tokens": 2}]', "item 2, input_tokens"),
+        ('[{"input_tokens": 1, "output_tokens": 2}, {"input_tokens": 1, "x": 1, "x": 1}]', "item 2"),
+        ('[{"input_tokens": 1, "output_tokens": 2}', ""),
+    ],
+)  # fmt: skip
+def test_a_broken_array_is_refused_by_item(tmp_path: Path, text: str, field: str) -> None:
+    with pytest.raises(InputFileError) as refused:
+        a_trace(tmp_path, text, "t.json")
+    assert refused.value.field == field
