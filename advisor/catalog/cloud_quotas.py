@@ -1,12 +1,13 @@
 """Quotas as the clouds' own command lines print them, in place of an account file.
 
 `aws service-quotas list-service-quotas --service-code ec2`, `gcloud compute regions describe REGION
---format=json` (or `regions list`, `project-info describe`), and `az vm list-usage --location REGION -o json`.
+--format=json` (or `regions list`, `project-info describe`; `gcloud beta quotas info list` for
+the families from H100 on), and `az vm list-usage --location REGION -o json`.
 Several of one kind may stand in one JSON list (`jq -s .`). What limits no accelerator is passed over.
 
 Source: Service Quotas API, ServiceQuota (its ARN names the region); Compute Engine API, Region and Project
-(quotas with metric, limit, usage); Azure Compute API, Usage. The last does not say its region: the name of
-the file does, or nothing.
+(quotas with metric, limit, usage); Cloud Quotas API, QuotaInfo; Azure Compute API, Usage. The last does not
+say its region: the name of the file does, or nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
     from advisor.catalog.facts import Facts
 
 MAX_UNITS: Final = 10**9
-"""What a cloud calls unlimited (-1, or a number beyond this) is this much."""
+"""A number beyond this, which no account uses up, is this much."""
+NO_LIMIT: Final = -1
+"""How a cloud says that it states no limit: like a pool that is not in the file, it is not known."""
+_FAMILY: Final = "GPUS-PER-GPU-FAMILY-per-project-region"
 
 _ARN: Final = re.compile(
     r"arn:[\w-]+:servicequotas:(?P<region>[a-z0-9-]+):\d*:(?P<service>\w+)/(?P<code>[\w-]+)"
@@ -55,14 +59,14 @@ def _limits(
     limits: dict[str, QuotaLimit] = {}
     unsaid = passed_over = 0
     for place, region, name, limit, used in stated:
-        pool = pools.get(name.casefold())
-        if pool is None or (pool.scope == GLOBAL) != (region == GLOBAL):
+        pool, granted = pools.get(name.casefold()), _units(limit, path, f"{place}.limit")
+        if pool is None or (pool.scope == GLOBAL) != (region == GLOBAL) or granted == NO_LIMIT:
             passed_over += 1
             continue
         unsaid += used is None
         found = QuotaLimit(
             provider, region, pool.pool, pool.unit,
-            _units(limit, path, f"{place}.limit"), _units(used or 0, path, f"{place}.used"),
+            granted, _units(used or 0, path, f"{place}.used"),
         )  # fmt: skip
         if limits.setdefault(found.key, found) != found:
             raise InputFileError(str(path), place, name, f"one line per pool; {found.key} is there before")
@@ -82,7 +86,7 @@ def _units(value: object, path: Path, place: str) -> Decimal:
         units = Decimal("nan")
     if isinstance(value, bool) or not units.is_finite() or units < -1:
         raise InputFileError(str(path), place, value, "a number of units, 0 or more")
-    return Decimal(MAX_UNITS) if units == -1 else min(units, Decimal(MAX_UNITS))
+    return min(units, Decimal(MAX_UNITS))
 
 
 def _is_aws(part: object) -> bool:
@@ -102,15 +106,17 @@ def _aws(document: Any, path: Path, _: Facts) -> Iterator[_Stated]:
 
 
 def _is_gcp(part: object) -> bool:
-    return (
-        isinstance(part, dict)
-        and part.get("kind") in ("compute#region", "compute#project")
-        and isinstance(part.get("quotas"), list)
-    )
+    if not isinstance(part, dict):
+        return False
+    with_quotas = part.get("kind") in ("compute#region", "compute#project")
+    return (with_quotas and isinstance(part.get("quotas"), list)) or "quotaId" in part
 
 
 def _gcp(document: Any, path: Path, _: Facts) -> Iterator[_Stated]:
     for part in document if isinstance(document, list) else [document]:
+        if "quotaId" in part:
+            yield from _families(part) if part["quotaId"] == _FAMILY else ()
+            continue
         region = GLOBAL if part["kind"] == "compute#project" else str(part.get("name"))
         for number, one in enumerate(part["quotas"]):
             if not isinstance(one, dict):
@@ -118,6 +124,29 @@ def _gcp(document: Any, path: Path, _: Facts) -> Iterator[_Stated]:
                     str(path), f"quotas[{number}]", one, "an object with metric, limit and usage"
                 )
             yield f"quotas[{number}]", region, str(one.get("metric")), one.get("limit"), one.get("usage")
+
+
+def _families(info: dict[str, Any]) -> Iterator[_Stated]:
+    """Cards per GPU family and region; a region's own line stands above that of all regions."""
+    found: dict[tuple[str, str], object] = {}
+    for of_one_region in (False, True):
+        for entry in map(_object, _list(info.get("dimensionsInfos"))):
+            dimensions = _object(entry.get("dimensions"))
+            family, own = dimensions.get("gpu_family"), dimensions.get("region")
+            if family is None or (own is not None) != of_one_region:
+                continue
+            for region in [own] if of_one_region else _list(entry.get("applicableLocations")):
+                found[str(region), str(family)] = _object(entry.get("details")).get("value")
+    for (region, family), value in found.items():
+        yield f"{_FAMILY} {family}", region, f"{_FAMILY}:{family}", value, None
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _is_azure(part: object) -> bool:

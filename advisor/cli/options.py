@@ -163,7 +163,11 @@ Markets = Annotated[
 ]
 AccountFile = Annotated[
     Path | None,
-    typer.Option("--quota", help="Account file with quotas (YAML or JSON).", rich_help_panel=HOW),
+    typer.Option(
+        "--quota",
+        help="Account file with quotas (YAML or JSON), or what a cloud's command line prints of them.",
+        rich_help_panel=HOW,
+    ),
 ]
 Snapshot = Annotated[
     str | None,

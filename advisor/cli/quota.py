@@ -43,7 +43,11 @@ def quota(
     ] = None,
     account_file: Annotated[
         Path | None,
-        typer.Option("--quota", help="Account file; default account.yaml in $ADVISOR_HOME.", metavar="FILE"),
+        typer.Option(
+            "--quota",
+            help="Account file, or what a cloud prints; default account.yaml in $ADVISOR_HOME.",
+            metavar="FILE",
+        ),
     ] = None,
     provider: Annotated[
         list[str] | None, typer.Option("--provider", "-p", help="Provider, or a glob. Repeatable.")

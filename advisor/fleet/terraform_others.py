@@ -60,9 +60,7 @@ def others(resource: Resource) -> Iterator[Unread]:
 
 
 _SAGEMAKER: Final = "it is bought from SageMaker, whose instances and prices are not in the catalog"
-_NOT_READ: Final = (
-    "it seems to have GPUs, and this kind of resource is not read: add it as a line if it is rented"
-)
+_NOT_READ: Final = "it names a GPU, and its kind is not read: add a line if it is rented"
 
 
 def _listed(resource: Resource, attributes: dict[str, Any], why: str) -> Unread:

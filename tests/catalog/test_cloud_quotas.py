@@ -87,9 +87,34 @@ def test_the_region_of_azures_usage_is_in_the_files_name(tmp_path: Path) -> None
         loaded(tmp_path, AZURE)
 
 
-def test_minus_one_is_unlimited(tmp_path: Path) -> None:
-    ((granted, _),) = free(loaded(tmp_path, [azure("cores", "-1", 3)], "eastus.json")).values()
-    assert granted >= 10**9
+def family(name: str, value: str, *regions: str, own: bool) -> dict[str, Any]:
+    dimensions = {"gpu_family": name} | ({"region": regions[0]} if own else {})
+    return {"dimensions": dimensions, "details": {"value": value}, "applicableLocations": list(regions)}
+
+
+def test_families_of_google_cloud_have_a_line_of_their_own_above_the_general_one(tmp_path: Path) -> None:
+    infos = [
+        {"quotaId": "CPUS-per-project-region", "dimensionsInfos": [{"details": {"value": "72"}}]},
+        {
+            "quotaId": "GPUS-PER-GPU-FAMILY-per-project-region",
+            "dimensionsInfos": [
+                family("NVIDIA_H100", "8", "us-central1", own=True),
+                family("NVIDIA_H100", "0", "us-central1", "us-east1", own=False),
+                {"details": {"value": "0"}, "applicableLocations": ["us-central1"]},
+                7,
+            ],
+        },
+    ]
+    pool = "GPUS-PER-GPU-FAMILY-per-project-region:NVIDIA_H100"
+    assert free(loaded(tmp_path, infos)) == {
+        f"gcp:us-central1:{pool}": (8, 8),
+        f"gcp:us-east1:{pool}": (0, 0),
+    }
+
+
+def test_minus_one_states_no_limit(tmp_path: Path) -> None:
+    usage = [azure("cores", "-1", 3), azure("lowPriorityCores", "10", 3)]
+    assert free(loaded(tmp_path, usage, "eastus.json")) == {"azure:eastus:lowPriorityCores": (10, 7)}
 
 
 @pytest.mark.parametrize(

@@ -209,6 +209,26 @@ def test_logs_of_other_tools_have_arrival_times_under_their_own_names(tmp_path: 
     assert trace.unread_times == ()
 
 
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    gaps_ms=st.lists(st.integers(0, 10**7), min_size=1, max_size=5),
+    order=st.permutations(range(4)),
+    upper=st.booleans(),
+    unit=st.sampled_from(["s", "ms", "us", "ns"]),
+)
+def test_order_case_and_unit_of_a_trace_do_not_matter(
+    tmp_path: Path, gaps_ms: list[int], order: list[int], upper: bool, unit: str
+) -> None:
+    moments_ms = [1_780_000_000_000 + sum(gaps_ms[:place]) for place in range(len(gaps_ms) + 1)]
+    scale = {"s": 0.001, "ms": 1, "us": 10**3, "ns": 10**6}[unit]
+    names = ["created_at", "prompt_tokens", "completion_tokens", "model"]
+    rows = [[str(moment * scale), "5", "6", "m"] for moment in moments_ms]
+    text = "\n".join(",".join(row[at] for at in order) for row in [names, *rows])
+    head, _, body = text.partition("\n")
+    trace = a_trace(tmp_path, f"{head.upper() if upper else head}\n{body}\n")
+    assert trace.duration_s == pytest.approx(sum(gaps_ms) / 1000, abs=1e-3)
+
+
 @pytest.mark.parametrize("cells", [("0.25", "1.5"), ("7", "8"), ("", "2026-06-01T00:00:00"), ("x", "y")])
 def test_a_column_that_may_be_times_and_is_not_read_is_named(tmp_path: Path, cells: tuple[str, str]) -> None:
     rows = "".join(f"{cell},5,6\n" for cell in cells)
