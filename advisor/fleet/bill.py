@@ -60,6 +60,18 @@ CUR_COLUMNS: Final = {
 }  # fmt: skip
 """The FOCUS column of each column of a CUR that says the same, the first that is filled."""
 
+_FOCUS_COLUMNS: Final = (
+    "BillingAccountId", "BillingCurrency", "ChargeCategory", "ChargePeriodStart", "ChargePeriodEnd",
+    "ConsumedQuantity", "ConsumedUnit", "PricingQuantity", "PricingUnit", "PricingCategory",
+    "ContractedUnitPrice", "BilledCost", "EffectiveCost", "ProviderName", "ServiceProviderName",
+    "PublisherName", "RegionId", "AvailabilityZone", "ResourceId", "SkuMeter", "SkuPriceDetails",
+    "x_SkuDetails", "x_InstanceType", "x_UsageType",
+)  # fmt: skip
+COLUMNS: Final = frozenset(map(str.casefold, _FOCUS_COLUMNS)) | {
+    name for names in CUR_COLUMNS.values() for name in names
+}
+"""Every column that is read, in lower case."""
+
 _NO_CHARGE: Final = (
     "a row that charges an instance type by the hour; Google Cloud charges vCPUs, memory and GPUs apart: "
     "import `gcloud compute instances list --format=json` instead"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from advisor.documents import decoded, parse, read_bytes
+from advisor.documents import parse, read_bytes
 from advisor.documents.records import check
 from advisor.documents.table import csv_rows
 from advisor.domain import Market
@@ -32,6 +32,7 @@ from advisor.fleet.found import ON_DEMAND, Found, Unread
 from advisor.fleet.kubernetes import is_node_list, read_nodes
 from advisor.fleet.skypilot import is_sky_status, read_sky_status
 from advisor.fleet.terraform import is_terraform, read_terraform
+from advisor.fleet.unpacked import unpacked
 from advisor.text import printable
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def import_fleet(path: Path, tool: Tool | None, known: Set[Shape]) -> Imported:
         InputFileError: the file is not what the tool writes.
     """
     content, name = read_bytes(path, MAX_BYTES, "a fleet"), str(path)
-    tool, seen = _read(decoded(content, name), name, tool)
+    tool, seen = _read(unpacked(content, path, MAX_BYTES), name, tool)
     lines, unknown, zones, unsaid, notes = [], [], set(), 0, dict[str, None]()
     spellings = {(provider, shape.casefold()): shape for provider, shape in known}
     for one in map(_without_zone_name, seen):

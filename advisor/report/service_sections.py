@@ -79,6 +79,7 @@ def _service_facts(service: ServiceLine) -> list[Fact]:
         Fact("Model", f"{service.model}, weights in {service.precision}"),
         Fact("Engine", f"{service.engine} (version: as in each throughput profile)"),
         Fact("Rate, requests/s", service.rate_requests_per_s, Kind.NUMBER),
+        *([Fact("Rate comes from", service.rate_basis)] if service.rate_basis else []),
         Fact("Workload", f"{service.workload}: {service.workload_source}"),
         Fact("SLO", service.slo),
         Fact("Headroom", service.headroom, Kind.SHARE),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 from fleet_samples import FIXTURES, KNOWN, imported, lines, reasons
 
 from advisor.errors import InputFileError
 from advisor.fleet.importing import Imported, Tool, import_fleet
+from advisor.fleet.unpacked import unpacked
 from advisor.units import decimal_text
 
 if TYPE_CHECKING:
@@ -88,6 +91,49 @@ def test_the_legacy_report_names_its_columns_otherwise(tmp_path: Path) -> None:
     path = tmp_path / "cur.csv"
     path.write_text(",".join(legacy.get(name, name) for name in header.split(",")) + "\n" + rest)
     assert prices(import_fleet(path, None, KNOWN)) == prices(imported("bill_cur.csv"))
+
+
+@pytest.mark.parametrize("name", ["bill_focus.csv", "bill_cur.csv"])
+def test_bills_are_read_as_the_clouds_store_them(tmp_path: Path, name: str) -> None:
+    packed = tmp_path / "bill.csv.gz"
+    packed.write_bytes(gzip.compress((FIXTURES / name).read_bytes()))
+    parquet = tmp_path / "bill.parquet"
+    duckdb.sql(f"COPY (FROM read_csv('{FIXTURES / name}')) TO '{parquet}' (FORMAT parquet)")
+    plain = imported(name).fleet.lines
+    assert import_fleet(packed, None, KNOWN).fleet.lines == plain
+    assert import_fleet(parquet, None, KNOWN).fleet.lines == plain
+
+
+def test_the_details_of_a_sku_may_be_a_map(tmp_path: Path) -> None:
+    path = tmp_path / "bill.parquet"
+    duckdb.sql(
+        "COPY (SELECT 6.98 AS BilledCost, 'Usage' AS ChargeCategory, 1 AS ConsumedQuantity, "
+        "'Hours' AS ConsumedUnit, 'Microsoft' AS ProviderName, 'eastus2' AS RegionId, "
+        "TIMESTAMPTZ '2026-11-20 00:00:00+00' AS ChargePeriodStart, "
+        "TIMESTAMPTZ '2026-11-20 01:00:00+00' AS ChargePeriodEnd, "
+        f"MAP {{'InstanceType': 'Standard_NC40ads_H100_v5'}} AS SkuPriceDetails) TO '{path}' (FORMAT parquet)"
+    )
+    found = import_fleet(path, None, KNOWN)
+    assert prices(found) == {"azure:eastus2:Standard_NC40ads_H100_v5:on_demand": "6.98"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"PAR1 and no more", gzip.compress(b"a,b\n" * 99)[:-9], b"\x1f\x8b"],
+    ids=["parquet", "gzip", "no gzip"],
+)
+def test_a_damaged_file_is_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "bill"
+    path.write_bytes(content)
+    with pytest.raises(InputFileError):
+        import_fleet(path, None, KNOWN)
+
+
+def test_what_unpacks_beyond_the_bound_is_refused(tmp_path: Path) -> None:
+    packed = gzip.compress(bytes(10**6))
+    assert len(packed) < 2000
+    with pytest.raises(InputFileError, match="unpacked"):
+        unpacked(packed, tmp_path / "bill.csv.gz", 2**19)
 
 
 def test_another_currency_leaves_the_price_blank(tmp_path: Path) -> None:
