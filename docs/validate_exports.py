@@ -371,9 +371,7 @@ def profiles(root: Path) -> Iterator[Verdict]:
         except AdvisorError as error:
             yield Verdict("advisor profile import", path.name, "failed", str(error))
             continue
-        yield Verdict(
-            "advisor profile import", path.name, "ok", f"{reading.tool}, {len(reading.loads)} sizes"
-        )
+        yield Verdict("advisor profile import", path.name, "ok", f"{reading.tool}, {len(reading.rows)} sizes")
 
 
 if __name__ == "__main__":

@@ -47,6 +47,10 @@ def import_(
     concurrency: Annotated[
         float | None, typer.Option(min=1, help="Requests in flight, where the file does not say its load.")
     ] = None,
+    request_rate: Annotated[
+        float | None,
+        typer.Option(min=0.0001, help="Arrivals per second, where the file does not say its load."),
+    ] = None,
     tpot_ms: Annotated[float | None, typer.Option(help="Limit that a matrix of rates keeps.")] = None,
     slo_stat: Annotated[
         SloStatistic, typer.Option(help="Statistic that limit binds.", metavar="STAT", parser=statistic)
@@ -62,7 +66,8 @@ def import_(
 ) -> None:
     """Keep your own measurements: they win over the package's from then on.
 
-    Reads vllm bench serve, GuideLLM, inference-perf, AIPerf, genai-perf, Mélange, AIBrix, aiconfigurator,
+    Reads vllm bench serve, SGLang bench_serving, the Serving Benchmark Result they print (in logs too),
+    trtllm-bench, InferenceX, GuideLLM, inference-perf, AIPerf, genai-perf, Mélange, AIBrix, aiconfigurator,
     CSV and profile files, told by content. What a file does not state must be given by option.
 
     Example: [b]advisor profile import fixtures/profiles/imports/csv/plain.csv --dry-run[/]
@@ -81,6 +86,7 @@ def import_(
         licence,
         _day(date),
         concurrency,
+        request_rate,
         positive_ms("--tpot-ms", tpot_ms),
         slo_stat.value,
         rising_numbers("--input-tokens", input_tokens),

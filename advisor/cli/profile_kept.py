@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from advisor.cli.output import Col, Format, Listing, note, write_listing
+from advisor.cli.output import Col, Format, Listing, listing_table, note, show, write_listing
 from advisor.cli.profile_options import own_folder
+from advisor.cli.profile_points import point_table
 from advisor.profiles.importers.reading import OPEN_LOOP
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     Record = dict[str, Any]
     Found = tuple[str, RowFinding]
 
+MOST_POINTS: Final = 24
+"""Load points shown; a grid has hundreds."""
+
 MOST_ALIKE: Final = 3
 """Flagged rows of one kind shown; a grid of sizes and loads easily has hundreds."""
 
@@ -31,7 +35,11 @@ def keep(
     from advisor.profiles.importing import refuse, understand
 
     understood = understand(readings, given, names())
-    write_listing(_understood(readings, understood), form, output)
+    profiles = _understood(readings, understood)
+    if form is Format.TABLE:
+        show(lambda width: [listing_table(one, width) for one in (_points(understood), profiles)], output)
+    else:
+        write_listing(profiles, form, output)
     note(*_said_all(understood.findings))
     refuse(understood)
     if dry_run:
@@ -41,6 +49,18 @@ def keep(
         understood.profiles, own_store.save(understood.profiles, own_folder()), strict=True
     ):
         note(f"kept {profile.profile_id} in {path}")
+
+
+def _points(understood: Understood) -> Listing:
+    """What was read, before anything is kept; of several profiles, each row says whose it is."""
+    profiles = understood.profiles
+    rows = [(profile, row) for profile in profiles for row in profile.rows]
+    columns, records = point_table(row for _, row in rows[:MOST_POINTS])
+    more = len(rows) - len(records)
+    if len(profiles) > 1:
+        columns = (*_WHOSE, *columns)
+    words = (f"… {more:,} more load points; `advisor profile show ID` lists them once kept.",) if more else ()
+    return Listing("Load points", columns, records, words)
 
 
 def _said_all(findings: Sequence[Found]) -> list[str]:
@@ -100,7 +120,8 @@ def _files(readings: Sequence[ImportedFile]) -> list[str]:
 
 def _record(profile: OwnProfile, understood: Understood) -> Record:
     rows, first = profile.rows, profile.rows[0]
-    unfit = sorted({row["not_evidence_because"] for row in rows if row["not_evidence_because"]})
+    said = {finding.unfit for _, finding in understood.findings}  # below the table, row by row
+    unfit = sorted({why for row in rows if (why := row["not_evidence_because"]) and why not in said})
     flags = sorted({flag for row in rows for flag in (row["flags"] or "").split(";") if flag})
     return {
         **{
@@ -119,12 +140,21 @@ def _record(profile: OwnProfile, understood: Understood) -> Record:
         "points": len(rows),
         "slo_points": sum(row["not_evidence_because"] is None for row in rows),
         "loads": _loads(rows),
-        "statistics": ", ".join(profile.statistics) or None,
+        "statistics": _statistics(profile.statistics),
         "missing": ", ".join(profile.missing) or None,
         "flagged": "; ".join([*flags, *unfit]) or None,
         "source": profile.source,
         "profile_id": profile.profile_id,
     }
+
+
+def _statistics(stated: Iterable[str]) -> str | None:
+    """``TTFT mean p50, TPOT mean``."""
+    by_metric: dict[str, list[str]] = {}
+    for name in stated:
+        metric, _, statistic = name.partition(" ")
+        by_metric.setdefault(metric, []).append(statistic)
+    return ", ".join(f"{metric} {' '.join(names)}" for metric, names in by_metric.items()) or None
 
 
 def _loads(rows: Sequence[Record]) -> str:
@@ -143,6 +173,11 @@ def _numbers(values: Iterable[float]) -> str:
     return ", ".join(f"{value:g}" for value in sorted(values))
 
 
+_WHOSE: Final = (
+    Col("model", "model"),
+    Col("accelerator", "accelerator", importance=2),
+    Col("tensor_parallel", "TP", numeric=True, importance=2),
+)
 _COLUMNS: Final = (
     Col("kind", "kind", importance=6),
     Col("model", "model"),

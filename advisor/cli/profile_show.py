@@ -11,6 +11,7 @@ import typer
 from advisor.cli.options import statistic
 from advisor.cli.output import Col, Format, FormatOption, Listing, OutputOption, write_listing
 from advisor.cli.profile_options import precision_id, profile_store
+from advisor.cli.profile_points import point_table
 from advisor.domain import EvidenceKind, Slo, SloStatistic, Throughput
 from advisor.errors import UnknownName, UsageError
 from advisor.profiles.imported_rows import OWN_ID
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
     Answer = Throughput | NoThroughput
     Record = dict[str, Any]
-
-THOUSAND: Final = 1000.0
 
 ESTIMATE_ID: Final = "estimated:VERSION:MODEL:PRECISION:ENGINE:ACCELERATOR:tpK"
 
@@ -102,10 +101,8 @@ def _whole_id(name: str, store: ProfileStore) -> str:
 
 def _points(records: list[Record]) -> Listing:
     """Every row of a profile, in the columns it states."""
-    records = [{name: _as_text_if_infinite(value) for name, value in record.items()} for record in records]
+    columns, records = point_table(records)
     first = records[0]
-    stated = {key for record in records for key, value in record.items() if value is not None}
-    columns = tuple(column for column in _point_columns() if column.key in stated)
     words = [f"Rates are of the whole row: {first['accelerators']} × {first['accelerator']}."]
     words.append(f"Source {first['source_id']}, {first['date'] or 'undated'}, licence {first['licence']}.")
     if first["model_as_published"] != first["model"]:
@@ -194,50 +191,6 @@ def _cell_record(size: tuple[float, float], answer: Answer) -> Record:
         names = ("requests_per_s", "kind", "error_pct", "limited_by", "source", "profile_id")
         return record | {name: getattr(answer, name) for name in names}
     return record | {"reason": answer.reason, "detail": answer.detail}
-
-
-def _number(value: float | str | None) -> str:
-    """Four digits that count, never an exponent."""
-    if not isinstance(value, float):
-        return "–" if value is None else str(value)
-    return f"{value:,.0f}" if value >= THOUSAND else f"{value:.4g}"
-
-
-def _as_text_if_infinite(value: object) -> object:
-    """JSON has no infinity: an offered rate without bound is the word ``inf``."""
-    return "inf" if isinstance(value, float) and math.isinf(value) else value
-
-
-def _point_columns() -> tuple[Col, ...]:
-    from advisor.profiles.latency_metrics import MEAN, METRICS, STATISTICS, column
-
-    means = {"tpot": 1, "ttft": 2}
-    latencies = (
-        Col(
-            column(metric.name, statistic),
-            f"{metric.label} {statistic} ms",
-            numeric=True,
-            text=_number,
-            importance=means.get(metric.name, 4) if statistic == MEAN else 5,
-        )
-        for metric in METRICS.values()
-        for statistic in STATISTICS
-    )
-    return (
-        Col("input_tokens", "tokens in", numeric=True, text=_number),
-        Col("output_tokens", "tokens out", numeric=True, text=_number),
-        Col("load_mode", "load", importance=3),
-        Col("concurrency", "concurrency", numeric=True, text=_number),
-        Col("request_rate_offered", "offered req/s", numeric=True, text=_number, importance=2),
-        Col("requests_per_s", "req/s", numeric=True, text=_number),
-        Col("output_tokens_per_s", "output tok/s", numeric=True, text=_number, importance=4),
-        *latencies,
-        Col("slo_tpot_ms", "SLO TPOT ms", numeric=True, text=_number, importance=6),
-        Col("slo_ttft_ms", "SLO TTFT ms", numeric=True, text=_number, importance=6),
-        Col("workload", "workload", importance=7),
-        Col("flags", "flags", importance=8),
-        Col("not_evidence_because", "not for SLOs because", importance=7),
-    )
 
 
 _CELL_COLUMNS: Final = tuple(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from advisor.profiles.equivalence import shape_key
-from advisor.profiles.latency_metrics import METRICS, STATISTICS, column
+from advisor.profiles.latency_metrics import MEAN, METRICS, STATISTICS, column, stated_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +30,7 @@ _AS_STATED: Final = (
 _ALWAYS: Final = {column(name, s): None for name in ("ttft", "tpot", "e2e") for s in STATISTICS}
 """Columns rows have had from the first, stated or not: the id of a profile is made of them."""
 
+GUESSES: Final = "speculative decoding; --draft-tokens says how many tokens it drafted per pass"
 _ORDER: Final = (
     *("input_tokens", "output_tokens", "concurrency", "request_rate_offered", "tpot_mean_ms"),
     "requests_per_s",
@@ -57,7 +58,10 @@ def stored_row(placed: PlacedRow, findings: Sequence[RowFinding]) -> StoredRow:
     """A row in the columns of the shipped evidence, and a few more."""
     row, replica = placed.row, placed.replica
     unfit = [row.unfit, *(finding.unfit for finding in findings), _no_replica(placed), _no_pace(placed)]
+    unfit.append(GUESSES if placed.guesses_unknown else None)
     flags = sorted({*row.flags, *(finding.flag for finding in findings if finding.flag)})
+    if row.speculative:
+        flags.append(f"speculative-{row.speculative.casefold()}")
     if placed.draft_tokens:
         flags.append(f"speculative-{placed.draft_tokens}-draft-tokens")
     return {
@@ -102,14 +106,19 @@ def identified(group: Sequence[PlacedRow], rows: Sequence[StoredRow]) -> OwnProf
     )
     name = ":".join(parts).casefold().replace(" ", "-")
     kept = tuple({"profile_id": name, "source_id": f"{OWN_ID}{digest}", **row} for row in ordered)
+    stated = {found for row in rows for name in row if row[name] is not None and (found := stated_in(name))}
     statistics = tuple(
         f"{metric.label} {statistic}"
         for metric in METRICS.values()
-        for statistic in STATISTICS
-        if any(row.get(column(metric.name, statistic)) is not None for row in rows)
+        for statistic in sorted((s for name, s in stated if name == metric.name), key=_share)
     )
     missing = tuple(words for field, words in _MISSED.items() if getattr(first, field) is None)
     return OwnProfile(name, kept, statistics, missing, first.source or "")
+
+
+def _share(statistic: str) -> float:
+    """The mean first, then percentiles."""
+    return -1.0 if statistic == MEAN else float(statistic[1:])
 
 
 def _order(row: StoredRow) -> tuple[float, ...]:

@@ -8,7 +8,6 @@ is refused.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from advisor.domain import EvidenceKind
@@ -20,7 +19,7 @@ from advisor.profiles.imported_rows import identified, stored_row
 from advisor.profiles.importers.reading import CLOSED_LOOP, OPEN_LOOP, SLO_MAXIMUM
 from advisor.profiles.placing import Given as Given
 from advisor.profiles.placing import Names as Names
-from advisor.profiles.placing import place
+from advisor.profiles.placing import place, require_stated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -57,6 +56,8 @@ def understand(readings: Iterable[ImportedFile], given: Given, names: Names) -> 
     """
     notes: list[str] = []
     placed: list[PlacedRow] = []
+    readings = tuple(readings)
+    require_stated(readings, given)
     for reading in readings:
         notes += reading.notes
         placed += [place(reading, row, given, names, notes) for row in reading.rows]
@@ -81,7 +82,7 @@ def _profile(group: Sequence[PlacedRow], findings: list[tuple[str, RowFinding]])
     for one in group:
         sizes.setdefault((one.row.input_tokens, one.row.output_tokens), []).append(one.row)
     for rows in sizes.values() if first.row.load_mode != SLO_MAXIMUM else ():
-        for row, finding in _across(sorted(rows, key=plausibility.load_of)):
+        for row, finding in plausibility.across_loads(sorted(rows, key=plausibility.load_of)):
             of_rows[id(row)].append(finding)
     findings += [(one.row.file, finding) for one in group for finding in of_rows[id(one.row)]]
     return identified(group, [stored_row(one, of_rows[id(one.row)]) for one in group])
@@ -90,11 +91,14 @@ def _profile(group: Sequence[PlacedRow], findings: list[tuple[str, RowFinding]])
 def _same_sizes(placed: Sequence[PlacedRow]) -> list[PlacedRow]:
     """Loads whose mean sizes differ by :data:`SAME_SIZE` at most are of one size: their smallest.
 
-    Drawn lengths never repeat exactly. The smallest claims the least; the flag keeps the mean measured.
+    Drawn lengths never repeat exactly. The smallest claims the least; the flag keeps the mean measured. Rows
+    stay in the order they were read.
     """
-    found = sorted(placed, key=lambda one: (one.row.input_tokens or 0.0, one.row.output_tokens or 0.0))
+    found = list(placed)
+    order = sorted(range(len(found)), key=lambda i: [getattr(found[i].row, name) or 0.0 for name in _SIZE])
     sizes: dict[tuple[object, ...], list[list[int]]] = {}
-    for index, one in enumerate(found):
+    for index in order:
+        one = found[index]
         clusters = sizes.setdefault(one.key, [])
         own = next((cluster for cluster in clusters if _near(found[cluster[0]].row, one.row)), None)
         if own is None:
@@ -120,14 +124,6 @@ def _near(first: ImportedRow, second: ImportedRow) -> bool:
     return all(abs(a - b) <= SAME_SIZE * min(a, b) for a, b in pairs)
 
 
-def _across(rows: Sequence[ImportedRow]) -> list[tuple[ImportedRow, RowFinding]]:
-    """Findings over loads, each with the row it is about."""
-    found = []
-    for pair in pairwise(rows):
-        found += [(pair[1], finding) for finding in plausibility.across_loads(pair)]
-    return found
-
-
 def refuse(understood: Understood) -> None:
     """Stop where a row cannot be true.
 
@@ -145,9 +141,15 @@ def refuse(understood: Understood) -> None:
 
 def single_loads(profile: OwnProfile) -> int:
     """Sizes measured under one load alone: shown, but no SLO is answered from them."""
-    rates: dict[tuple[float, float], set[float]] = {}
+    loads: dict[tuple[float, float], set[tuple[float, float]]] = {}
     for row in profile.rows:
         if row["not_evidence_because"] is None and row["load_mode"] in (CLOSED_LOOP, OPEN_LOOP):
-            rates.setdefault((row["input_tokens"], row["output_tokens"]), set()).add(row["requests_per_s"])
+            load = row["concurrency"] if row["concurrency"] is not None else row["request_rate_offered"]
+            size = (row["input_tokens"], row["output_tokens"])
+            loads.setdefault(size, set()).add((load, row["requests_per_s"]))
     simulated = profile.rows[0]["kind"] == EvidenceKind.SIMULATED.value
-    return 0 if simulated else sum(1 for values in rates.values() if len(values) == 1)
+    return 0 if simulated else sum(1 for runs in loads.values() if _one_load(runs))
+
+
+def _one_load(runs: set[tuple[float, float]]) -> bool:
+    return len({load for load, _ in runs}) == 1 or len({rate for _, rate in runs}) == 1

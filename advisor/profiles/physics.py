@@ -70,6 +70,8 @@ def _against_bandwidth(
 ) -> Iterator[RowFinding]:
     """One token needs one pass over the weights, those in flight share one; drafts multiply its yield."""
     row, per_pass = placed.row, 1 + placed.draft_tokens
+    if placed.guesses_unknown:
+        return
     least_ms = limits.pass_s(1.0) * 1e3 / per_pass
     for statistic in ("mean", "p50"):
         value = row.ms("tpot", statistic)

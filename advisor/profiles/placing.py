@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Final
 from advisor.errors import InputFileError, UnknownName, UsageError
 from advisor.profiles import memory
 from advisor.profiles.engines import Engine
-from advisor.profiles.equivalence import shape_key
+from advisor.profiles.equivalence import precision_class, shape_key
 from advisor.profiles.importers import melange
-from advisor.profiles.importers.reading import CLOSED_LOOP, SLO_MAXIMUM
+from advisor.profiles.importers.reading import CLOSED_LOOP, OPEN_LOOP, SLO_MAXIMUM
 from advisor.profiles.latency_metrics import MEAN, column
 from advisor.profiles.replica import Replica, Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from advisor.domain import Accelerator, Model
     from advisor.profiles.importers.reading import ImportedFile, ImportedRow
@@ -32,6 +32,7 @@ OPTIONS: Final = {
 }
 """What a profile cannot be without, and the option that says it."""
 
+LOAD: Final = "--concurrency (or --request-rate)"
 _AGREE: Final = ("tensor_parallel", "precision", "engine", "engine_version", "date", "licence")
 
 
@@ -49,6 +50,7 @@ class Given:
     licence: str | None = None
     date: str | None = None
     concurrency: float | None = None  #: of files that do not state their load
+    request_rate: float | None = None  #: arrivals per second, likewise
     tpot_ms: float | None = None  #: limit that a matrix of rates keeps
     slo_statistic: str = MEAN  #: which statistic of it
     input_tokens: tuple[float, ...] = ()  #: sizes a matrix' rows stand for
@@ -73,6 +75,11 @@ class PlacedRow:
     draft_tokens: int = 0  #: speculative tokens per pass
 
     @property
+    def guesses_unknown(self) -> bool:
+        """Whether it drafted, nobody knows how many tokens."""
+        return self.row.speculative is not None and not self.draft_tokens
+
+    @property
     def key(self) -> tuple[object, ...]:
         """Rows of one profile share it; closed loops and open arrivals are different curves."""
         row, replica = self.row, self.replica
@@ -81,14 +88,55 @@ class PlacedRow:
         return replica.model.id, replica.precision, replica.accelerator.id, replica.shape, *run, *whose
 
 
-def place(file: ImportedFile, row: ImportedRow, given: Given, names: Names, notes: list[str]) -> PlacedRow:
-    """A row with what the options add to it.
+def require_stated(readings: Sequence[ImportedFile], given: Given) -> None:
+    """Ask for all that no file and no option says, at once.
 
     Raises:
-        UsageError: something neither says.
+        UsageError: names the files and the options.
+    """
+    missing: dict[str, None] = {}
+    silent: dict[str, None] = {}
+    for reading in readings:
+        for row in reading.rows:
+            asked = [*_unsaid(row, given), *_unsaid_load(row, given)]
+            missing |= dict.fromkeys(asked)
+            silent |= {f"{reading.name} ({reading.tool})": None} if asked else {}
+    if missing:
+        first, *others = silent
+        which = f"{first} and {len(others)} more do not say" if others else f"{first} does not say"
+        raise UsageError(f"{which} what was run: give {', '.join(missing)}")
+
+
+def _unsaid(row: ImportedRow, given: Given) -> list[str]:
+    return [
+        option
+        for field, option in OPTIONS.items()
+        if getattr(row, field) is None and getattr(given, field) is None
+    ]
+
+
+def _unsaid_load(row: ImportedRow, given: Given) -> list[str]:
+    if row.load_mode is None:
+        return [LOAD] if given.concurrency is None and given.request_rate is None else []
+    if row.load_mode != SLO_MAXIMUM:
+        return []
+    sizes = row.input_tokens is None and melange.cell_of(row.place) is not None
+    limit = row.slo_tpot_ms is None and row.unfit is None and given.tpot_ms is None
+    return [
+        *(["--input-tokens"] if sizes and not given.input_tokens else []),
+        *(["--output-tokens"] if sizes and not given.output_tokens else []),
+        *(["--tpot-ms"] if limit else []),
+    ]
+
+
+def place(file: ImportedFile, row: ImportedRow, given: Given, names: Names, notes: list[str]) -> PlacedRow:
+    """A row with what the options add to it; :func:`require_stated` has seen to it that they do.
+
+    Raises:
+        UsageError: a name nobody knows.
         InputFileError: they contradict each other.
     """
-    row = _completed(file, _loaded(file.name, row, given), given)
+    row = _completed(file.name, _loaded(file.name, row, given), given)
     model = _model(file.name, row, given, names, notes)
     chip = _accelerator(file.name, row, given, names)
     precision = (row.precision or "").strip().casefold()
@@ -105,25 +153,26 @@ def place(file: ImportedFile, row: ImportedRow, given: Given, names: Names, note
         source=given.source or row.source or f"{tool}, {file.name}",
     )
     replica = Replica(model, precision, chip, Shape(degree), engine, row.kv_precision)
-    return PlacedRow(row, replica, given.draft_tokens)
+    return PlacedRow(row, replica, given.draft_tokens or row.draft_tokens or 0)
 
 
-def _completed(file: ImportedFile, row: ImportedRow, given: Given) -> ImportedRow:
+def _completed(file: str, row: ImportedRow, given: Given) -> ImportedRow:
     """The file's word, completed by the options; contradictions are refused."""
     for field in _AGREE:
         said, added = getattr(row, field), getattr(given, field)
-        if said is not None and added is not None and str(said).casefold() != str(added).casefold():
-            raise InputFileError(file.name, field, said, f"{added} was given: the file says otherwise")
+        if said is not None and added is not None and _meant(field, said) != _meant(field, added):
+            raise InputFileError(file, field, said, f"{added} was given: the file says otherwise")
         if said is None:
             row = replace(row, **{field: added})
-    missing = [
-        option
-        for field, option in OPTIONS.items()
-        if getattr(row, field) is None and getattr(given, field) is None
-    ]
-    if missing:
-        raise UsageError(f"{file.name} ({file.tool}) does not say what was run: give {', '.join(missing)}")
     return row
+
+
+def _meant(field: str, value: object) -> object:
+    """What two spellings have in common: ``trtllm`` is TensorRT-LLM, MXFP4 is a 4-bit float format."""
+    text = str(value).strip()
+    if field == "engine":
+        text = Engine.named(text).name or text
+    return precision_class(text) if field == "precision" else text.casefold()
 
 
 def _model(file: str, row: ImportedRow, given: Given, names: Names, notes: list[str]) -> Model:
@@ -168,22 +217,18 @@ def _accelerator(file: str, row: ImportedRow, given: Given, names: Names) -> Acc
 def _loaded(file: str, row: ImportedRow, given: Given) -> ImportedRow:
     """A row with the load, the sizes and the limit that only the options know."""
     if row.load_mode is None:
-        if given.concurrency is None:
-            where = f"{file}: {row.place}" if row.place else file
-            raise UsageError(f"{where} does not say its load: give --concurrency")
-        row = replace(row, load_mode=CLOSED_LOOP, concurrency=given.concurrency)
+        closed = given.concurrency is not None
+        row = replace(
+            row,
+            load_mode=CLOSED_LOOP if closed else OPEN_LOOP,
+            concurrency=given.concurrency,
+            request_rate_offered=None if closed else given.request_rate,
+        )
     if row.load_mode != SLO_MAXIMUM:
         return row
     if row.input_tokens is None and melange.cell_of(row.place):
-        if not given.input_tokens or not given.output_tokens:
-            raise UsageError(
-                f"{file} does not say the sizes of its rows and columns: give --input-tokens and"
-                " --output-tokens"
-            )
         row = melange.sized(row, given.input_tokens, given.output_tokens, file)
-    if row.slo_tpot_ms is None and row.unfit is None:
-        if given.tpot_ms is None:
-            raise UsageError(f"{file} does not say which limit its rates keep: give --tpot-ms")
+    if row.slo_tpot_ms is None and row.unfit is None and given.tpot_ms is not None:
         limit = {column("tpot", given.slo_statistic): given.tpot_ms}
         row = replace(row, slo_tpot_ms=given.tpot_ms, latencies_ms=limit)
     return row

@@ -37,6 +37,8 @@ _LOADS: Final = """
                        ORDER BY coalesce(concurrency, request_rate_offered) RANGE UNBOUNDED PRECEDING)
     QUALIFY kind = 'simulated' OR load_mode = 'slo-maximum'
          OR min(requests_per_s) OVER size < max(requests_per_s) OVER size
+            AND min(coalesce(concurrency, request_rate_offered)) OVER size
+              < max(coalesce(concurrency, request_rate_offered)) OVER size
     ORDER BY kind, mine DESC, own DESC, date DESC NULLS LAST, engine_version DESC NULLS LAST, profile_id,
              input_tokens, output_tokens, tpot_mean_ms NULLS LAST, requests_per_s
 """
@@ -73,9 +75,9 @@ def read_profiles(
 ) -> tuple[Profile, ...]:
     """Profiles of a model and of models of its shape: measured first, of those the user's, then newest.
 
-    A measured size with a single load is left out: it says neither how far the rate goes nor where a limit
-    bites. A measured TPOT counts as at least that of every lighter load of its run: a run that seems faster
-    under more load was not the same deployment.
+    A measured size with a single load, however often it was run, is left out: it says neither how far the
+    rate goes nor where a limit bites. A measured TPOT counts as at least that of every lighter load of its
+    run: a run that seems faster under more load was not the same deployment.
     """
     query = _query(_latencies(connection, files))
     rows = connection.execute(query, {"files": list(files), "model": model, "shape": shape}).fetchnumpy()

@@ -183,10 +183,10 @@ def test_a_melange_config_needs_the_sizes_and_the_limit_it_does_not_state() -> N
     text = json.dumps({"gpu_info": {"A10G": {"cost": 1, "tputs": [[2, 1], [1, 0]]}}})
     given = Given("Llama-2-7B", None, 1, "fp16", "vLLM")
     config = read_text("melange.json", text)
-    with pytest.raises(UsageError, match="give --input-tokens and --output-tokens"):
+    with pytest.raises(UsageError, match=r"give --input-tokens, --output-tokens, --tpot-ms$"):
         understood(config, given=given)
     given = replace(given, input_tokens=(25, 100), output_tokens=(25, 100))
-    with pytest.raises(UsageError, match="give --tpot-ms"):
+    with pytest.raises(UsageError, match=r"give --tpot-ms$"):
         understood(config, given=given)
     rows = one(config, given=replace(given, tpot_ms=120)).rows
     assert [(r["input_tokens"], r["output_tokens"], r["requests_per_s"]) for r in rows] == [

@@ -28,6 +28,8 @@ DOCUMENTS = [
     "aiperf/concurrency-4.json",
     "genai_perf/profile_export.json",
     "aibrix/profile.json",
+    "inferencex/aggregate.json",
+    "trtllm_bench/report.json",
 ]
 TEXTS = [
     "aiperf/concurrency-1.csv",
@@ -36,6 +38,9 @@ TEXTS = [
     "melange/printed.txt",
     "aibrix/benchmark.jsonl",
     "vllm_bench/appended.json",
+    "sglang_bench/closed.jsonl",
+    "printed_block/server-and-client.log",
+    "printed_block/sglang.txt",
 ]
 ODD = st.one_of(
     st.none(),

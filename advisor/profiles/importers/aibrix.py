@@ -24,7 +24,8 @@ from advisor.profiles.latency_metrics import column
 
 TOOL: Final = "AIBrix"
 OTHER_LIMITS: Final = "its limits bind no time per output token"
-_LINE: Final = frozenset({"input_tokens", "output_tokens", "request_rate", "metric", "mean"})
+SOURCE: Final = "aibrix 0.8.0 (PyPI), gpu_benchmark.py and gen_profile.py, run on 2026-11-22"
+MARKS: Final = frozenset({"input_tokens", "output_tokens", "request_rate", "metric", "mean"})
 _PROFILE: Final = frozenset({"gpu", "tputs", "indexes"})
 _STATISTIC: Final = {0.0: "mean", 50.0: "p50", 90.0: "p90", 99.0: "p99"}
 _KEYS: Final = ("mean", "P50", "P90", "P99")
@@ -35,7 +36,7 @@ def recognises(document: Document) -> bool:
     """Benchmark lines or a profile."""
     records = document.records
     return bool(records) and (
-        all(record.keys() >= _LINE for record in records)
+        all(record.keys() >= MARKS for record in records)
         or (len(records) == 1 and records[0].keys() >= _PROFILE)
     )
 

@@ -15,7 +15,8 @@ from advisor.profiles.importers.reading import CLOSED_LOOP, Document, ImportedFi
 from advisor.profiles.latency_metrics import MEAN, column
 
 TOOL: Final = "aiconfigurator"
-_MARKS: Final = frozenset({"isl", "osl", "seq/s", "ttft", "tpot", "system"})
+SOURCE: Final = "aiconfigurator 0.12.0 (PyPI), run on 2026-11-22"
+MARKS: Final = frozenset({"isl", "osl", "seq/s", "ttft", "tpot", "system"})
 SYSTEMS: Final = {
     "a100_sxm": "a100-sxm-80gb",
     "a100_pcie": "a100-pcie-80gb",
@@ -49,7 +50,7 @@ _KV: Final = {"bfloat16": "fp16", "float16": "fp16", "fp8": "fp8", "int8": "int8
 
 def recognises(document: Document) -> bool:
     """By its column names."""
-    return document.columns >= _MARKS or "(p)tp" in document.columns
+    return document.columns >= MARKS or "(p)tp" in document.columns
 
 
 def read(document: Document) -> ImportedFile:

@@ -22,8 +22,9 @@ from advisor.profiles.importers.reading import (
 
 AIPERF: Final = "AIPerf"
 GENAI_PERF: Final = "genai-perf"
+SOURCE: Final = "aiperf 0.13.0 (PyPI), run on 2026-11-22; genai-perf 0.0.16 (PyPI), read on 2026-11-22"
 TPOT_NOTE: Final = "TPOT is the tool's inter-token latency, which leaves the first token out"
-_MARKS: Final = frozenset({"request_throughput", "request_latency", "request_count"})
+MARKS: Final = frozenset({"request_throughput", "request_latency", "request_count"})
 _STREAMED: Final = frozenset({"request_throughput", "time_to_first_token"})
 _TO_MS: Final = {"ms": 1.0, "s": 1e3, "sec": 1e3, "seconds": 1e3, "us": 1e-3, "µs": 1e-3, "ns": 1e-6}
 _PER_S: Final = frozenset({"requests/sec", "requests/s", "per sec", "requests per second"})
@@ -36,7 +37,7 @@ def recognises(document: Document) -> bool:
     """By its metrics."""
     if len(document.records) == 1:
         record = document.records[0]
-        return record.keys() >= _MARKS and all(isinstance(record[name], dict) for name in _MARKS)
+        return record.keys() >= MARKS and all(isinstance(record[name], dict) for name in MARKS)
     head = document.text.lstrip("\ufeff").partition("\n")[0].casefold()
     return head.startswith("metric,avg") and not document.records
 

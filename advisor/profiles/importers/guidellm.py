@@ -20,7 +20,8 @@ from advisor.profiles.importers.reading import (
 
 TOOL: Final = "GuideLLM"
 TPOT_NOTE: Final = "TPOT is GuideLLM's inter-token latency, which leaves the first token out"
-_MARKS: Final = frozenset({"requests_per_second", "time_to_first_token_ms", "inter_token_latency_ms"})
+SOURCE: Final = "guidellm 0.8.1 and 0.2.1 (PyPI), run on 2026-11-22"
+MARKS: Final = frozenset({"requests_per_second", "time_to_first_token_ms", "inter_token_latency_ms"})
 
 
 def recognises(document: Document) -> bool:
@@ -31,7 +32,7 @@ def recognises(document: Document) -> bool:
     if not isinstance(benchmarks, list) or not benchmarks or not isinstance(benchmarks[0], dict):
         return False
     metrics = benchmarks[0].get("metrics")
-    return isinstance(metrics, dict) and metrics.keys() >= _MARKS
+    return isinstance(metrics, dict) and metrics.keys() >= MARKS
 
 
 def read(document: Document) -> ImportedFile:

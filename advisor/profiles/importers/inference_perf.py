@@ -1,7 +1,8 @@
 """inference-perf's ``stage_N_lifecycle_metrics.json``: one load per file; times are in seconds.
 
 A stage states the rate asked for. Model, date and engine are in no report. The summary over all stages
-mixes loads and is refused.
+mixes loads and is refused. Versions that counted every streamed token twice contradict their own E2E; the
+server's count of tokens, where there is one, is taken before the tool's.
 """
 
 from __future__ import annotations
@@ -26,12 +27,13 @@ _METRICS: Final = {
     "e2e": "request_latency",
 }
 _KEYS: Final = ("mean", "median", "p90", "p99")
-_MARKS: Final = frozenset({"load_summary", "successes", "failures"})
+SOURCE: Final = "inference-perf 0.7.0 (PyPI), run on 2026-11-22 and 2026-11-30"
+MARKS: Final = frozenset({"load_summary", "successes", "failures"})
 
 
 def recognises(document: Document) -> bool:
     """By its three parts."""
-    return len(document.records) == 1 and document.records[0].keys() >= _MARKS
+    return len(document.records) == 1 and document.records[0].keys() >= MARKS
 
 
 def read(document: Document) -> ImportedFile:
@@ -51,7 +53,7 @@ def read(document: Document) -> ImportedFile:
     load = ImportedRow(
         place="",
         input_tokens=_mean(done, "prompt_tokens", "prompt_len"),
-        output_tokens=_mean(done, "output_len", "output_tokens"),
+        output_tokens=_mean(done, "output_tokens", "output_len"),
         load_mode=CLOSED_LOOP if concurrency is not None else OPEN_LOOP,
         concurrency=concurrency,
         request_rate_offered=None if concurrency is not None else rate,
@@ -60,9 +62,7 @@ def read(document: Document) -> ImportedFile:
         latencies_ms={
             name: ms
             for metric, key in _METRICS.items()
-            for name, ms in latency.child(key)
-            .latencies(metric, ("mean", "median", "p90", "p99"), 1e3)
-            .items()
+            for name, ms in latency.child(key).latencies(metric, _KEYS, 1e3).items()
         },
         completed=done.number("count"),
         failed=report.child("failures").number("count"),

@@ -23,7 +23,9 @@ from advisor.profiles.importers.reading import (
 from advisor.profiles.latency_metrics import stated_in
 
 TOOL: Final = "CSV"
+SOURCE: Final = "this package: the columns of catalogs/profiles"
 REQUIRED: Final = ("input_tokens", "output_tokens", "requests_per_s")
+MARKS: Final = frozenset(REQUIRED)
 _TEXTS: Final = (
     "model",
     "precision",

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 TOOL: Final = "Mélange"
 SUMMARY: Final = "RESULT SUMMARY"
+SOURCE: Final = "tyler-griggs/melange-release d46ab438, read on 2026-11-22"
+MARKS: Final = frozenset({"gpu_info"})
 _LINE: Final = re.compile(
     r"^(Request rate|Prompt count|Request Throughput|Output Token Throughput|Avg|50p|90p|99p): "
     r"([-+.\w]+)",

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from advisor.profiles.profile_file import ProfilePoint
 
 TOOL: Final = "advisor profile"
+SOURCE: Final = "this package: advisor schema profile"
+MARKS: Final = frozenset({"kind", "points", "model", "accelerator", "tensor_parallel", "precision"})
 
 
 def recognises(document: Document) -> bool:

@@ -63,6 +63,8 @@ class ImportedRow:
     failed: float | None = None  #: requests
     flags: tuple[str, ...] = ()
     unfit: str | None = None  #: why no SLO may be answered from it
+    speculative: str | None = None  #: speculative decoding's method, where it ran
+    draft_tokens: int | None = None  #: per pass
 
     def ms(self, metric: str, statistic: str = MEAN) -> float | None:
         """One latency; None where the file does not state it."""
