@@ -216,11 +216,14 @@ class Offer:
     interruption: str | None  #: spot interruption band per month, e.g. ``<5%``; None is not known
     flags: tuple[str, ...] = ()  #: sorted, e.g. ``fractional_gpu``, ``local_zone``, ``retired``
     evidence: str | None = None  #: SHA-256 (hex) of the vendor's own item; None where none was kept
+    max_instances: int | None = None  #: that can be had at once, as its source states it; None: not stated
 
     def __post_init__(self) -> None:
         paid_anyway = self.market is Market.RESERVED and self.usd_per_hour == 0
         if not (self.usd_per_hour.is_finite() and (self.usd_per_hour > 0 or paid_anyway)):
             raise ValueError(f"{self.id}: usd_per_hour must be positive, got {self.usd_per_hour}")
+        if self.max_instances is not None and self.max_instances < 1:
+            raise ValueError(f"{self.id}: max_instances must be at least 1, got {self.max_instances}")
         if self.accelerators <= 0:
             raise ValueError(f"{self.id}: accelerators must be positive, got {self.accelerators}")
         if self.collected_at.tzinfo is None:

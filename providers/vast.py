@@ -264,4 +264,5 @@ def _offer(machine: _Machine, market: Market, usd_per_hour: Decimal, supply: int
         licence=None,
         interruption=None,
         flags=tuple(sorted({"marketplace_median", *unknown})),
+        max_instances=supply,
     )

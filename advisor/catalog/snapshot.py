@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
-READABLE_VERSIONS: Final = ("1", "2")
+READABLE_VERSIONS: Final = ("1", "2", "3")
 
 COLUMNS: Final = {
     "provider": "VARCHAR",
@@ -51,11 +51,16 @@ COLUMNS: Final = {
     "interruption": "VARCHAR",
     "flags": "VARCHAR",
     "evidence": "VARCHAR",
+    "max_instances": "INTEGER",
 }
 """Columns of the file, in order, with DuckDB's names of their types."""
 
-_SINCE_SCHEMA_2: Final = ("evidence",)
-_NULLABLE: Final = frozenset({"zone", "vcpus", "memory_gib", "licence", "interruption", "evidence"})
+_NOT_YET_IN: Final = {"1": ("evidence", "max_instances"), "2": ("max_instances",)}
+"""Columns that files of earlier versions lack; nothing is known of them there."""
+
+_NULLABLE: Final = frozenset(
+    {"zone", "vcpus", "memory_gib", "licence", "interruption", "evidence", "max_instances"}
+)
 NEEDED: Final = ("provider", "region", "instance_type", "accelerator", "source")
 _NAME: Final = re.compile(r"(\d{4}-\d\d-\d\d)-([0-9a-f]{12})")
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -180,7 +185,7 @@ def _rows(connection: DuckDBPyConnection, path: Path, version: str) -> list[tupl
     file = [glob.escape(str(path))]
     described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", file).fetchall()
     found = {row[0]: row[1] for row in described}
-    missing = _SINCE_SCHEMA_2 if version == "1" else ()
+    missing = _NOT_YET_IN.get(version, ())
     columns = {name: kind for name, kind in COLUMNS.items() if name not in missing}
     if found != columns:
         wrong = [f"{name} {kind}" for name, kind in columns.items() if found.get(name) != kind]
@@ -214,7 +219,7 @@ def _offer(
     # fmt: off
     (provider, region, zone, instance_type, market, usd_per_hour, accelerator, accelerators, vcpus,
      memory_gib, availability, availability_basis, price_basis, collected_us, source, licence, interruption,
-     flags, evidence) = row
+     flags, evidence, max_instances) = row
     # fmt: on
     if not (provider and region and instance_type and accelerator and source):
         raise ValueError("blank")
@@ -232,7 +237,7 @@ def _offer(
     return Offer(
         provider, region, zone, instance_type, _MARKETS[market], usd_per_hour, accelerator, accelerators,
         vcpus, memory_gib, _AVAILABILITIES[availability], availability_basis, price_basis,
-        moments[collected_us], source, licence, interruption, flag_sets[flags], evidence,
+        moments[collected_us], source, licence, interruption, flag_sets[flags], evidence, max_instances,
     )
     # fmt: on
 
@@ -257,6 +262,7 @@ def _complaint(row: tuple[Any, ...]) -> str:
         "accelerators": (lambda value: value > 0, "a positive number"),
         "vcpus": (lambda value: value is None or value >= 1, "at least 1, or blank"),
         "memory_gib": (is_memory, "a positive number, or blank"),
+        "max_instances": (lambda value: value is None or value >= 1, "at least 1, or blank"),
         "availability": (lambda value: value in _AVAILABILITIES, f"one of {', '.join(_AVAILABILITIES)}"),
         "collected_at": (lambda value: abs(value) < 10**17, "a time"),
         "evidence": (lambda value: value is None or is_digest(value), "64 hex digits, or blank"),

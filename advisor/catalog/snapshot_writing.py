@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from advisor.domain import Offer
 
-SCHEMA_VERSION: Final = "2"
+SCHEMA_VERSION: Final = "3"
 
 WORKSHOP_PREFIX: Final = ".writing-"
 """How the folders are called in which a snapshot is written before it gets its name."""
@@ -82,6 +82,8 @@ def unstorable(offer: Offer) -> str | None:
         return f"vcpus {offer.vcpus} is not a count"
     if not is_memory(offer.memory_gib):
         return f"memory_gib {offer.memory_gib} is not a size"
+    if offer.max_instances is not None and offer.max_instances >= 2**31:
+        return f"max_instances {offer.max_instances} is not a count"
     if any(not flag or ";" in flag for flag in offer.flags) or list(offer.flags) != sorted(set(offer.flags)):
         return f"flags {offer.flags} are not sorted words"
     if offer.evidence is not None and not is_digest(offer.evidence):

@@ -178,10 +178,12 @@ def _draws(offer: Offer, found: Findings) -> tuple[QuotaDraw, ...]:
 
 
 def _most(found: Findings, screening: Screening) -> dict[str, int]:
-    """Instances of what the account holds, and of what runs though nobody may buy more of it."""
-    most: dict[str, int] = {}
+    """Instances a source can give at once, the account holds, or run though nobody may buy more of them."""
+    most = {
+        offer.id: offer.max_instances for offer in found.selected.offers if offer.max_instances is not None
+    }
     if found.account is not None:
-        most = {reservation.id: reservation.instances for reservation in found.account.reservations}
+        most |= {reservation.id: reservation.instances for reservation in found.account.reservations}
     return most | {
         offer.id: found.holding.instances[offer.id]
         for offer in found.selected.offers

@@ -206,6 +206,11 @@ def _flags(purchase: Sequence[Purchase]) -> list[str]:
     unknown = sorted({line.provider for line in purchase if line.availability == "unknown"})
     if unknown:
         said.append(f"Nobody states whether {', '.join(unknown)} has this capacity in stock.")
+    scarce = [line.offer_id for line in purchase if line.availability == "constrained"]
+    if scarce:
+        said.append(f"Stock is short of {', '.join(scarce)}: order before counting on it.")
+    if any("community" in line.flags for line in purchase):
+        said.append("Some instances are other people's machines (community hosts).")
     if any("date_inferred" in line.flags for line in purchase):
         said.append("The date of some prices was inferred, not stated by their source.")
     return said

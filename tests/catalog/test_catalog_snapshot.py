@@ -195,7 +195,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 
 def altered(
-    folder: Path, changes: str, *, version: str = "2", created_at: str = "2026-11-01T12:00:00+00:00"
+    folder: Path, changes: str, *, version: str = "3", created_at: str = "2026-11-01T12:00:00+00:00"
 ) -> Path:
     """A sound snapshot, then a SELECT over it, under a true name."""
     source = write_snapshot(some_offers(), folder, NOON, "")
@@ -264,19 +264,30 @@ def test_one_bad_row_is_named_by_row_field_and_value(
 
 
 def test_a_snapshot_of_another_schema_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CorruptSnapshot, match="schema_version is '3', this release reads '1' and '2'"):
-        read_snapshot(altered(tmp_path, "*", version="3"))
+    with pytest.raises(CorruptSnapshot, match="schema_version is '4', this release reads"):
+        read_snapshot(altered(tmp_path, "*", version="4"))
 
 
 def test_a_snapshot_of_the_first_schema_is_read_without_evidence(tmp_path: Path) -> None:
-    snapshot = read_snapshot(altered(tmp_path, "* EXCLUDE (evidence)", version="1"))
+    snapshot = read_snapshot(altered(tmp_path, "* EXCLUDE (evidence, max_instances)", version="1"))
     assert (len(snapshot.offers), snapshot.evidence_sha256) == (39, None)
     assert {offer.evidence for offer in snapshot.offers} == {None}
 
 
 def test_the_first_schema_has_no_column_for_evidence(tmp_path: Path) -> None:
     with pytest.raises(CorruptSnapshot, match="wrong columns: unexpected evidence"):
-        read_snapshot(altered(tmp_path, "*", version="1"))
+        read_snapshot(altered(tmp_path, "* EXCLUDE (max_instances)", version="1"))
+
+
+def test_a_snapshot_of_the_second_schema_tells_no_stock(tmp_path: Path) -> None:
+    snapshot = read_snapshot(altered(tmp_path, "* EXCLUDE (max_instances)", version="2"))
+    assert {offer.max_instances for offer in snapshot.offers} == {None}
+
+
+def test_stock_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    offers = [an_offer(max_instances=7), an_offer(region="us-east-2")]
+    snapshot = read_snapshot(write_snapshot(offers, tmp_path, NOON, ""))
+    assert sorted(offer.max_instances or 0 for offer in snapshot.offers) == [0, 7]
 
 
 @pytest.mark.parametrize(

@@ -382,7 +382,7 @@ def test_every_column_has_a_unit_and_a_description(snapshot_path: Path) -> None:
     sections = dictionary_sections()
     with duckdb.connect() as connection:
         columns = connection.read_parquet(str(snapshot_path)).columns
-    assert list(sections["snapshots/*.parquet"]) == columns
+    assert list(sections["snapshots/*.parquet"])[: len(columns)] == columns  # earlier versions lack the last
     for file in ("snapshots/*.parquet", "accelerators.toml", "models.csv", "regions.csv", "quota_pools.csv"):
         for column, (unit, description) in sections[file].items():
             assert unit, (file, column)
