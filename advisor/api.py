@@ -72,6 +72,7 @@ class Question(TypedDict, total=False):
     coverage_percent: float | None
     accelerators: Sequence[str] | None
     exclude_accelerators: Sequence[str] | None
+    instance_types: Sequence[str] | None  #: patterns such as ``g6*``, ``!community_*``
     max_usd_per_hour: Decimal | None
     allow_unknown_availability: bool
     include: Iterable[str] | None  #: ``fractional-gpu``, ``local-zone``, ``estimated-spot``
@@ -195,6 +196,7 @@ def make_request(facts: Facts, **question: Unpack[Question]) -> Request:
         providers=_names(question.get("providers"), file.providers if file else None),
         markets=parse_markets(_names(question.get("markets"), file.markets if file else None)),
         accelerators=_names(question.get("accelerators"), file.accelerators if file else None),
+        instance_types=_names(question.get("instance_types"), file.instance_types if file else None),
         exclude_accelerators=_names(
             question.get("exclude_accelerators"), file.exclude_accelerators if file else None
         ),

@@ -514,6 +514,7 @@ EXCLUSION_REASONS: dict[str, str] = {
     "superseded": "a newer price for the same instance type and region exists",
     "over_price_limit": "dearer than --max-usd-per-hour",
     "accelerator_excluded": "left out by --accelerator or --exclude-accelerator",
+    "instance_type_excluded": "left out by --instance-type",
     "no_specification": "the accelerator's memory or speed is not known",
     "no_throughput_data": "no measured, simulated or estimable throughput for it",
     "evidence_too_weak": "only weaker evidence than --evidence accepts",

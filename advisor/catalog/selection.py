@@ -41,6 +41,7 @@ class Criteria:
     markets: tuple[str, ...] = ()  #: ``on_demand``, ``spot`` or ``any``
     accelerators: tuple[str, ...] = ()  #: spellings :meth:`Facts.accelerators_matching` knows
     exclude_accelerators: tuple[str, ...] = ()
+    instance_types: tuple[str, ...] = ()  #: shell patterns of the vendors' names; ``!`` before one leaves out
     max_usd_per_hour: Decimal | None = None
 
 
@@ -218,12 +219,26 @@ def within_limits(
             exclusions.append(
                 Exclusion("accelerator_excluded", offer.id, f"{offer.accelerator} was not asked for")
             )
+        elif not admits(criteria.instance_types, offer.instance_type):
+            detail = f"{offer.instance_type} was not asked for (--instance-type)"
+            exclusions.append(Exclusion("instance_type_excluded", offer.id, detail))
         elif limit is not None and offer.usd_per_hour > limit:
             detail = f"{offer.usd_per_hour.normalize():f} USD/h is above {limit:f}"
             exclusions.append(Exclusion("over_price_limit", offer.id, detail))
         else:
             kept.append(offer)
     return kept, exclusions
+
+
+def admits(patterns: Iterable[str], instance_type: str) -> bool:
+    """Whether patterns admit an instance type: one that admits matches, or there is none, and none denies."""
+    words = [pattern.strip().casefold() for pattern in patterns]
+    name = instance_type.casefold()
+    wanted = [word for word in words if not word.startswith("!")]
+    denied = [word[1:] for word in words if word.startswith("!")]
+    return (not wanted or any(fnmatch.fnmatchcase(name, word) for word in wanted)) and not any(
+        fnmatch.fnmatchcase(name, word) for word in denied
+    )
 
 
 def _chip_ids(facts: Facts, patterns: Iterable[str]) -> frozenset[str]:

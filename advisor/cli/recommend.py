@@ -118,6 +118,15 @@ def recommend(
         list[str] | None,
         typer.Option("--exclude-accelerator", help="Not these. Repeatable.", rich_help_panel=HOW),
     ] = None,
+    instance_type: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--instance-type",
+            help="Only these types, by the vendor's name or a glob; ! before one leaves it out: 'g6*', "
+            "'!community_*'. Repeatable.",
+            rich_help_panel=HOW,
+        ),
+    ] = None,
     max_usd_per_hour: Annotated[
         float | None,
         typer.Option("--max-usd-per-hour", help="Dearest instance allowed.", rich_help_panel=HOW),
@@ -284,6 +293,7 @@ def recommend(
         markets=market,
         accelerators=accelerator,
         exclude_accelerators=exclude_accelerator,
+        instance_types=instance_type,
         max_usd_per_hour=None if max_usd_per_hour is None else Decimal(str(max_usd_per_hour)),
         e2e_ms=e2e_ms,
         itl_ms=itl_ms,

@@ -169,6 +169,9 @@ class Inputs(Record):
     )
     accelerators: list[str] = Field(default_factory=list, description="accelerators allowed; empty is all")
     exclude_accelerators: list[str] = Field(default_factory=list, description="accelerators left out")
+    instance_types: list[str] = Field(
+        default_factory=list, description="patterns of instance types; ! before one leaves out; empty is all"
+    )
     max_usd_per_hour: Usd | None = Field(
         default=None, description="dearest instance allowed; null is no limit"
     )

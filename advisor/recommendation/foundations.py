@@ -86,6 +86,7 @@ def inputs_of(found: Findings) -> Inputs:
         include=sorted(request.include),
         accelerators=list(request.accelerators),
         exclude_accelerators=list(request.exclude_accelerators),
+        instance_types=list(request.instance_types),
         max_usd_per_hour=request.max_usd_per_hour,
         fleet_sha256=holding.fleet.sha256 if (holding := request.policy.holding) is not None else None,
         latency_sha256=request.policy.latency.sha256 if request.policy.latency is not None else None,

@@ -199,5 +199,6 @@ def _criteria(request: Request) -> Criteria:
         markets=tuple(market.value for market in request.markets),
         accelerators=request.accelerators,
         exclude_accelerators=request.exclude_accelerators,
+        instance_types=request.instance_types,
         max_usd_per_hour=request.max_usd_per_hour,
     )

@@ -31,6 +31,7 @@ def request_of(plan: Plan) -> Request:
         markets=tuple(inputs.markets),
         accelerators=tuple(inputs.accelerators),
         exclude_accelerators=tuple(inputs.exclude_accelerators),
+        instance_types=tuple(inputs.instance_types),
         evidence=inputs.evidence,
         include=frozenset(inputs.include),
         allow_unknown_availability=inputs.allow_unknown_availability,

@@ -48,6 +48,7 @@ class Request:
     markets: tuple[Market, ...] = (Market.ON_DEMAND, Market.SPOT)
     accelerators: tuple[str, ...] = ()  #: patterns as given; empty is every accelerator
     exclude_accelerators: tuple[str, ...] = ()
+    instance_types: tuple[str, ...] = ()  #: patterns as given; ``!`` before one leaves out
     evidence: EvidenceKind = EvidenceKind.ESTIMATED  #: the weakest that counts
     include: frozenset[str] = frozenset()  #: of ``catalog.buyable.INCLUDABLE``
     allow_unknown_availability: bool = False

@@ -209,7 +209,7 @@ def _flags(purchase: Sequence[Purchase]) -> list[str]:
     scarce = [line.offer_id for line in purchase if line.availability == "constrained"]
     if scarce:
         said.append(f"Stock is short of {', '.join(scarce)}: order before counting on it.")
-    if any("community" in line.flags for line in purchase):
+    if any("community_cloud" in line.flags for line in purchase):
         said.append("Some instances are other people's machines (community hosts).")
     if any("date_inferred" in line.flags for line in purchase):
         said.append("The date of some prices was inferred, not stated by their source.")

@@ -53,6 +53,7 @@ class ServiceFile(StrictRecord):
     )
     accelerators: Names | None = None
     exclude_accelerators: Names | None = None
+    instance_types: Names | None = None
     evidence: Literal["measured", "simulated", "estimated"] | None = Field(
         default=None, description="measured, simulated or estimated: the weakest evidence accepted"
     )

@@ -30,6 +30,7 @@ def check_selection(plan: Plan, against: Against) -> Iterator[Violation]:
         if wanted.markets and not asked:
             yield _outside("market", at, [market.value for market in wanted.markets], line.market.value)
         yield from _accelerator(line, at, wanted, against)
+        yield from _instance_type(line, at, wanted)
         limit = wanted.max_usd_per_hour
         if limit is not None and line.market is not Market.RESERVED and line.usd_per_hour_each > limit:
             where = f"{at}.usd_per_hour_each"
@@ -48,6 +49,18 @@ def _accelerator(line: Purchase, at: str, wanted: Inputs, against: Against) -> I
     if any(names(pattern, line.accelerator) for pattern in wanted.exclude_accelerators):
         expected = f"none of {', '.join(wanted.exclude_accelerators)}"
         yield Violation("accelerator", f"{at}.accelerator", expected, line.accelerator)
+
+
+def _instance_type(line: Purchase, at: str, wanted: Inputs) -> Iterator[Violation]:
+    """By the plan's own patterns; what is held was never asked for."""
+    if line.market is Market.RESERVED:
+        return
+    allowed = [pattern for pattern in wanted.instance_types if not pattern.startswith("!")]
+    denied = [pattern[1:] for pattern in wanted.instance_types if pattern.startswith("!")]
+    refused = bool(denied) and matches(denied, line.instance_type)
+    if refused or not matches(allowed, line.instance_type):
+        expected = f"one of {', '.join(wanted.instance_types)}"
+        yield Violation("accelerator", f"{at}.instance_type", expected, line.instance_type)
 
 
 def matches(patterns: Sequence[str], *names: str) -> bool:
