@@ -199,6 +199,7 @@ def test_the_price_agreed_upon_is_published_and_paid(tmp_path, monkeypatch, text
     assert CliRunner().invoke(app, ["refresh", "--provider", "sheet"]).exit_code == 0
     assert len(open_snapshot().offers) == 4635
     asked = ["recommend", "--region", "aws:us-east-1", "--market", "on_demand", "--format", "json"]
+    asked += ["--slo-stat", "mean"]
     plan = CliRunner().invoke(app, [*asked, "-o", str(tmp_path / "plan.json")])
     assert plan.exit_code == 0, plan.output
     (bought,) = json.loads((tmp_path / "plan.json").read_text())["purchase"]
