@@ -161,9 +161,16 @@ def recommended(request: Request, catalog: Catalog, account: Account | None, now
     """The answer to a request, held to its SLO by replays where it asks for that."""
     if not any(service.for_replay for service in request.services):
         return _recommendation.recommend(request, catalog, account, now)
+    from advisor.recommendation.closed_loop import MOST_ROUNDS, at_replayed_rate
     from advisor.recommendation.replayed import recommend_replayed
 
-    return recommend_replayed(request, catalog, account, now)
+    plan = recommend_replayed(request, catalog, account, now)
+    for _ in range(MOST_ROUNDS):
+        again = at_replayed_rate(request, plan)
+        if again is None:
+            break
+        request, plan = again, recommend_replayed(again, catalog, account, now)
+    return plan
 
 
 def make_request(facts: Facts, **question: Unpack[Question]) -> Request:

@@ -439,6 +439,27 @@ class Ceiling:
 
 
 @dataclass(frozen=True, slots=True)
+class ClosedLoop:
+    """Users who wait for each answer before they ask again."""
+
+    users: float
+    think_time_s: float  #: from an answer to the same user's next request; 0: all are always waiting
+    answer_s: float  #: what an answer takes; 0 where nothing bounds it
+    answer_basis: str = ""  #: what that rests on
+    growth_factor: float = 1.0
+
+    @property
+    def round_s(self) -> float:
+        """From one request of a user to the next."""
+        return self.think_time_s + self.answer_s
+
+    @property
+    def rate_requests_per_s(self) -> float:
+        """All users together."""
+        return self.growth_factor * self.users / self.round_s
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """One model served to one stream of requests under one SLO."""
 
@@ -456,6 +477,7 @@ class Service:
     residency: tuple[str, ...] = ()  #: patterns of places, ``!`` before one denies it; empty is anywhere
     min_replicas: int = 0  #: fewest replicas over the whole fleet
     weight: float = 1.0  #: what one request counts when a budget cannot pay for all
+    closed_loop: ClosedLoop | None = None  #: where the rate follows from how long answers take
     rate_basis: str = ""  #: what the rate was made of, e.g. ``500 users, each asking every 67 s``
     for_replay: bool = False  #: whether queueing and percentiles are left to a replay that holds the plan
     ceilings: tuple[Ceiling, ...] = ()  #: what replays called for; shapes that are not named may be full

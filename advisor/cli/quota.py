@@ -71,6 +71,8 @@ def quota(
 
     facts = load_facts()
     account = open_account(account_file, facts)
+    for warning in account.warnings if account else ():
+        note(f"advisor: {warning}")
     read = read_plan(plan) if plan is not None else None
     draws = _draws(read) if read is not None else []
     records = _pools(facts, account, draws) if account or read else _catalogue(facts)

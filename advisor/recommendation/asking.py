@@ -101,6 +101,7 @@ def _service(
         workload=workload,
         rate_requests_per_s=demand.rate_requests_per_s,
         rate_basis=demand.basis,
+        closed_loop=demand.closed_loop,
         slo=_at_the_server(slo, network_ms, filed),
         headroom=headroom,
         traffic=traffic,

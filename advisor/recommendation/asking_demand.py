@@ -8,10 +8,11 @@ models", ACM Computing Surveys 10(3), 1978; Little's law where nobody thinks).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import fsum
 from typing import TYPE_CHECKING, Any, Final
 
+from advisor.domain import ClosedLoop
 from advisor.errors import InputFileError, UsageError
 from advisor.recommendation import request as defaults
 from advisor.recommendation.request import checked_number
@@ -47,6 +48,7 @@ class Demand:
     rate_requests_per_s: float
     basis: str = ""  #: short, behind the rate; empty where the rate itself was said
     notes: tuple[str, ...] = ()  #: sentences
+    closed_loop: ClosedLoop | None = None  #: where the rate follows from how long answers take
 
 
 def demand_of(
@@ -107,11 +109,9 @@ def _filed(filed: ServiceRecord | None) -> dict[str, float]:
 
 
 def _translated(stated: Mapping[str, float], workload: Workload, traffic: Traffic, slo: Slo) -> Demand:
-    if stated.get("think_time_s"):
-        answer = answer_s(workload, traffic, slo, mean_only=True)
-        return _of_users(stated["users"], stated["think_time_s"], answer)
-    if "users" in stated or "concurrency" in stated:
-        return _of_concurrency(stated.get("concurrency") or stated["users"], workload, traffic, slo)
+    users = stated.get("users") or stated.get("concurrency")
+    if users is not None:
+        return closed_loop_demand(_waiting(users, stated.get("think_time_s", 0.0), workload, traffic, slo))
     if "tokens_per_day" in stated:
         return _of_tokens(stated["tokens_per_day"], workload)
     if "requests_per_minute" in stated:
@@ -120,28 +120,32 @@ def _translated(stated: Mapping[str, float], workload: Workload, traffic: Traffi
     return Demand(stated["rate_requests_per_s"])
 
 
-def _of_users(users: float, think_time_s: float, answer: float | None) -> Demand:
-    round_s = think_time_s + (answer or 0.0)
-    basis = f"{_short(users)} users, each asking every {_short(round_s)} s"
-    how = f"{_short(think_time_s)} s of thinking"
-    if answer is None:
-        how += "; no limit is on the mean, so answers count as instant, which makes requests more, not fewer"
+def closed_loop_demand(loop: ClosedLoop) -> Demand:
+    """What users who wait ask for, and how that is said."""
+    if loop.think_time_s:
+        basis = f"{_short(loop.users)} users, each asking every {_short(loop.round_s)} s"
     else:
-        how += f" and an answer of {_short(answer)} s, as long as the limits on the mean allow"
-    return Demand(users / round_s, basis, (f"A round of a user is {how}; all of them are there at once.",))
+        basis = f"{_short(loop.users)} at a time, {_short(loop.answer_s)} s each"
+    grown = "" if loop.growth_factor == 1 else f", × {_short(loop.growth_factor)}"
+    return Demand(loop.rate_requests_per_s, basis + grown, closed_loop=loop)
 
 
-def _of_concurrency(concurrency: float, workload: Workload, traffic: Traffic, slo: Slo) -> Demand:
-    answer = answer_s(workload, traffic, slo, mean_only=False)
-    if answer is None:
+def _waiting(users: float, think_time_s: float, workload: Workload, traffic: Traffic, slo: Slo) -> ClosedLoop:
+    """As slow answers as the limits allow; where only percentiles are limited, the mean is quicker."""
+    mean = answer_s(workload, traffic, slo, mean_only=True)
+    if mean is not None:
+        return ClosedLoop(users, think_time_s, mean, "as long as the limits on the mean allow")
+    bound = answer_s(workload, traffic, slo, mean_only=False)
+    if bound is None and think_time_s:
+        return ClosedLoop(
+            users, think_time_s, 0.0, "as no limit bounds it, which makes requests more, not fewer"
+        )
+    if bound is None:
         raise UsageError(
             "--concurrency is translated by the time an answer takes, which needs a limit on TPOT or E2E"
         )
-    basis = f"{_short(concurrency)} at a time, {_short(answer)} s each"
-    words = f"An answer is taken to last {_short(answer)} s, as long as the limits allow ({slo})"
-    if answer_s(workload, traffic, slo, mean_only=True) != answer:
-        words += "; the mean is quicker, and as many in flight then ask more: --tpot-ms mean=… says it"
-    return Demand(concurrency / answer, basis, (f"{words}.",))
+    words = "as long as the limits allow; the mean is quicker, and more is asked then"
+    return ClosedLoop(users, think_time_s, bound, words)
 
 
 def _of_tokens(tokens_per_day: float, workload: Workload) -> Demand:
@@ -163,12 +167,18 @@ def answer_s(workload: Workload, traffic: Traffic, slo: Slo, *, mean_only: bool)
     for limit in slo.limits:
         if not mean_only or limit.statistic == "mean":
             ms[limit.metric] = min(limit.ms, ms.get(limit.metric, limit.ms))
-    outputs = fsum(bucket.share * bucket.output_tokens for bucket in workload.buckets)
+    outputs = mean_outputs(workload, traffic)
     per_token = min((ms[metric] for metric in ("tpot", "itl") if metric in ms), default=None)
     bounds = [ms["e2e"]] if "e2e" in ms else []
     if per_token is not None:
-        bounds.append(ms.get("ttft", 0.0) + per_token * max(outputs + traffic.reasoning_tokens - 1, 0.0))
+        bounds.append(ms.get("ttft", 0.0) + per_token * max(outputs - 1, 0.0))
     return min(bounds) / 1000 if bounds and min(bounds) > 0 else None
+
+
+def mean_outputs(workload: Workload, traffic: Traffic) -> float:
+    """Tokens of a mean answer, hidden ones included."""
+    visible = fsum(bucket.share * bucket.output_tokens for bucket in workload.buckets)
+    return visible + traffic.reasoning_tokens
 
 
 def _own(
@@ -197,6 +207,8 @@ def _growth(question: Mapping[str, Any], filed: ServiceRecord | None) -> float:
 def _grown(demand: Demand, factor: float) -> Demand:
     if factor == 1:
         return demand
+    if demand.closed_loop is not None:
+        return closed_loop_demand(replace(demand.closed_loop, growth_factor=factor))
     basis = demand.basis or f"{_short(demand.rate_requests_per_s)}/s"
     return Demand(demand.rate_requests_per_s * factor, f"{basis}, × {_short(factor)}", demand.notes)
 

@@ -29,6 +29,7 @@ def assumptions(found: Findings, purchase: Sequence[Purchase]) -> list[str]:
         *_headrooms(services),
         _size_basis(services),
         *dict.fromkeys(_workload(service.workload, service.rate_requests_per_s) for service in services),
+        *_waiting(services),
         *_network(found),
         *_rules(found),
         *_quotas(purchase),
@@ -127,6 +128,21 @@ def _held(found: Findings) -> list[str]:
     said += found.holding.notes
     if found.account is not None and any(limit.used for limit in found.account.limits):
         said.append("What the account file calls used is taken to include the fleet held.")
+    return said
+
+
+def _waiting(services: Sequence[Service]) -> list[str]:
+    """Of users who wait for their answers, how long those take."""
+    said = []
+    for service in services:
+        loop = service.closed_loop
+        if loop is not None:
+            whose = f" of {service.name}" if len(services) > 1 else ""
+            pause = f"thinks for {loop.think_time_s:g} s" if loop.think_time_s else "asks again at once"
+            said.append(
+                f"Each of the {loop.users:,.6g} users{whose} waits {loop.answer_s:.4g} s for an answer "
+                f"({loop.answer_basis}) and then {pause}."
+            )
     return said
 
 

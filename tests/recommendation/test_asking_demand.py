@@ -104,12 +104,21 @@ def test_a_limit_on_a_percentile_does_not_bound_the_mean_answer(workload: str) -
         "tpot_ms": 60,
         "ttft_ms": 1000,
     }
-    assert planned(users=100, think_time_s=40, **percentile)[0] == 100 / 40  # as if answers took no time
     assert planned(concurrency=694, **percentile)[0] == pytest.approx(100)
-    notes = make_request(FACTS, concurrency=694, **percentile).notes
-    assert [note for note in notes if "the mean is quicker" in note]
+    loop = make_request(FACTS, concurrency=694, **percentile).service.closed_loop
+    assert loop is not None
+    assert "the mean is quicker" in loop.answer_basis
     both = percentile | {"tpot_ms": ["60", "mean=30"]}
     assert planned(users=100, think_time_s=37.03, **both)[0] == pytest.approx(100 / 40)
+
+
+def test_where_nothing_bounds_an_answer_it_takes_no_time(tmp_path: Path, workload: str) -> None:
+    file = a_service(tmp_path, workload, "demand: {users: 100, think_time_s: 40}")
+    file.write_text(file.read_text().replace("tpot_ms: 60", "ttft_ms: 500"))
+    assert planned(service_file=file)[0] == 100 / 40
+    file.write_text(file.read_text().replace("users: 100, think_time_s: 40", "concurrency: 9"))
+    with pytest.raises(UsageError, match="--concurrency"):
+        planned(service_file=file)
 
 
 @given(users=st.floats(1, 1e5), think_time_s=st.floats(0.1, 3600))
