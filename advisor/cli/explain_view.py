@@ -89,9 +89,10 @@ def _line(line: Replacement, usd_per_hour: Decimal) -> Paragraph:
         )
     if line.leaves_at_usd_per_hour_each is not None:
         each = line.usd_per_hour / line.instances
+        rise = f", {float(line.leaves_at_usd_per_hour_each / each) - 1:+.1%}" if each else ""
         lines.append(
             f"stays up to ${usd_text(line.leaves_at_usd_per_hour_each, 4)}/h each "
-            f"(now ${usd_text(each, 4)}, {float(line.leaves_at_usd_per_hour_each / each) - 1:+.1%})"
+            f"(now ${usd_text(each, 4)}{rise})"
             f"{_checked(line.checked)}"
         )
     return Paragraph(f"{line.instances} × {line.offer}, ${usd_text(line.usd_per_hour, 4)}/h", tuple(lines))

@@ -228,7 +228,7 @@ def _regret(leaving: Leaving) -> tuple[Decimal, float] | None:
     beside = kept.side_usd_per_hour - best.side_usd_per_hour - best.change_usd_per_hour
     regret = kept.usd_per_hour - best.usd_per_hour + Decimal(repr(round(beside, 8)))
     regret = max(regret, Decimal(0))
-    return regret, float(regret) / kept.objective_usd_per_hour
+    return regret, float(regret) / kept.objective_usd_per_hour if kept.objective_usd_per_hour else 0.0
 
 
 def _not_checked(watch: _Watch) -> tuple[str, ...]:

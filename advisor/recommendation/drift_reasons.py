@@ -275,7 +275,7 @@ def _regret(leaving: Leaving, threshold: float) -> Reason:
     kept, best = leaving.kept, leaving.best
     assert kept is not None
     hourly = Decimal(repr(round(kept.objective_usd_per_hour - best.objective_usd_per_hour, 8)))
-    share = float(hourly) / kept.objective_usd_per_hour
+    share = float(hourly) / kept.objective_usd_per_hour if kept.objective_usd_per_hour else 0.0
     monthly = usd_per_month(hourly)
     costs = f"${usd_text(kept.usd_per_hour, 4)}/h, the cheapest fleet ${usd_text(best.usd_per_hour, 4)}/h"
     text = (

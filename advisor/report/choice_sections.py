@@ -18,7 +18,7 @@ from advisor.report.blocks import (
 )
 from advisor.report.purchase_sections import has_budget
 from advisor.report.spell import UNKNOWN
-from advisor.units import usd_per_month
+from advisor.units import usd_per_month, usd_text
 
 if TYPE_CHECKING:
     from advisor.plan.plan import Baseline, Plan
@@ -82,6 +82,15 @@ def alternatives(plan: Plan, beside: Beside, rivals: tuple[Alternative, ...]) ->
     return Section("alternatives", "Alternatives", tuple(blocks))
 
 
+def _dearer_words(dearer: Decimal, usd_per_hour: Decimal) -> str:
+    """As a share of the plan; in dollars where the plan spends nothing anew."""
+    if not dearer:
+        return "costs the same"
+    if not usd_per_hour:
+        return f"costs ${usd_text(dearer)} an hour more"
+    return f"costs {float(dearer / usd_per_hour):.1%} more"
+
+
 def _dearer_fleets(plan: Plan, rivals: tuple[Alternative, ...]) -> list[Block]:
     assert plan.usd_per_hour is not None
     best = rivals[:SHOWN_ALTERNATIVES]
@@ -97,7 +106,7 @@ def _dearer_fleets(plan: Plan, rivals: tuple[Alternative, ...]) -> list[Block]:
     for rival in best:
         dearer = rival.usd_per_hour - plan.usd_per_hour
         tie = 1 - plan.usd_per_hour / rival.usd_per_hour if rival.usd_per_hour else None
-        why = "costs the same" if not dearer else f"costs {float(dearer / plan.usd_per_hour):.1%} more"
+        why = _dearer_words(dearer, plan.usd_per_hour)
         detail = f"{why}; {rival.detail}" if rival.detail else why
         rows.append((rival.name, rival.usd_per_hour, usd_per_month(rival.usd_per_hour), dearer, tie, detail))
     if not rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from advisor.catalog.freshness import ON_DEMAND_LIMIT, SPOT_LIMIT
@@ -63,6 +64,7 @@ def decision(plan: Plan, beside: Beside, lines: tuple[Line, ...], totals: Totals
         Fact("Decision asked for", _asked_for(lines, totals)),
         Fact("To serve", _served_words(plan)),
         *_beside_the_cost(plan, beside),
+        *_held_facts(plan),
         Fact("Proof", _proof_words(plan)),
         Fact("Simulated against the SLO", _verdict(plan, beside)),
         Fact("Validity rests on", _validity_words(plan, beside, lines)),
@@ -123,6 +125,25 @@ def _beside_the_cost(plan: Plan, beside: Beside) -> list[Fact]:
         words = (f"{'no fleet' if usd is None else spell(usd, Kind.USD_RATE)} at {at}" for at, usd in ends)
         facts.append(Fact("If demand is another, USD per hour", ", ".join(words)))
     return facts
+
+
+def _held_facts(plan: Plan) -> list[Fact]:
+    """What the account pays already, used or not, and the whole bill."""
+    if not plan.held:
+        return []
+    sunk = sum((line.usd_per_hour for line in plan.held), Decimal(0))
+    idle = sum((line.idle_usd_per_hour for line in plan.held), Decimal(0))
+    lines = "; ".join(
+        f"{line.instances} × {line.offer} ({line.kind}, {line.used} used, "
+        f"{f'until {line.until}' if line.until else 'no end stated'})"
+        for line in plan.held
+    )
+    return [
+        Fact("Held already", lines),
+        Fact("Paid already, used or not, USD per hour", sunk, Kind.USD_RATE),
+        Fact("Of that, idle, USD per hour", idle, Kind.USD_RATE),
+        Fact("Whole bill, USD per hour", plan.bill_usd_per_hour, Kind.USD_RATE),
+    ]
 
 
 def _verdict(plan: Plan, beside: Beside) -> str:
