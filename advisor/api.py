@@ -150,6 +150,7 @@ def recommend(
     Raises:
         UsageError: a name that is not known, a number out of range, or a bad file.
         SolverFailed: the solver gave no usable answer.
+        PlanUntrue: the plan made does not hold, which is a bug.
     """
     catalog = catalog or load_catalog()
     question.setdefault("replay", True)
@@ -158,7 +159,19 @@ def recommend(
 
 
 def recommended(request: Request, catalog: Catalog, account: Account | None, now: datetime) -> Plan:
-    """The answer to a request, held to its SLO by replays where it asks for that."""
+    """The answer to a request, held to its SLO by replays where it asks for that, and checked.
+
+    Raises:
+        PlanUntrue: the plan made does not hold, which is a bug.
+    """
+    from advisor.verification import refuse_untrue
+
+    plan = _answered(request, catalog, account, now)
+    refuse_untrue(plan, catalog.snapshot, catalog.facts, catalog.profiles, account)
+    return plan
+
+
+def _answered(request: Request, catalog: Catalog, account: Account | None, now: datetime) -> Plan:
     if not any(service.for_replay for service in request.services):
         return _recommendation.recommend(request, catalog, account, now)
     from advisor.recommendation.closed_loop import MOST_ROUNDS, at_replayed_rate

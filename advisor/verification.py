@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from advisor.domain import Market
-from advisor.errors import DataError, UnknownName
+from advisor.errors import AdvisorError, DataError, UnknownName
 from advisor.plan.verify import Against, Violation, check, families
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from advisor.plan.verify.against import Capacities, HeldTerms, Misfit, Shares
     from advisor.profiles.query import ProfileStore
     from advisor.profiles.replica import Replica
+
+
+class PlanUntrue(AdvisorError):
+    """A plan just made does not hold: a bug, never an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,23 @@ def verify_plan(
     return Verification(tuple(check(plan, against)), ran, skipped)
 
 
+def refuse_untrue(
+    plan: Plan, prices: Snapshot, facts: Facts, profiles: ProfileStore, account: Account | None
+) -> None:
+    """Check a plan that was just made against what it was made from.
+
+    Raises:
+        PlanUntrue: something does not hold.
+    """
+    found = check(plan, inputs_of(plan, prices, facts, profiles, account))
+    if found:
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        raise PlanUntrue(
+            f"the plan made does not hold, so it is not shown: {found[0].message}{more}. This is a bug of "
+            f"the advisor: please report it with `{plan.command}` and snapshot {plan.inputs.snapshot_id}"
+        )
+
+
 def inputs_of(
     plan: Plan, prices: Snapshot, facts: Facts, profiles: ProfileStore, account: Account | None
 ) -> Against:
@@ -96,6 +117,7 @@ def inputs_of(
         held=_held(plan, account),
         discounts=_discounts(account),
         low=low_end(profiles.errors),
+        interval=_interval(profiles),
         zones=lambda provider, region, instance_type: _zones(facts, provider, region, instance_type),
         in_places=_in_places(facts),
         may_serve=_may_serve(plan, facts),
@@ -195,6 +217,16 @@ def _reserved(plan: Plan, prices: Snapshot, account: Account | None) -> dict[str
         return None
     held = held_by(account.reservations, prices.offers, plan.created_at)
     return {offer.id: (offer, held.instances[offer.id]) for offer in held.offers}
+
+
+def _interval(profiles: ProfileStore) -> Callable[[Throughput, str], tuple[float, float] | None]:
+    from advisor.profiles.interval import interval_of
+
+    def interval(figure: Throughput, accelerator: str) -> tuple[float, float] | None:
+        found = interval_of(figure, accelerator, profiles.errors)
+        return None if found is None else (found.low, found.high)
+
+    return interval
 
 
 def _zones(facts: Facts, provider: str, region: str, instance_type: str) -> Sequence[str]:

@@ -56,6 +56,7 @@ def commit(
     ] = _DEFAULT_TIME_LIMIT_S,
     form: options.Dressed = Format.TABLE,
     output: options.Output = None,
+    edited: options.Edited = False,
 ) -> None:
     """Print what to commit, with its break-even, its cost beside other ways to buy, and its regret.
 
@@ -84,7 +85,7 @@ def commit(
         week=week,
         growth=growth,
         levels=levels,
-        plan=read_plan(plan) if plan is not None else None,
+        plan=read_plan(plan, edited=edited) if plan is not None else None,
         snapshot=snapshot,
         quota=quota,
         **{**given, "time_limit_s": time_limit_s},

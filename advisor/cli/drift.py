@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from advisor.cli import options
 from advisor.cli.output import json_text, note, show, write_file, write_text
 from advisor.text import printable
 
@@ -42,6 +43,7 @@ def drift(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write to this file; empty while the plan holds.")
     ] = None,
+    edited: options.Edited = False,
 ) -> None:
     """Ask a plan's own question again on the newest prices, with what it bought as the fleet held.
 
@@ -62,7 +64,7 @@ def drift(
 
     command = printable(" ".join(["advisor", *sys.argv[1:]]))
     found = check(
-        read_plan(plan),
+        read_plan(plan, edited=edited),
         snapshot=snapshot,
         quota=quota,
         threshold_percent=threshold_percent,

@@ -38,6 +38,7 @@ def explain(
     ] = _DEFAULT_TIME_LIMIT_S,
     form: options.Dressed = Format.TABLE,
     output: options.Output = None,
+    edited: options.Edited = False,
 ) -> None:
     """Say why each line is bought, and what would have to change for anything else to be.
 
@@ -51,7 +52,9 @@ def explain(
     from advisor.cli.sections import markdown, renderables
     from advisor.plan.read import read_plan
 
-    asked = explainer(read_plan(plan), snapshot=snapshot, quota=quota, time_limit_s=time_limit_s)
+    asked = explainer(
+        read_plan(plan, edited=edited), snapshot=snapshot, quota=quota, time_limit_s=time_limit_s
+    )
     if why_not:
         with working("Solving again with and without each name"):
             alternatives = [found for name in why_not for found in asked.why_not(name)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from advisor.cli import options
 from advisor.cli.output import note, write_text
 from advisor.errors import UsageError
 from advisor.export.targets import TARGETS, Target
@@ -26,6 +27,7 @@ def export(
         typer.Option("-o", "--output", help="A folder; or, where the export is a single file, that file."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    edited: options.Edited = False,
 ) -> None:
     """Write the files that provision a plan: the same instances, at the plan's prices.
 
@@ -44,7 +46,7 @@ def export(
     from advisor.plan.read import read_plan
 
     facts = load_facts()
-    bundle = exported(read_plan(plan), to, Facts(facts.models, facts.accelerators))
+    bundle = exported(read_plan(plan, edited=edited), to, Facts(facts.models, facts.accelerators))
     if output is None:
         write_text(joined(bundle, to), None)
         if len(bundle.files) > 1:

@@ -65,6 +65,7 @@ def frontier(
     time_limit_s: Annotated[float, typer.Option(help="Seconds for each point.", min=0.1, max=3600)] = 30.0,
     form: options.Dressed = Format.TABLE,
     output: options.Output = None,
+    edited: options.Edited = False,
 ) -> None:
     """Print the cheapest fleet at each value of one thing, every point solved and proved on its own.
 
@@ -84,7 +85,7 @@ def frontier(
         found = api.frontier(
             over.value,
             _numbers(values),
-            plan=_read(plan),
+            plan=_read(plan, edited=edited),
             snapshot=snapshot,
             quota=quota,
             **{**given, "time_limit_s": time_limit_s},
@@ -101,10 +102,10 @@ def frontier(
         raise typer.Exit(3)
 
 
-def _read(plan: str | None) -> Any:
+def _read(plan: str | None, *, edited: bool) -> Any:
     from advisor.plan.read import read_plan
 
-    return None if plan is None else read_plan(plan)
+    return None if plan is None else read_plan(plan, edited=edited)
 
 
 def _numbers(words: str | None) -> list[float]:

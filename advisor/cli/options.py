@@ -28,6 +28,10 @@ WHAT = "What is served"
 HOW = "How it is bought"
 ANSWER = "The answer"
 
+Edited = Annotated[
+    bool,
+    typer.Option("--edited", help="Go on with a plan that was edited after it was made, without its proof."),
+]
 Regions = Annotated[
     list[str] | None,
     typer.Option(

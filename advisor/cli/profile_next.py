@@ -150,7 +150,7 @@ def _planned(path: Path, given: list[str]) -> tuple[Any, str]:
     if given:
         names = ", ".join(sorted(name.replace("_", " ") for name in given))
         raise UsageError(f"{path}: a plan says what is asked; leave out the options on {names}")
-    plan = read_plan(path)
+    plan = read_plan(path, edited=True)  # it says what is asked, whatever its proof
     request = request_of(plan)
     if len(request.services) != len(plan.services):
         raise UsageError(f"{path}: services: {len(plan.services)} are not allowed; one at a time is")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from advisor.cli import options
 from advisor.cli.output import (
     Col,
     Format,
@@ -57,6 +58,7 @@ def quota(
     ] = None,
     form: FormatOption = Format.TABLE,
     output: OutputOption = None,
+    edited: options.Edited = False,
 ) -> None:
     """List quotas: granted, used, free, what a plan draws, and what is left. Exit code 3 if it overdraws one.
 
@@ -73,7 +75,7 @@ def quota(
     account = open_account(account_file, facts)
     for warning in account.warnings if account else ():
         note(f"advisor: {warning}")
-    read = read_plan(plan) if plan is not None else None
+    read = read_plan(plan, edited=edited) if plan is not None else None
     draws = _draws(read) if read is not None else []
     records = _pools(facts, account, draws) if account or read else _catalogue(facts)
     records = [r for r in records if _matches(r["provider"], provider) and _matches(r["region"], region)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from advisor.cli import options
 from advisor.cli.output import note, write_file
 from advisor.errors import UsageError
 from advisor.text import printable
@@ -62,6 +63,7 @@ def report(
             max=86_400,
         ),
     ] = 2.5,
+    edited: options.Edited = False,
 ) -> None:
     """Write the procurement report of a plan: lines, evidence, quotas, risk, alternatives, proof, signatures.
 
@@ -90,9 +92,10 @@ def report(
         simulation=simulation,
         explanation=explanation,
         frontier=frontier,
+        edited=edited,
         command=printable(" ".join(["advisor", *sys.argv[1:]])),
     )
-    read = read_plan(plan)
+    read = read_plan(plan, edited=edited)
     content = report_of(read, gather(read, wishes, now_utc()))
     write_file(_dressed(content, ending), output)
     lines = "1 line" if len(content.lines) == 1 else f"{len(content.lines)} lines"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from advisor.cli import options
 from advisor.cli.output import Format, FormatOption, console, json_text, show, write_text
 from advisor.errors import UsageError
 
@@ -102,6 +103,7 @@ def simulate(
         Path | None,
         typer.Option("-o", "--output", help="Write to this file; a name in .html gives a page with charts."),
     ] = None,
+    edited: options.Edited = False,
 ) -> None:
     """Replay requests against a plan: attainment, latencies, utilisation, and the headroom it needs.
 
@@ -115,7 +117,7 @@ def simulate(
     from advisor.simulate import headroom_needed, prepare, replay_prepared
     from advisor.simulate.opening import open_inputs
 
-    read = read_plan(plan)
+    read = read_plan(plan, edited=edited)
     options = replace(
         _options(read, trace, rate, arrivals, duration_s, seed, lose),
         attain_percent=attain,

@@ -49,10 +49,10 @@ def verify(
 
     Example: [b]advisor recommend --region us-east-1 --format json | advisor verify -[/]
     """
-    from advisor.plan.read import read_plan
+    from advisor.plan.read import stated_plan
     from advisor.verification import verify_plan
 
-    read = read_plan(plan)
+    read = stated_plan(plan)
     outcome = verify_plan(read, snapshot, quota)
     if form is Dress.JSON:
         write_text(json_text(_document(read, outcome)), output)

@@ -111,6 +111,9 @@ class Baseline(Record):
         default=None, description="how many instances it rents; null if no such fleet exists"
     )
     saving_fraction: float | None = Field(description="1 - plan cost / baseline cost; null if no such fleet")
+    side_usd_per_hour: Rate = Field(
+        default=0.0, description="egress and the like, beside the instances' cost"
+    )
     served_share: Share = Field(
         default=1.0, description="of the requests by weight; below 1 only where a budget does not pay for all"
     )

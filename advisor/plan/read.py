@@ -13,9 +13,11 @@ from pydantic import ValidationError
 
 from advisor.documents import decoded, parse, read_bytes, read_stream
 from advisor.documents.records import field_path
-from advisor.errors import InputFileError
+from advisor.errors import InputFileError, PlanRefused
+from advisor.plan.identity import is_edited, without_proof
 from advisor.plan.plan import DECIMAL_PATTERN, SCHEMA_VERSION, Plan
 from advisor.text import printable
+from advisor.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,8 +52,33 @@ DECIMAL_FIELDS: Final = frozenset(
 """Fields that are decimal strings; as JSON numbers they would already have lost digits."""
 
 
-def read_plan(path: str | Path) -> Plan:
-    """The plan in a file, or on standard input for ``-``.
+def read_plan(path: str | Path, *, edited: bool = False) -> Plan:
+    """The plan in a file, or on standard input for ``-``, if it is as it was made.
+
+    Args:
+        path: where it is.
+        edited: go on with one that was edited, without its proof.
+
+    Raises:
+        InputFileError: unreadable, too large, not JSON, not a plan, or a field that is not allowed.
+        PlanRefused: its content is not what its id was made from.
+    """
+    plan = stated_plan(path)
+    if not is_edited(plan):
+        return plan
+    if edited:
+        return without_proof(plan)
+    name = "standard input" if str(path) == "-" else str(path)
+    other = plan.advisor_version
+    by = "" if other == __version__ else f" (or made by another version, {other})"
+    raise PlanRefused(
+        f"{name}: plan {plan.plan_id} was edited after it was made{by}: proof void. `advisor verify` says "
+        "what does not hold; --edited goes on without the proof"
+    )
+
+
+def stated_plan(path: str | Path) -> Plan:
+    """The plan as its file states it, whether it is true or not.
 
     Raises:
         InputFileError: unreadable, too large, not JSON, not a plan, or a field that is not allowed.

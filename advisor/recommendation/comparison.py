@@ -128,6 +128,7 @@ def beside(
         status="optimal" if answer.proved else "feasible",
         instances=sum(answer.instances.values()),
         saving_fraction=saving_against(plan, answer.usd_per_hour) if alike else None,
+        side_usd_per_hour=answer.side_usd_per_hour,
         served_share=theirs,
         fleet=fleet_of(problem, answer.instances),
         detail="; ".join(part for part in said if part),
@@ -171,6 +172,7 @@ def _greedy(problem: Problem, plan: Solution) -> Baseline:
         status="feasible",
         instances=sum(answer.instances.values()),
         saving_fraction=saving_against(plan, answer.usd_per_hour),
+        side_usd_per_hour=answer.side_usd_per_hour,
         fleet=fleet_of(problem, answer.instances),
         detail=detail,
     )

@@ -42,6 +42,7 @@ class Wishes:
     explanation: Path | None = None
     frontier: Path | None = None
     command: str = ""
+    edited: bool = False  #: go on with a last plan that was edited
 
 
 def gather(plan: Plan, wishes: Wishes, now: datetime) -> Beside:
@@ -73,7 +74,7 @@ def gather(plan: Plan, wishes: Wishes, now: datetime) -> Beside:
         histories=_histories(plan),
         show_quota=wishes.show_quota,
         limits={limit.key: limit for limit in account.limits} if account else None,
-        previous=read_plan(wishes.previous) if wishes.previous else None,
+        previous=read_plan(wishes.previous, edited=wishes.edited) if wishes.previous else None,
         simulation=read_simulation(wishes.simulation, plan.plan_id) if wishes.simulation else None,
         extras=_extras(plan, wishes, catalog, missing, account),
         command=wishes.command,

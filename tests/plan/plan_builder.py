@@ -124,10 +124,19 @@ def misfit(service: ServiceLine, accelerator: str, tensor_parallel: int) -> tupl
     return None
 
 
+def interval(figure: Throughput, accelerator: str) -> tuple[float, float] | None:
+    """Twice the typical error either way."""
+    if figure.error_pct is None:
+        return None
+    twice = 2 * figure.error_pct / 100
+    return figure.requests_per_s * (1 - twice), figure.requests_per_s * (1 + twice)
+
+
 def the_inputs(**changes: Any) -> Against:
     """Everything the plan was made from."""
     inputs: dict[str, Any] = {
         "snapshot_id": SNAPSHOT, "offers": OFFERS, "capacities": capacities, "misfit": misfit, "draws": draws,
+        "interval": interval,
         "stale_after": {Market.SPOT: timedelta(days=2), Market.ON_DEMAND: timedelta(days=7)},
         "limits": {limit.key: limit for limit in LIMITS},
         "may_serve": lambda service, origin, place: True,
@@ -148,7 +157,9 @@ def a_profile(accelerator: str, tensor_parallel: int, size: tuple[int, int]) -> 
 
 
 def a_load(accelerator: str, tensor_parallel: int, size: tuple[int, int], rate: float) -> dict[str, Any]:
+    low, high = interval(PROFILES[accelerator, tensor_parallel, size], accelerator) or (None, None)
     return {
+        "capacity_low_requests_per_s": low, "capacity_high_requests_per_s": high,
         "input_tokens_max": size[0], "output_tokens_max": size[1], "requests_per_s": rate,
         "capacity_requests_per_s": PROFILES[accelerator, tensor_parallel, size].requests_per_s,
         "profile": a_profile(accelerator, tensor_parallel, size),
@@ -231,7 +242,11 @@ _PLAN: dict[str, Any] = {
             "fallback_usd_per_hour_each": "10.00",
         }],
     },
-    "assumptions": ["Quota NVIDIA_A100_GPUS in us-central1 is not known."], "warnings": [],
+    "assumptions": ["Quota NVIDIA_A100_GPUS in us-central1 is not known."], "warnings": [
+        "Prices bought on are stale (gcp on_demand 89 days old).",
+        "69% of the cost is spot, which the provider may reclaim.",
+        "Throughput behind the planned requests: 62% measured, 25% simulated, 12% estimated.",
+    ],
     "catalog": [
         # 27 October 00:00 to 28 October 12:00 is 36 hours; 20 October 12:00 to then is 8 days.
         {"provider": "aws", "market": "spot", "snapshot_id": SNAPSHOT, "offers": 2,

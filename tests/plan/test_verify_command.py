@@ -55,6 +55,45 @@ def test_what_is_recommended_holds(home: Path, recommended: dict[str, Any]) -> N
     assert "Not checked: Limits of an account" in answer.err
 
 
+@pytest.mark.parametrize(
+    "command",
+    [["export", "--to", "skypilot"], ["simulate"], ["explain"], ["drift"], ["report", "-o", "never.html"]],
+    ids=lambda command: command[0],
+)
+def test_whoever_uses_a_plan_refuses_one_that_was_edited(
+    home: Path, recommended: dict[str, Any], tmp_path: Path, command: list[str]
+) -> None:
+    edited = json.loads(json.dumps(recommended))
+    for line in edited["purchase"]:
+        line["instances"] = 50
+    name, *more = command
+    answer = advisor(home, name, saved(tmp_path, edited), *more)
+    assert (answer.code, answer.out) == (3, "")
+    assert "edited after it was made: proof void" in answer.err
+
+
+def test_an_edited_plan_that_is_gone_on_with_claims_no_proof(
+    home: Path, recommended: dict[str, Any], tmp_path: Path
+) -> None:
+    edited = recommended | {"assumptions": []}
+    answer = advisor(
+        home, "report", saved(tmp_path, edited), "--edited", "--no-what-if", "-o", str(tmp_path / "r.md")
+    )
+    assert answer.code == 0, answer.err
+    report = (tmp_path / "r.md").read_text()
+    assert "its proof is void" in report
+    assert recommended["plan_id"] not in report
+    assert "no cheaper fleet exists" not in report
+
+
+def test_a_plan_that_does_not_hold_is_no_answer(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug of the planner, here of the words it warns with, ends with exit 1 and prints nothing."""
+    monkeypatch.setattr("advisor.recommendation.wording._spot", lambda *_: [])
+    answer = advisor(home, "recommend", "--region", "us-east-1", "--format", "json")
+    assert (answer.code, answer.out) == (1, "")
+    assert "the plan made does not hold, so it is not shown: warnings: " in answer.err
+
+
 def test_a_cheaper_total_is_refused_with_exit_code_3(
     home: Path, recommended: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -185,6 +185,15 @@ MUTATIONS: list[tuple[str, Mutate, str]] = [
     ("infeasible, but bought", put("status", "infeasible"), "status"),
     ("a blank total", put("usd_per_hour", None), "status"),
     # baselines
+    ("no warning of stale prices", remove("warnings", 0), "warning"),
+    ("no warning of spot", remove("warnings", 1), "warning"),
+    ("a smaller share of spot", put("warnings.1", "6% of the cost is spot."), "warning"),
+    ("no warning of what was not measured", remove("warnings", 2), "warning"),
+    ("less of it estimated", put("warnings.2", "Throughput: 25% simulated, 2% estimated."), "warning"),
+    ("a low end 1.5 times as high", put("allocations.0.load.1.capacity_low_requests_per_s", 1.2), "interval"),
+    ("a high end that nobody knows", put("allocations.0.load.1.capacity_high_requests_per_s", None), "interval"),
+    ("a saving in words that nothing was found for",
+     put("exclusions.does_not_fit.saving_if_admitted", "would cost $1.00/h, 91% less"), "saving"),
     ("a larger saving", put("baselines.2.saving_fraction", 0.3), "baseline"),
     ("no saving stated", put("baselines.0.saving_fraction", None), "baseline"),
     ("an infeasible baseline with a price", put("baselines.0.status", "infeasible"), "baseline"),
@@ -252,6 +261,28 @@ def test_an_infeasible_plan_must_say_why() -> None:
 def test_every_code_is_reached_by_a_mutation() -> None:
     elsewhere = {code for _, _, _, code in BROKEN_RULES} | {"not_survived", "case"}  # test_verify_rules
     assert set(MEANINGS) - {code for _, _, code in MUTATIONS} - elsewhere == {"plan_id"}
+
+
+def test_a_baseline_is_held_against_the_bound_with_its_side_costs() -> None:
+    """The bound is on the fleet and its egress: $11.6984 and $2; one type costs $13 and $1 of egress."""
+    document = a_plan_document()
+    document["side_costs"] = [{"name": "egress", "usd_per_hour": "2", "basis": "list"}]
+    document["optimality"] |= {"lower_bound_usd_per_hour": 13.6984}
+    document["baselines"][0] |= {"usd_per_hour": "13", "saving_fraction": 1 - 11.6984 / 13}
+    assert "lower_bound" in codes(stamped(document))
+    document["baselines"][0] |= {"side_usd_per_hour": 1.0}
+    assert "lower_bound" not in codes(stamped(document))
+
+
+def test_a_saving_in_words_is_the_baselines() -> None:
+    """$5.8492 instead of $11.6984 is half."""
+    document = a_plan_document()
+    document["exclusions"]["availability_unknown"] = {
+        "count": 1, "meaning": "m", "examples": [], "saving_if_admitted": "would cost $5.85/h, 50% less, with them"
+    }  # fmt: skip
+    assert codes(stamped(document)) == set()
+    document["exclusions"]["availability_unknown"]["saving_if_admitted"] = "would cost $2.00/h, 83% less"
+    assert codes(stamped(document)) == {"saving"}
 
 
 def test_a_forged_id_is_refused() -> None:

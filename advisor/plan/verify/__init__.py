@@ -24,6 +24,7 @@ from advisor.plan.verify.selection import check_selection
 from advisor.plan.verify.serving import check_serving
 from advisor.plan.verify.throughput import check_throughput
 from advisor.plan.verify.violation import MEANINGS, Violation
+from advisor.plan.verify.warnings import check_warnings
 
 if TYPE_CHECKING:
     from advisor.plan.plan import Plan
@@ -44,6 +45,7 @@ def check(plan: Plan, against: Against | None = None) -> list[Violation]:
         *check_bad_days(plan, against),
         *check_consequences(plan, against),
         *check_claims(plan, against),
+        *check_warnings(plan),
     ]
 
 

@@ -53,6 +53,8 @@ class Against:
     held: Mapping[str, HeldTerms] | None = None  #: what the account pays already; None: no account is at hand
     discounts: frozenset[str] = frozenset()  #: ids of what is held that runs within the on-demand quota
     low: Callable[[Throughput, str], float] | None = None  #: low end of a figure on an accelerator
+    interval: Callable[[Throughput, str], tuple[float, float] | None] | None = None
+    """(figure, accelerator) -> where the truth lies nine times in ten; None where nobody knows."""
     zones: Callable[[str, str, str], Sequence[str]] | None = None
     """(provider, region, instance type) -> zones that sell it; none where nobody says which."""
     in_places: Callable[[Sequence[str], str], bool] | None = None  #: do patterns allow a provider:region?
@@ -79,13 +81,13 @@ def offer_of(line: Purchase, offers: Mapping[str, Offer], against: Against) -> O
 def families(against: Against) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(families of checks that run, families left out for want of their input)."""
     needs = {
-        "identity, status, proof, baselines, ages, sources": True,
+        "identity, status, proof, baselines, ages, sources, warnings": True,
         "totals and months": True,
         "regions, providers, markets, accelerators, price limit": True,
         "offers and prices": against.offers is not None,
         "demand, packing, utilisation, headroom": True,
         "workload shares": against.workload_shares is not None,
-        "throughput and evidence": against.capacities is not None,
+        "throughput, its interval and evidence": against.capacities is not None,
         "memory and tensor parallelism": against.misfit is not None,
         "quota draws": against.draws is not None and against.offers is not None,
         "account limits": against.limits is not None,

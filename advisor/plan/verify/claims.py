@@ -6,14 +6,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from advisor.domain import EXCLUSION_REASONS, Market
-from advisor.plan.identity import plan_id
+from advisor.plan.identity import is_edited, plan_id
 from advisor.plan.verify.against import live_offers
 from advisor.plan.verify.books import EXACT
 from advisor.plan.verify.packing import instances_needed
 from advisor.plan.verify.selection import matches
 from advisor.plan.verify.serving import may_idle, offer_id
 from advisor.plan.verify.violation import PROVED_GAP, SAME_AGE_HOURS, SAME_RATE, Violation, same_share
-from advisor.units import decimal_text
+from advisor.units import decimal_text, usd_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,9 +27,8 @@ RESTRICTED = ("single_accelerator", "greedy", "market")
 
 def check_claims(plan: Plan, against: Against) -> Iterator[Violation]:
     """Everything the plan says about itself rather than about a purchase."""
-    expected = plan_id(plan)
-    if plan.plan_id != expected:
-        yield Violation("plan_id", "plan_id", expected, plan.plan_id)
+    if is_edited(plan):
+        yield Violation("plan_id", "plan_id", plan_id(plan), plan.plan_id)
     yield from _status(plan)
     yield from _proof(plan)
     for index, baseline in enumerate(plan.baselines):
@@ -145,10 +144,16 @@ def _baseline(plan: Plan, baseline: Baseline, at: str) -> Iterator[Violation]:
             "baseline", f"{at}.saving_fraction", f"{saving:.9g}", "null" if found is None else f"{found:.9g}"
         )
     bound = plan.optimality.lower_bound_usd_per_hour if plan.optimality else 0.0
-    if baseline.kind in RESTRICTED and float(baseline.usd_per_hour) * (1 + SAME_RATE) < bound:
+    cost = float(baseline.usd_per_hour) + baseline.side_usd_per_hour
+    if baseline.kind in RESTRICTED and _comparable(plan) and cost * (1 + SAME_RATE) < bound:
         yield Violation(
-            "lower_bound", f"{at}.usd_per_hour", f"at least {bound:.9g}", decimal_text(baseline.usd_per_hour)
+            "lower_bound", f"{at}.usd_per_hour", f"at least {bound:.9g} with side costs", f"{cost:.9g}"
         )
+
+
+def _comparable(plan: Plan) -> bool:
+    """Whether the bound is on what baselines are: none counts a change, or stays in the places preferred."""
+    return plan.migration is None and not any(rule.kind == "prefer" and rule.kept for rule in plan.rules)
 
 
 def _exclusions(plan: Plan) -> Iterator[Violation]:
@@ -160,6 +165,24 @@ def _exclusions(plan: Plan) -> Iterator[Violation]:
             yield Violation(
                 "exclusions", f"exclusions.{reason}.count", "as many as its examples or more", found
             )
+        yield from _saving(plan, reason, counted.saving_if_admitted)
+
+
+def _saving(plan: Plan, reason: str, said: str | None) -> Iterator[Violation]:
+    """What admitting a group would save, in words, against the fleet that was found with it."""
+    admitted = next((b for b in plan.baselines if (b.kind, b.name) == ("admitting", reason)), None)
+    begins = "null" if admitted is None else _begins(plan, admitted)
+    if (said or "null")[: len(begins)] != begins:
+        yield Violation("saving", f"exclusions.{reason}.saving_if_admitted", f"{begins} …", said or "null")
+
+
+def _begins(plan: Plan, admitted: Baseline) -> str:
+    if admitted.usd_per_hour is None or plan.usd_per_hour is None or admitted.saving_fraction is None:
+        return "no fleet would change"
+    if admitted.usd_per_hour >= plan.usd_per_hour:
+        return "would save nothing"
+    saved = 1 - float(EXACT.divide(admitted.usd_per_hour, plan.usd_per_hour))
+    return f"would cost ${usd_text(admitted.usd_per_hour)}/h, {saved:.0%} less"
 
 
 def _catalog(plan: Plan, against: Against) -> Iterator[Violation]:

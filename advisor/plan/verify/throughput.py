@@ -73,6 +73,15 @@ def _capacities(
             yield Violation("no_capacity", where, f"{answer.reason}: {answer.detail}", "a load")
         else:
             yield from _as_profiled(load, answer, where)
+            if against.interval is not None:
+                yield from _interval(load, against.interval(answer, accelerator), where)
+
+
+def _interval(load: Load, expected: tuple[float, float] | None, at: str) -> Iterator[Violation]:
+    for end, field in enumerate(("capacity_low_requests_per_s", "capacity_high_requests_per_s")):
+        found, known = getattr(load, field), None if expected is None else expected[end]
+        if found is not known and not _same_number(found, known):
+            yield Violation("interval", f"{at}.{field}", f"{known}", f"{found}")
 
 
 def _as_profiled(load: Load, answer: Throughput, at: str) -> Iterator[Violation]:
