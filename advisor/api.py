@@ -6,6 +6,7 @@ nowhere below.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypedDict, Unpack
@@ -262,7 +263,12 @@ def _names(given: Sequence[str] | None, filed: Sequence[str] | None) -> tuple[st
 
 
 def explainer(
-    plan: Plan, *, snapshot: str | Path | None = None, quota: Path | None = None, time_limit_s: float = 10.0
+    plan: Plan,
+    *,
+    snapshot: str | Path | None = None,
+    quota: Path | None = None,
+    time_limit_s: float = 10.0,
+    seconds: float = math.inf,
 ) -> Explainer:
     """A plan with the inputs it names, ready to be asked why.
 
@@ -271,6 +277,7 @@ def explainer(
         snapshot: id or file; None is the one the plan names.
         quota: the account file the plan was made with; None is the default account where the plan used one.
         time_limit_s: for each single solve.
+        seconds: for everything that is asked.
 
     Raises:
         DataError: the inputs are not at hand, or give another cost.
@@ -284,7 +291,7 @@ def explainer(
     used_account = quota is not None or plan.inputs.account_sha256 is not None
     account = open_account(quota, catalog.facts) if used_account else None
     prepared = prepare(request_of(plan), catalog, account, plan.created_at)
-    return Explainer(plan, prepared, time_limit_s=time_limit_s)
+    return Explainer(plan, prepared, time_limit_s=time_limit_s, seconds=seconds)
 
 
 def frontier(

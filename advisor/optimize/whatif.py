@@ -14,11 +14,13 @@ The same steps from f = 1 give the price at which a group that is in leaves.
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from advisor.errors import Infeasible, NoCandidates
+from advisor.errors import Infeasible, NoCandidates, SolverFailed
 from advisor.optimize.effort import DIRECT
 from advisor.optimize.solve import solve
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     from advisor.optimize.problem import Column, Problem, Solution
+
+OUT_OF_TIME: Final = "not proved in the time allowed"
 
 LOWEST_FACTOR: Final = 0.01
 """A group that does not enter at one per cent of its price is not held back by its price."""
@@ -49,11 +53,27 @@ class Flip:
 class WhatIf:
     """One problem, asked about. Answers are kept, so the same question costs nothing twice."""
 
-    def __init__(self, problem: Problem, *, time_limit_s: float = 10.0, solver: str = DIRECT) -> None:
-        """``time_limit_s`` is for each single solve; ``solver`` of :func:`~advisor.optimize.solve.solve`."""
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        time_limit_s: float = 10.0,
+        until: float = math.inf,
+        best: Solution | None = None,
+        solver: str = DIRECT,
+    ) -> None:
+        """Ask about a problem.
+
+        Args:
+            problem: what is asked about.
+            time_limit_s: for each single solve.
+            until: of the clock ``time.monotonic``, for all of them.
+            best: its optimum, where that is known already.
+            solver: of :func:`~advisor.optimize.solve.solve`.
+        """
         self.problem = problem
-        self._time_limit_s, self._solver = time_limit_s, solver
-        self._best: Solution | bool | None = False
+        self._time_limit_s, self.until, self._solver = time_limit_s, until, solver
+        self._best: Solution | bool | None = False if best is None else best
         self._without: dict[frozenset[str], Solution | None] = {}
 
     @property
@@ -67,12 +87,18 @@ class WhatIf:
         """The optimum of another problem, or None if it has none.
 
         Raises:
-            SolverFailed: not within the time.
+            SolverFailed: it was not found, or not proved, within the time.
         """
+        seconds = min(self._time_limit_s, self.until - time.monotonic())
+        if seconds <= 0:
+            raise SolverFailed(OUT_OF_TIME)
         try:
-            return solve(problem, time_limit_s=self._time_limit_s, solver=self._solver)
+            found = solve(problem, time_limit_s=seconds, solver=self._solver)
         except (Infeasible, NoCandidates):
             return None
+        if not found.proved:
+            raise SolverFailed(OUT_OF_TIME)
+        return found
 
     def without(self, members: Collection[str]) -> Solution | None:
         """The optimum if these columns could not be bought; None if nothing else serves the demand."""

@@ -5,25 +5,32 @@ Every figure is the difference of two proved optima of the plan's own problem (`
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from advisor.errors import DataError, UnknownName, UsageError
+from advisor.errors import DataError, Infeasible, NoCandidates, SolverFailed, UnknownName, UsageError
+from advisor.optimize.solve import solve
 from advisor.optimize.whatif import Flip, WhatIf
 from advisor.recommendation.answered import answered
 from advisor.recommendation.comparison import fleet_of
 from advisor.recommendation.explanation import Alternative, Explanation, Replacement
+from advisor.recommendation.planned import planned
 from advisor.recommendation.quota_value import quota_values
 from advisor.recommendation.tail import tail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from advisor.domain import Offer
-    from advisor.optimize.problem import Solution
+    from advisor.optimize.problem import Problem, Solution
     from advisor.plan.plan import Plan
     from advisor.recommendation.prepare import Prepared
+
+T = TypeVar("T")
 
 GROUPINGS: Final[dict[str, Callable[[Offer], str]]] = {
     "accelerator": lambda offer: offer.accelerator,
@@ -41,19 +48,57 @@ TOLD_APART: Final = ("accelerator", "provider", "region", "market", "instance_ty
 MOST_GROUPS: Final = 12
 """Of one grouping, those nearest to entering; the rest are asked for by name."""
 
+_MOST_NAMED: Final = 4
 _MOST_INSTANCES: Final = 16  # of a blocked group, tried one after another
+
+
+class _Asking:
+    """Questions one after another, until time or patience is over."""
+
+    def __init__(self) -> None:
+        self.unanswered: list[str] = []
+        self._asked = 0
+        self._interrupted = False
+
+    def answer(self, what: str, question: Callable[[], T]) -> T | None:
+        """The answer; None, and the question kept, where there was no time for it."""
+        self._asked += 1
+        if not self._interrupted:
+            try:
+                return question()
+            except SolverFailed:
+                pass
+            except KeyboardInterrupt:
+                self._interrupted = True
+        self.unanswered.append(what)
+        return None
+
+    def said(self, seconds: float) -> Iterator[str]:
+        """That some are not answered."""
+        if not self.unanswered:
+            return
+        more = ", …" if len(self.unanswered) > _MOST_NAMED else ""
+        names = ", ".join(self.unanswered[:_MOST_NAMED]) + more
+        when = "before it was interrupted" if self._interrupted else f"in {seconds:g} s"
+        yield (
+            f"{len(self.unanswered)} of {self._asked} questions were not answered {when} ({names}); --full "
+            "answers them all, --why-not NAME one."
+        )
 
 
 class Explainer:
     """A plan and its problem, ready to be asked."""
 
-    def __init__(self, plan: Plan, prepared: Prepared, *, time_limit_s: float = 10.0) -> None:
-        """Make sure that the inputs at hand give the plan's own cost.
+    def __init__(
+        self, plan: Plan, prepared: Prepared, *, time_limit_s: float = 10.0, seconds: float = math.inf
+    ) -> None:
+        """Make sure that the plan's fleet answers the inputs at hand; where it is proved, without solving.
 
         Args:
             plan: one with a fleet.
             prepared: its request, prepared with the inputs it names.
             time_limit_s: for each single solve.
+            seconds: for everything that is asked; what there is no time for is named.
 
         Raises:
             UsageError: the plan has no fleet.
@@ -63,23 +108,50 @@ class Explainer:
             raise UsageError(f"plan {plan.plan_id} is infeasible; its reason: {plan.reason}")
         held = answered(plan, prepared)
         self.plan = plan
-        self.notes = held.notes
+        self._seconds = seconds
         self.prepared = replace(prepared, problem=held.problem)
-        self.ask = WhatIf(held.problem, time_limit_s=time_limit_s)
-        best = self.ask.best
-        if best is None or (plan.status == "optimal" and best.usd_per_hour != plan.usd_per_hour):
-            now = "no fleet" if best is None else f"${best.usd_per_hour}/h"
+        own = planned(plan, held.problem, prepared)
+        until = time.monotonic() + seconds
+        self.ask = WhatIf(held.problem, time_limit_s=time_limit_s, until=until, best=own)
+        self.best, said = self._best(own, held.problem, time_limit_s)
+        self.notes = (*held.notes, *said)
+        compared = {column.id for column in held.problem.columns}
+        self._candidates = {c.offer.id: c for c in prepared.joined.candidates if c.offer.id in compared}
+
+    def _best(
+        self, own: Solution | None, problem: Problem, time_limit_s: float
+    ) -> tuple[Solution, tuple[str, ...]]:
+        """What all is held against: the plan's fleet, unless it has no proof and a cheaper one is found."""
+        plan = self.plan
+        if own is not None and own.proved:
+            return own, ()
+        seconds = min(time_limit_s, self._seconds / 2)
+        found: Solution | None
+        try:
+            found = solve(problem, time_limit_s=seconds)
+        except (Infeasible, NoCandidates):
+            found = None
+        except SolverFailed:
+            found = own
+        if found is not None and own is not None and found.usd_per_hour >= own.usd_per_hour:
+            found = own
+        if found is None or (plan.status == "optimal" and found.usd_per_hour != plan.usd_per_hour):
+            now = "no fleet" if found is None else f"${found.usd_per_hour}/h"
             raise DataError(
                 f"plan {plan.plan_id} costs ${plan.usd_per_hour}/h, but its inputs as they are at hand give "
                 f"{now}; explain it with the snapshot, profiles, account and version it was made with"
             )
-        self.best = best
-        compared = {column.id for column in held.problem.columns}
-        self._candidates = {c.offer.id: c for c in prepared.joined.candidates if c.offer.id in compared}
+        self.ask = WhatIf(problem, time_limit_s=time_limit_s, until=self.ask.until, best=found)
+        if found is own:
+            said = f"Solved again for {seconds:g} s: time ran out, and nothing cheaper was found."
+            return found, (said,)
+        return found, ()
 
     def explain(self) -> Explanation:
-        """Lines, alternatives, quotas and the tail."""
+        """Lines, alternatives, quotas and the tail, as far as time allows; Ctrl-C keeps what is there."""
         assert self.plan.usd_per_hour is not None  # checked at the start
+        asking = _Asking()
+        lines = [asking.answer(f"line {offer}", partial(self._replacement, offer)) for offer in self._lines()]
         alternatives: list[Alternative] = []
         left_out: dict[str, int] = {}
         for grouping in TOLD_APART:
@@ -88,16 +160,20 @@ class Explainer:
                 continue
             nearest = self._nearest(groups)
             left_out[grouping] = len(groups) - len(nearest)
-            alternatives += sorted((self._alternative(grouping, name) for name in nearest), key=_by_regret)
+            asked = [asking.answer(name, partial(self._alternative, grouping, name)) for name in nearest]
+            alternatives += sorted((each for each in asked if each is not None), key=_by_regret)
+        quotas = asking.answer("quotas", lambda: quota_values(self.plan, self.prepared, self.ask))
+        sizes = asking.answer("rare and large requests", lambda: tail(self.prepared, self.ask, self.best))
         return Explanation(
             plan_id=self.plan.plan_id,
             usd_per_hour=self.plan.usd_per_hour,
-            lines=tuple(self._replacement(offer) for offer in self._lines()),
+            lines=tuple(line for line in lines if line is not None),
             alternatives=tuple(alternatives),
             left_out={grouping: count for grouping, count in left_out.items() if count},
-            quotas=tuple(quota_values(self.plan, self.prepared, self.ask)),
-            tail=tuple(tail(self.prepared, self.ask, self.best)),
-            notes=self.notes,
+            quotas=tuple(quotas or ()),
+            tail=tuple(sizes or ()),
+            unanswered=tuple(asking.unanswered),
+            notes=(*self.notes, *asking.said(self._seconds)),
         )
 
     def nearest(self, most: int) -> tuple[Alternative, ...]:

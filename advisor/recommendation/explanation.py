@@ -84,4 +84,5 @@ class Explanation:
     left_out: dict[str, int]  #: per grouping, groups not gone through
     quotas: tuple[QuotaValue, ...]
     tail: tuple[Tail, ...]
+    unanswered: tuple[str, ...] = ()  #: questions there was no time for
     notes: tuple[str, ...] = ()  #: what of the plan's question is held in every figure, in sentences

@@ -11,7 +11,9 @@ import pytest
 from recommendation_builders import FIVE_CHIPS, NOW, a_price, an_account, ask, cost, with_offers
 
 from advisor.domain import Market
-from advisor.errors import DataError, UnknownName, UsageError
+from advisor.errors import DataError, SolverFailed, UnknownName, UsageError
+from advisor.optimize.problem import SolveStatus
+from advisor.plan.identity import identified
 from advisor.recommendation.explain import Explainer
 from advisor.recommendation.prepare import prepare
 from advisor.recommendation.replan import request_of
@@ -207,3 +209,68 @@ def test_under_a_budget_the_figures_are_for_the_requests_it_serves(catalog: Cata
     assert line.usd_per_hour_without == Decimal("2.10")
     assert line.leaves_at_usd_per_hour_each == Decimal("2.1000")
     assert any("budget" in note for note in explanation.notes)
+
+
+def never(*_: object, **__: object) -> Any:
+    raise AssertionError("nothing need be solved")
+
+
+def out_of_time(*_: object, **__: object) -> Any:
+    raise SolverFailed("no fleet was found in the time allowed")
+
+
+def test_a_proved_plan_is_not_solved_again(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = ask(catalog, **ASKED)
+    monkeypatch.setattr("advisor.recommendation.explain.solve", never)
+    best = explaining(catalog, plan).best
+    assert best.instances == {line.offer_id: line.instances for line in plan.purchase}
+    assert best.proved
+    rate = math.fsum(load.requests_per_s for a in plan.allocations for load in a.load)
+    assert math.fsum(best.load_requests_per_s.values()) == pytest.approx(rate)
+
+
+def test_where_the_solver_has_no_time_the_plan_stands_and_that_is_said(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unproved plan is solved again; what is found is never dearer than the plan."""
+    plan = identified(ask(catalog, **ASKED).model_copy(update={"status": "feasible"}))
+    monkeypatch.setattr("advisor.recommendation.explain.solve", out_of_time)
+    explainer = explaining(catalog, plan)
+    assert explainer.best.usd_per_hour == plan.usd_per_hour
+    assert any("time ran out" in note for note in explainer.notes)
+
+
+def test_questions_without_time_are_named_not_guessed(catalog: Catalog) -> None:
+    plan = ask(catalog, **ASKED)
+    prepared = prepare(request_of(plan), catalog, None, NOW)
+    found = Explainer(plan, prepared, seconds=0.0).explain()
+    assert (found.lines, found.quotas, found.tail) == ((), (), ())
+    assert {f"line {line.offer_id}" for line in plan.purchase} <= set(found.unanswered)
+    assert any("--full answers them all" in note for note in found.notes)
+
+
+def test_ctrl_c_keeps_what_is_there(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes while the first alternative is asked about: the lines are answered, the rest is named."""
+
+    def interrupted(*_: object, **__: object) -> Any:
+        raise KeyboardInterrupt
+
+    explainer = explaining(catalog, ask(catalog, **ASKED))
+    monkeypatch.setattr(explainer.ask, "forced", interrupted)
+    found = explainer.explain()
+    assert len(found.lines) == len(explainer.plan.purchase)
+    assert found.unanswered
+    assert found.tail == ()
+    assert any("before it was interrupted" in note for note in found.notes)
+
+
+def test_what_is_not_proved_is_no_answer(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fleet that may be dearer than need be would make a regret that is none."""
+    explainer = explaining(catalog, ask(catalog, **ASKED))
+    best = explainer.best
+    monkeypatch.setattr(
+        "advisor.optimize.whatif.solve", lambda *_, **__: replace(best, status=SolveStatus.FEASIBLE)
+    )
+    found = explainer.explain()
+    assert found.lines == ()
+    assert len(found.unanswered) >= len(explainer.plan.purchase)

@@ -107,7 +107,8 @@ def _under_rules(reduced: Reduced, effort: Effort, known: SearchResult | None = 
     choices = choices_of(reduced, effort)
     if choices is not None:
         return cheapest_choice(reduced, choices, effort, known)
-    known = _good_fleet(reduced, effort, known)
+    if known is None:
+        known = _good_fleet(reduced, effort)
     try:
         found = in_rounds(reduced, effort, known)
     except SolverFailed:
@@ -119,13 +120,12 @@ def _under_rules(reduced: Reduced, effort: Effort, known: SearchResult | None = 
     return replace(known, bound=found.bound, served_at_most=found.served_at_most)
 
 
-def _good_fleet(reduced: Reduced, effort: Effort, known: SearchResult | None) -> SearchResult | None:
+def _good_fleet(reduced: Reduced, effort: Effort) -> SearchResult | None:
     """One to begin with, where the relaxation alone guides badly."""
     traits = traits_of(reduced.problem)
     if traits.separable or not traits.serves_all:
-        return known
-    good = good_fleet(reduced, effort.share(_FIRST_SHARE))
-    return good if known is None or (good is not None and _no_worse(reduced, good, known)) else known
+        return None
+    return good_fleet(reduced, effort.share(_FIRST_SHARE))
 
 
 def _no_worse(reduced: Reduced, one: SearchResult, other: SearchResult) -> bool:
