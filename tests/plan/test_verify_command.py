@@ -88,7 +88,7 @@ def test_an_edited_plan_that_is_gone_on_with_claims_no_proof(
 
 def test_a_plan_that_does_not_hold_is_no_answer(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug of the planner, here of the words it warns with, ends with exit 1 and prints nothing."""
-    monkeypatch.setattr("advisor.recommendation.wording._spot", lambda *_: [])
+    monkeypatch.setattr("advisor.recommendation.wording._evidence", lambda *_: [])
     answer = advisor(home, "recommend", "--region", "us-east-1", "--format", "json")
     assert (answer.code, answer.out) == (1, "")
     assert "the plan made does not hold, so it is not shown: warnings: " in answer.err
