@@ -69,3 +69,11 @@ def test_every_reference_is_to_something_in_the_module() -> None:
         assert {f"aws.{one['alias']}" for one in aliases} == set(
             re.findall(r'"provider": "(aws\.\w+)"', file.text)
         )
+
+
+def test_an_aws_group_holds_exactly_what_is_planned() -> None:
+    """Least, most and wanted are one number: the plan's, of every line."""
+    groups = [body for kind, body in resources() if kind == "aws_autoscaling_group"]
+    sizes = [(body["min_size"], body["desired_capacity"], body["max_size"]) for body in groups]
+    planned = [line.instances for line in a_wide_plan().purchase if line.provider == "aws"]
+    assert sorted(sizes) == sorted((count, count, count) for count in planned)

@@ -185,6 +185,12 @@ def test_w13_market_place_offers_may_go_as_they_came() -> None:
     assert {action for _, action in said(judged(before[:2], before)).values()} == {"note"}
 
 
+def test_w13_more_than_four_fifths_of_a_market_place_gone_at_once_is_held() -> None:
+    before = [an_l4(region=f"R{n}", provider="vast", flags=("marketplace_median",)) for n in range(20)]
+    assert {action for _, action in said(judged(before[16:], before)).values()} == {"note"}  # 16 of 20
+    assert "hold" in {action for _, action in said(judged(before[17:], before)).values()}  # 17 of 20
+
+
 def test_w15_one_flat_price_for_every_chip_is_refused() -> None:
     chips = ("t4-16gb", "l4-24gb", "a100-sxm-80gb", "h100-sxm-80gb", "b200-sxm-180gb")
     flat = [

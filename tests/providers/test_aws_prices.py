@@ -95,6 +95,13 @@ def test_a_price_its_own_description_contradicts_is_a_conflict(usd, description)
     assert reasons(read_products(a_product(usd, description=description))) == ["price_conflict"]
 
 
+@pytest.mark.parametrize(("usd", "taken"), [("54.5000000000", 1), ("54.4900000000", 0), ("55.6000000000", 0)])
+def test_a_price_agrees_with_its_description_within_one_per_cent(usd, taken):
+    """$55.04 is 0.99 % above $54.50, 1.01 % above $54.49 and 1.01 % below $55.60."""
+    words = "$55.04 per On Demand Linux p5.48xlarge Instance Hour"
+    assert len(read_products(a_product(usd, description=words)).offers) == taken
+
+
 def test_a_price_that_agrees_with_its_description_is_taken():
     words = "$55.04 per On Demand Linux p5.48xlarge Instance Hour"
     assert len(read_products(a_product(description=words)).offers) == 1

@@ -16,6 +16,7 @@ from advisor.errors import UsageError
 from advisor.plan.plan import RuleLine
 from advisor.plan.verify import check
 from advisor.recommendation.drift import DEFAULT_THRESHOLD, drift
+from advisor.recommendation.drift_noise import without_noise
 from advisor.recommendation.drift_reasons import Kind
 from advisor.verification import inputs_of
 
@@ -125,6 +126,16 @@ def test_beyond_two_percent_a_move_is_no_noise(catalog: Catalog, kept: str, verd
         for o in tie.snapshot.offers
     ]
     assert later(catalog, made, *now, before=tie.snapshot, threshold=0.02).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("price", "noise"), [("2.04", True), ("2.05", False), ("1.96", True), ("1.95", False)]
+)
+def test_noise_is_two_percent_however_high_the_threshold(catalog: Catalog, price: str, noise: bool) -> None:
+    before = with_offers(catalog, [bought()]).snapshot
+    today = with_offers(catalog, [bought(usd_per_hour=price)]).snapshot
+    (found,) = without_noise(today, before, threshold=0.5).offers
+    assert found.usd_per_hour == (bought().usd_per_hour if noise else Decimal(price))
 
 
 def test_many_small_moves_do_not_hide_a_large_one(catalog: Catalog, plan: Plan) -> None:

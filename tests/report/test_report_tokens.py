@@ -68,3 +68,26 @@ def test_services_share_the_whole_cost_by_the_accelerators_they_hold(cost: Decim
     # Line A costs 8.025 and holds 4 chips of the one and `second` of the other; line B is all of the first.
     share = Decimal("8.025") * second / (4 + second) / Decimal("11.6984")
     assert others.usd_per_hour == pytest.approx(cost * share)
+
+
+def test_only_what_the_budget_pays_for_counts_as_tokens() -> None:
+    plan = a_plan()
+    service = plan.services[0]
+    half = [bucket.model_copy(update={"served_share": 0.5}) for bucket in service.buckets]
+    (found,) = token_economics(
+        plan.model_copy(update={"services": [service.model_copy(update={"buckets": half})]}), COST
+    )
+    assert found.input_tokens_per_hour == pytest.approx(27.0e6 / 2)
+    assert found.output_tokens_per_hour == pytest.approx(5.49e6 / 2)
+
+
+def test_a_replica_over_two_accelerators_bears_the_cost_of_two() -> None:
+    """Line A's 8.025 between 2 replicas on one accelerator each and one over two: half each."""
+    plan = a_plan()
+    one = plan.allocations[0].model_copy(update={"replicas": 2, "tensor_parallel": 1})
+    other = plan.allocations[0].model_copy(update={"service": "other", "replicas": 1, "tensor_parallel": 2})
+    services = [plan.services[0], plan.services[0].model_copy(update={"name": "other"})]
+    line = [each for each in plan.purchase if each.provider == one.provider]
+    shared = plan.model_copy(update={"allocations": [one, other], "services": services, "purchase": line})
+    mine, others = token_economics(shared, Decimal("8.025"))
+    assert mine.usd_per_hour == others.usd_per_hour == Decimal("4.0125")
