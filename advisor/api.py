@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 from advisor.catalog.buyable import parse_include
 from advisor.catalog.selection import parse_markets
 from advisor.clock import now_utc
-from advisor.domain import EvidenceKind, SloStatistic
+from advisor.domain import EvidenceKind, Market, SloStatistic
 from advisor.errors import DataError, UnknownName, UsageError
 from advisor.recommendation import recommend as _recommendation
 from advisor.recommendation import request as _request
@@ -168,7 +168,8 @@ def recommended(request: Request, catalog: Catalog, account: Account | None, now
     from advisor.verification import refuse_untrue
 
     plan = _answered(request, catalog, account, now)
-    refuse_untrue(plan, catalog.snapshot, catalog.facts, catalog.profiles, account)
+    stale = {Market.ON_DEMAND: request.on_demand_limit, Market.SPOT: request.spot_limit}
+    refuse_untrue(plan, catalog.snapshot, catalog.facts, catalog.profiles, account, stale)
     return plan
 
 

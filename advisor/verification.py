@@ -16,6 +16,7 @@ from advisor.plan.verify import Against, Violation, check, families
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import timedelta
     from pathlib import Path
 
     from advisor.catalog.account import Account
@@ -60,26 +61,34 @@ def verify_plan(
     from advisor.catalog.store import advisor_home
     from advisor.profiles.own_store import FOLDER
     from advisor.profiles.query import ProfileStore
+    from advisor.settings import load_settings
 
     prices = _prices(plan, snapshot)
     facts = load_facts()
     profiles = ProfileStore.load(own=advisor_home() / FOLDER)
     account = load_account(account_path, facts) if account_path is not None else None
-    against = inputs_of(plan, prices, facts, profiles, account)
+    settings = load_settings(advisor_home())
+    stale = {Market.ON_DEMAND: settings.on_demand_limit, Market.SPOT: settings.spot_limit}
+    against = inputs_of(plan, prices, facts, profiles, account, stale)
     ran, _ = families(against)
     skipped = (*_skipped(plan, against, account), *_other_inputs(plan, facts, profiles))
     return Verification(tuple(check(plan, against)), ran, skipped)
 
 
 def refuse_untrue(
-    plan: Plan, prices: Snapshot, facts: Facts, profiles: ProfileStore, account: Account | None
+    plan: Plan,
+    prices: Snapshot,
+    facts: Facts,
+    profiles: ProfileStore,
+    account: Account | None,
+    stale_after: Mapping[Market, timedelta],
 ) -> None:
     """Check a plan that was just made against what it was made from.
 
     Raises:
         PlanUntrue: something does not hold.
     """
-    found = check(plan, inputs_of(plan, prices, facts, profiles, account))
+    found = check(plan, inputs_of(plan, prices, facts, profiles, account, stale_after))
     if found:
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         raise PlanUntrue(
@@ -89,7 +98,12 @@ def refuse_untrue(
 
 
 def inputs_of(
-    plan: Plan, prices: Snapshot, facts: Facts, profiles: ProfileStore, account: Account | None
+    plan: Plan,
+    prices: Snapshot,
+    facts: Facts,
+    profiles: ProfileStore,
+    account: Account | None,
+    stale_after: Mapping[Market, timedelta] | None = None,
 ) -> Against:
     """A plan's inputs as the verifier takes them: data, and questions to facts and profiles."""
     from advisor.catalog.freshness import ON_DEMAND_LIMIT, SPOT_LIMIT
@@ -112,7 +126,7 @@ def inputs_of(
         workload_shares=_workload_shares(plan),
         names_accelerator=_names_accelerator(facts),
         refusal=_refusal(plan.inputs, facts, frozenset(limits or ())),
-        stale_after={Market.ON_DEMAND: ON_DEMAND_LIMIT, Market.SPOT: SPOT_LIMIT},
+        stale_after=stale_after or {Market.ON_DEMAND: ON_DEMAND_LIMIT, Market.SPOT: SPOT_LIMIT},
         reserved=_reserved(plan, prices, account),
         held=_held(plan, account),
         discounts=_discounts(account),

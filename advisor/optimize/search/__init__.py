@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _FIRST_SHARE: Final = 0.3  # of the time, at most, for a good fleet to begin with
 _EARLY_SHARE: Final = 0.4  # of the time, and
 _EARLY_SECONDS: Final = 3.0  # at most, for a fleet that keeps every rule
+_EARLY_BUDGET_SECONDS: Final = 12.0  # the same with a budget, which takes several searches
 _EARLY_FIRST: Final = 0.6  # of that, to find one at all
 _GOOD: Final = 1e-2  # gap of a fleet that is only to begin with
 _LP_SECONDS: Final = 5.0  # for a relaxation after time is up
@@ -64,7 +65,8 @@ def _early(reduced: Reduced, effort: Effort) -> SearchResult | None:
     if traits.separable:
         return None
     few = coarse(reduced)
-    quick = effort.share(_EARLY_SHARE).within(_EARLY_SECONDS).at_gap(_GOOD)
+    seconds = _EARLY_SECONDS if traits.serves_all else _EARLY_BUDGET_SECONDS
+    quick = effort.share(_EARLY_SHARE).within(seconds).at_gap(_GOOD)
     try:
         found = _under_rules(few.reduced, quick.share(_EARLY_FIRST))
         if found is None:
@@ -98,7 +100,8 @@ def _retried(reduced: Reduced, found: SearchResult) -> SearchResult | None:
 
 def _under_rules(reduced: Reduced, effort: Effort, known: SearchResult | None = None) -> SearchResult | None:
     if not traits_of(reduced.problem).serves_all:
-        whole = all_within(reduced, effort.share(_FIRST_SHARE), _under_rules)
+        begin = known if known is not None and _serves_whole(reduced, known) else None
+        whole = all_within(reduced, effort.share(_FIRST_SHARE), partial(_under_rules, known=begin))
         if whole is not None:  # what serves everything is the problem without the budget
             if claims_proof(reduced, whole):
                 return whole
@@ -118,6 +121,14 @@ def _under_rules(reduced: Reduced, effort: Effort, known: SearchResult | None = 
     if known is None or found is None or _no_worse(reduced, found, known):
         return found
     return replace(known, bound=found.bound, served_at_most=found.served_at_most)
+
+
+def _serves_whole(reduced: Reduced, found: SearchResult) -> bool:
+    whole = sum(
+        reduced.problem.services[s].weight * rate
+        for s, rate in zip(reduced.demand_service, reduced.demand_requests_per_s, strict=True)
+    )
+    return weighted_served(reduced, found.fleet) >= whole * (1 - SLACK)
 
 
 def _good_fleet(reduced: Reduced, effort: Effort) -> SearchResult | None:
