@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from advisor.domain import EvidenceKind
+from advisor.plan.identity import identified
 from advisor.plan.plan import Plan
 from advisor.profiles.evidence import Profile, SizePoints
 from advisor.simulate.demand import Requests
@@ -204,4 +205,4 @@ def a_plan(
             "allow_unknown_availability": False,
         },
     }  # fmt: skip
-    return Plan.model_validate(document | changes)
+    return identified(Plan.model_validate(document | changes))

@@ -45,7 +45,7 @@ def check(plan: Plan, against: Against | None = None) -> list[Violation]:
         *check_bad_days(plan, against),
         *check_consequences(plan, against),
         *check_claims(plan, against),
-        *check_warnings(plan),
+        *check_warnings(plan, against),
     ]
 
 

@@ -16,24 +16,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from advisor.plan.plan import Plan
+    from advisor.plan.verify.against import Against
 
 Needs = tuple[str, tuple[str, ...]]
 """(what the reader must be told, words that one warning must have all of)."""
 
 
-def check_warnings(plan: Plan) -> Iterator[Violation]:
+def check_warnings(plan: Plan, against: Against) -> Iterator[Violation]:
     """Every warning that must be there, is."""
     if plan.status == "infeasible":
         return
     said = [warning.casefold() for warning in plan.warnings]
-    for what, words in _needed(plan):
+    for what, words in _needed(plan, against):
         if not any(all(word.casefold() in warning for word in words) for warning in said):
             yield Violation("warning", "warnings", what, "nothing of it")
 
 
-def _needed(plan: Plan) -> Iterator[Needs]:
+def _needed(plan: Plan, against: Against) -> Iterator[Needs]:
     yield from _unserved(plan)
-    yield from _stale(plan)
+    yield from _stale(plan, against)
     yield from _spot(plan)
     yield from _unmeasured(plan)
     yield from _flagged(plan)
@@ -49,11 +50,15 @@ def _unserved(plan: Plan) -> Iterator[Needs]:
             yield f"only {share} of {service.name} is served", ("budget", share)
 
 
-def _stale(plan: Plan) -> Iterator[Needs]:
-    bought = {(line.provider, line.market) for line in plan.purchase}
-    for state in plan.catalog:
-        if state.state == "stale" and (state.provider, state.market) in bought:
-            words = f"{state.provider} {state.market.value}"
+def _stale(plan: Plan, against: Against) -> Iterator[Needs]:
+    """By the age of every row bought; where no limits are at hand nothing is called stale."""
+    limits = against.stale_after or {}
+    for line in plan.purchase:
+        limit = limits.get(line.market)
+        if limit is None or line.price_basis == "manual":
+            continue
+        if plan.created_at - line.price_collected_at > limit:
+            words = f"{line.provider} {line.market.value}"
             yield f"{words} prices are stale", ("stale", words)
 
 
