@@ -14,6 +14,7 @@ from simulate_builders import a_plan
 
 from advisor.cli.app import main
 from advisor.cli.simulate_words import percent
+from advisor.plan.identity import identified
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,7 +107,8 @@ def test_a_page_asks_no_other_host_and_escapes_what_it_says(call: Callable[..., 
     plan = a_plan(2, 8.0, services=[a_plan(2, 8.0).services[0].model_dump() | {"name": "<b>chat</b>"}])
     parts = [part.model_copy(update={"service": "<b>chat</b>"}) for part in plan.allocations]
     source, page = tmp_path / "named.json", tmp_path / "page.html"
-    source.write_text(plan.model_copy(update={"allocations": parts}).model_dump_json(), encoding="utf-8")
+    named = identified(plan.model_copy(update={"allocations": parts}))
+    source.write_text(named.model_dump_json(), encoding="utf-8")
     code, out, _ = call("-o", str(page), plan=str(source))
     text = page.read_text(encoding="utf-8")
     assert (code, out) == (0, "")
