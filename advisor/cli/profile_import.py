@@ -67,8 +67,9 @@ def import_(
     """Keep your own measurements: they win over the package's from then on.
 
     Reads vllm bench serve, SGLang bench_serving, the Serving Benchmark Result they print (in logs too),
-    trtllm-bench, InferenceX, GuideLLM, inference-perf, AIPerf, genai-perf, Mélange, AIBrix, aiconfigurator,
-    CSV and profile files, told by content. What a file does not state must be given by option.
+    trtllm-bench, InferenceX, llm-d's reports, llmperf, GuideLLM, inference-perf, AIPerf, genai-perf, Mélange,
+    AIBrix, aiconfigurator, CSV and profile files, told by content. What a file does not state must be given
+    by option.
 
     Example: [b]advisor profile import fixtures/profiles/imports/csv/plain.csv --dry-run[/]
     """

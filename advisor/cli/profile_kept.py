@@ -99,8 +99,8 @@ def _understood(readings: Sequence[ImportedFile], understood: Understood) -> Lis
     alone = sum(single_loads(profile) for profile in understood.profiles)
     if alone:
         words.append(
-            f"{alone} sizes have one load alone: kept and shown, but no SLO is answered from them; import the"
-            " loads of a sweep together."
+            f"Sizes with one load alone: {alone}. They are kept and shown, but no SLO is answered from them;"
+            " import the loads of a sweep together."
         )
     records = [_record(profile, understood) for profile in understood.profiles]
     return Listing("Understood", _COLUMNS, records, tuple(words))

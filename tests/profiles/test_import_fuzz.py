@@ -30,6 +30,8 @@ DOCUMENTS = [
     "aibrix/profile.json",
     "inferencex/aggregate.json",
     "trtllm_bench/report.json",
+    "llmperf/summary.json",
+    "llmd_report/report-0.1.json",
 ]
 TEXTS = [
     "aiperf/concurrency-1.csv",
@@ -41,6 +43,7 @@ TEXTS = [
     "sglang_bench/closed.jsonl",
     "printed_block/server-and-client.log",
     "printed_block/sglang.txt",
+    "llmd_report/report-0.2.yaml",
 ]
 ODD = st.one_of(
     st.none(),

@@ -153,7 +153,7 @@ def test_loads_of_one_size_brought_one_by_one_are_said_to_answer_nothing(home: P
     text = run(
         "import", str(RECORDED / "vllm_bench" / "concurrency-1.json"), "--model", "Llama-3.1-8B", *REPLICA
     )
-    assert "1 sizes have one load alone" in text
+    assert "Sizes with one load alone: 1." in text
 
 
 def test_only_ones_own_profiles_can_be_forgotten(home: Path) -> None:

@@ -30,9 +30,7 @@ def recognises(document: Document) -> bool:
 
 def read(document: Document) -> ImportedFile:
     """One load per object."""
-    loads = tuple(
-        _load(Payload(document.name, record, f"result {i + 1}")) for i, record in enumerate(document.records)
-    )
+    loads = tuple(_load(point) for point in document.payloads())
     return ImportedFile(document.name, TOOL, None, loads, (NOTE,))
 
 

@@ -102,6 +102,14 @@ class Document:
             return ()
         return tuple(found) if found and all(isinstance(value, dict) for value in found) else ()
 
+    def payloads(self, word: str = "result") -> tuple[Payload, ...]:
+        """Its objects; of several, each has its number for a place."""
+        many = len(self.records) > 1
+        places = (f"{word} {i + 1}" if many else "" for i in range(len(self.records)))
+        return tuple(
+            Payload(self.name, record, place) for record, place in zip(self.records, places, strict=True)
+        )
+
     @cached_property
     def table(self) -> tuple[dict[str, str], ...]:
         """Its rows as CSV, column names folded; none where it is not that."""

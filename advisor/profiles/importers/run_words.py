@@ -55,3 +55,9 @@ def version_of_image(image: str | None) -> str | None:
     """The version in a container image's tag."""
     found = _TAG.search(image or "")
     return found[1] if found else None
+
+
+def engine_within(text: str | None) -> str | None:
+    """The engine that a longer name holds, such as that of an image; None where it holds none."""
+    words = re.split(r"[^a-z0-9]+", (text or "").casefold())
+    return next((ENGINES[word] for word in words if word in ENGINES), None)

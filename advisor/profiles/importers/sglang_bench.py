@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from advisor.profiles.importers import run_words
 from advisor.profiles.importers.reading import OPEN_LOOP, Document, ImportedFile, ImportedRow, Payload
-from advisor.profiles.importers.vllm_bench import results, serving_load
+from advisor.profiles.importers.vllm_bench import serving_load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,7 @@ def recognises(document: Document) -> bool:
 
 def read(document: Document) -> ImportedFile:
     """One load per line."""
-    loads = tuple(_load(result) for result in results(document))
+    loads = tuple(_load(result) for result in document.payloads())
     versions = {load.engine_version for load in loads}
     return ImportedFile(document.name, TOOL, versions.pop() if len(versions) == 1 else None, loads)
 

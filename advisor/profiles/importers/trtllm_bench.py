@@ -27,11 +27,7 @@ def recognises(document: Document) -> bool:
 
 def read(document: Document) -> ImportedFile:
     """One load per report."""
-    many = len(document.records) > 1
-    reports = [
-        Payload(document.name, record, f"report {i + 1}" if many else "")
-        for i, record in enumerate(document.records)
-    ]
+    reports = document.payloads("report")
     streamed = all(report.has("streaming_metrics") for report in reports)
     notes = (NOTE,) if streamed else (NOTE, NOT_STREAMED)
     versions = {report.child("engine").text("version") for report in reports}

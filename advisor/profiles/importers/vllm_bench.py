@@ -41,16 +41,7 @@ def recognises(document: Document) -> bool:
 def read(document: Document) -> ImportedFile:
     """One load per object."""
     return ImportedFile(
-        document.name, TOOL, None, tuple(serving_load(result) for result in results(document))
-    )
-
-
-def results(document: Document) -> tuple[Payload, ...]:
-    """The objects, each with its place."""
-    many = len(document.records) > 1
-    return tuple(
-        Payload(document.name, record, f"result {i + 1}" if many else "")
-        for i, record in enumerate(document.records)
+        document.name, TOOL, None, tuple(serving_load(result) for result in document.payloads())
     )
 
 
