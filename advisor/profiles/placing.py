@@ -12,7 +12,7 @@ from advisor.errors import InputFileError, UnknownName, UsageError
 from advisor.profiles import memory
 from advisor.profiles.engines import Engine
 from advisor.profiles.equivalence import precision_class, shape_key
-from advisor.profiles.importers import melange
+from advisor.profiles.importers import melange, run_words
 from advisor.profiles.importers.reading import CLOSED_LOOP, OPEN_LOOP, SLO_MAXIMUM
 from advisor.profiles.latency_metrics import MEAN, column
 from advisor.profiles.replica import Replica, Shape
@@ -139,7 +139,7 @@ def place(file: ImportedFile, row: ImportedRow, given: Given, names: Names, note
     row = _completed(file.name, _loaded(file.name, row, given), given)
     model = _model(file.name, row, given, names, notes)
     chip = _accelerator(file.name, row, given, names)
-    precision = (row.precision or "").strip().casefold()
+    precision = _precision(row.precision or "")
     if precision not in memory.PRECISIONS:
         raise UnknownName("precision", row.precision or "", memory.PRECISIONS)
     degree, pipeline, engine = row.tensor_parallel or 1, row.pipeline_parallel or 1, Engine.named(row.engine)
@@ -167,12 +167,17 @@ def _completed(file: str, row: ImportedRow, given: Given) -> ImportedRow:
     return row
 
 
+def _precision(word: str) -> str:
+    """Ours for a spelling of engines: ``bfloat16``, ``W4A16``, ``nvfp4``."""
+    return run_words.precision_of_type(word) or run_words.precision_of(word) or word.strip().casefold()
+
+
 def _meant(field: str, value: object) -> object:
     """What two spellings have in common: ``trtllm`` is TensorRT-LLM, MXFP4 is a 4-bit float format."""
     text = str(value).strip()
     if field == "engine":
         text = Engine.named(text).name or text
-    return precision_class(text) if field == "precision" else text.casefold()
+    return precision_class(_precision(text)) if field == "precision" else text.casefold()
 
 
 def _model(file: str, row: ImportedRow, given: Given, names: Names, notes: list[str]) -> Model:

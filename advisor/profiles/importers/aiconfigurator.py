@@ -57,9 +57,7 @@ def read(document: Document) -> ImportedFile:
     """One load per row."""
     if "(p)tp" in document.columns or "(p)workers" in document.columns:
         raise InputFileError(document.name, "(p)tp", "disaggregated serving", "rows of aggregated serving")
-    loads = tuple(
-        _load(Payload(document.name, dict(row), f"row {i + 2}")) for i, row in enumerate(document.table)
-    )
+    loads = tuple(_load(row) for row in document.payloads())
     return ImportedFile(document.name, TOOL, None, loads)
 
 

@@ -38,8 +38,7 @@ def recognises(document: Document) -> bool:
     if len(document.records) == 1:
         record = document.records[0]
         return record.keys() >= MARKS and all(isinstance(record[name], dict) for name in MARKS)
-    head = document.text.lstrip("\ufeff").partition("\n")[0].casefold()
-    return head.startswith("metric,avg") and not document.records
+    return document.head.casefold().startswith("metric,avg")
 
 
 def read(document: Document) -> ImportedFile:

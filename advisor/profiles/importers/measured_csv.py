@@ -69,9 +69,7 @@ def read(document: Document) -> ImportedFile:
     missing = [column for column in REQUIRED if column not in document.columns]
     if missing:
         raise InputFileError(document.name, missing[0], None, f"the columns {', '.join(REQUIRED)} are needed")
-    loads = tuple(
-        _load(Payload(document.name, dict(row), f"row {i + 2}")) for i, row in enumerate(document.table)
-    )
+    loads = tuple(_load(row) for row in document.payloads())
     unread = sorted(name for name in document.columns - _KNOWN - {""} if not stated_in(name))
     notes = (f"columns not read: {', '.join(unread)}",) if unread else ()
     return ImportedFile(document.name, TOOL, None, loads, notes)

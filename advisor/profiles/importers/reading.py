@@ -24,6 +24,10 @@ SLO_MAXIMUM: Final = "slo-maximum"
 LOAD_MODES: Final = (CLOSED_LOOP, OPEN_LOOP, SLO_MAXIMUM)
 
 A_NUMBER: Final = "a finite number that is not negative"
+MOST_RESULTS: Final = 100_000
+"""Objects or rows of a file; a grid of every size and load has some thousand."""
+
+_LONGEST_HEAD: Final = 65_536  # characters
 _YEAR_3000_S: Final = 32503680000.0
 _LARGEST: Final = 1e15  # beyond any count, rate or time of a benchmark; keeps arithmetic finite
 
@@ -90,20 +94,34 @@ class Document:
     text: str
 
     @cached_property
+    def head(self) -> str:
+        """Its first line that is not blank, or as much of it as a line of columns may have."""
+        return self.text[:_LONGEST_HEAD].lstrip("\ufeff").lstrip().partition("\n")[0].rstrip("\r")
+
+    @cached_property
     def records(self) -> tuple[dict[str, Any], ...]:
-        """Its JSON objects: one, an array of them, or one after the other; none where it is not that."""
+        """Its JSON objects: one, an array of them, or one after the other; none where it is not that.
+
+        Raises:
+            InputFileError: more than any benchmark has results.
+        """
+        if not self.head.startswith(("{", "[")):
+            return ()
         decoder, found, at = json.JSONDecoder(), [], 0
         text = self.text.lstrip("\ufeff")
         try:
             while (at := _next(text, at)) < len(text):
                 value, at = decoder.raw_decode(text, at)
                 found += value if isinstance(value, list) else [value]
+                self._bounded(len(found), "objects")
         except (ValueError, RecursionError):
             return ()
         return tuple(found) if found and all(isinstance(value, dict) for value in found) else ()
 
     def payloads(self, word: str = "result") -> tuple[Payload, ...]:
-        """Its objects; of several, each has its number for a place."""
+        """Its objects, or its rows where it is CSV; of several, each has its place."""
+        if not self.records:
+            return tuple(Payload(self.name, dict(row), f"row {i + 2}") for i, row in enumerate(self.table))
         many = len(self.records) > 1
         places = (f"{word} {i + 1}" if many else "" for i in range(len(self.records)))
         return tuple(
@@ -111,29 +129,62 @@ class Document:
         )
 
     @cached_property
-    def table(self) -> tuple[dict[str, str], ...]:
-        """Its rows as CSV, column names folded; none where it is not that."""
-        head = self.text.lstrip("\ufeff").lstrip()
-        if self.records or head[:1] in ("{", "[") or "," not in head.partition("\n")[0]:
-            return ()
+    def columns(self) -> frozenset[str]:
+        """Names of its columns as CSV, folded; none where its first line is not that of a table."""
+        if self.head[:1] in ("{", "[") or "," not in self.head:
+            return frozenset()
         try:
-            reader = csv.DictReader(io.StringIO(head), restkey="", restval="")
-            rows = [
-                {
-                    (name or "").strip().casefold(): value or ""
-                    for name, value in row.items()
-                    if isinstance(value, str)
-                }
-                for row in reader
-            ]
+            names = [_folded(name) for name in next(csv.reader([self.head]))]
+        except csv.Error:
+            return frozenset()
+        return frozenset(names)
+
+    @cached_property
+    def table(self) -> tuple[dict[str, str], ...]:
+        """Its rows as CSV, column names folded; none where it is not that.
+
+        Raises:
+            InputFileError: more than any benchmark has results.
+        """
+        if not self.columns:
+            return ()
+        rows: list[dict[str, str]] = []
+        lines = csv.DictReader(io.StringIO(self.text.lstrip("\ufeff").lstrip()), restkey="", restval="")
+        try:
+            for row in lines:
+                self._even(row, len(rows) + 2)
+                rows.append(
+                    {
+                        _folded(name or ""): value or ""
+                        for name, value in row.items()
+                        if isinstance(value, str)
+                    }
+                )
+                self._bounded(len(rows), "rows")
         except csv.Error:
             return ()
         return tuple(rows)
 
-    @property
-    def columns(self) -> frozenset[str]:
-        """Column names of the table."""
-        return frozenset(self.table[0]) if self.table else frozenset()
+    def _even(self, row: dict[str, Any], number: int) -> None:
+        """Every cell has a column of its own, so that none is lost or shifted."""
+        names = [_folded(name or "") for name in row]
+        twice = next((name for name in names if name and names.count(name) > 1), None)
+        if twice is not None:
+            raise InputFileError(self.name, "", twice, "each column once")
+        if "" in row and isinstance(row[""], list):
+            cells = f"{len(row) - 1 + len(row[''])} cells"
+            allowed = f"as many cells as columns, {len(row) - 1}; a decimal comma needs quotes"
+            raise InputFileError(self.name, f"row {number}", cells, allowed)
+
+    def _bounded(self, number: int, what: str) -> None:
+        if number > MOST_RESULTS:
+            allowed = "results of benchmarks are fewer; a trace of requests is for `advisor workload fit`"
+            raise InputFileError(self.name, "", f"more than {MOST_RESULTS:,} {what}", allowed)
+
+
+def _folded(name: str) -> str:
+    """A column's name: case and separators do not matter."""
+    return name.strip().casefold().replace(" ", "_").replace("-", "_")
 
 
 def _next(text: str, at: int) -> int:

@@ -1,5 +1,6 @@
-"""``vllm bench serve --save-result`` (or ``--append-result``, or a sweep's ``summary.json``): one object per
-load point.
+"""``vllm bench serve --save-result`` or ``--append-result``, or a sweep's ``summary.json`` or ``.csv``.
+
+One object or row per load point.
 
 Milliseconds are in the names, rates are per second, any percentile is read. ``max_concurrency`` null with
 ``request_rate`` "inf" means that all requests were sent at once. The older ``benchmark_serving.py`` writes
@@ -34,8 +35,10 @@ _TENSOR_PARALLEL: Final = ("tensor_parallel_size", "tp_size", "tp")
 
 
 def recognises(document: Document) -> bool:
-    """By its field names."""
-    return bool(document.records) and all(record.keys() >= MARKS for record in document.records)
+    """By its field names, or its columns: a sweep also writes ``summary.csv``."""
+    if not document.records:
+        return document.columns >= MARKS
+    return all(record.keys() >= MARKS for record in document.records)
 
 
 def read(document: Document) -> ImportedFile:
