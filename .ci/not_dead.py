@@ -107,3 +107,8 @@ binaries
 proved_least
 servable_share
 share_of_misses
+
+# Overrides of requests-cache's SQLite table, called and read by the library
+_acquire_sqlite_lock
+_active_transaction
+redirects

@@ -9,6 +9,7 @@ import json
 import os
 import sqlite3
 import time
+from contextlib import contextmanager, suppress
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -16,13 +17,14 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 from requests_cache import CachedSession
-from requests_cache.backends.sqlite import SQLiteCache
+from requests_cache.backends.base import BaseCache
+from requests_cache.backends.sqlite import SQLiteCache, SQLiteDict
 from urllib3.util.retry import Retry
 
 from providers._pace import turnstile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from urllib3.response import BaseHTTPResponse
@@ -34,6 +36,8 @@ LONGEST_RETRY_AFTER_S: Final = 60.0
 FILES: Final = "application/octet-stream"
 """``Accept`` of a request for a file, not for JSON."""
 _CHUNK_BYTES: Final = 64 * 1024
+_LONGEST_LOCK_S: Final = 10.0
+"""How long another process may keep the cache before answers are kept in memory instead."""
 
 SECRET_HEADERS: Final = (
     "Authorization",
@@ -208,6 +212,60 @@ class PriceSession(CachedSession):
         return target
 
 
+class HonestTable(SQLiteDict):
+    """A table of the cache that waits for a lock for a while, and passes on whatever else is wrong.
+
+    The library's own waits for ever for any error, a full disk among them, and keeps a failed write to itself
+    (1.3.3).
+    """
+
+    @contextmanager
+    def _acquire_sqlite_lock(self) -> Iterator[None]:
+        with self._lock:
+            connection = self._connection
+            assert connection is not None, "the library opens it first"
+            self._begin(connection)
+            self._active_transaction = True
+            try:
+                yield
+                connection.commit()
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    connection.rollback()
+                raise
+            finally:
+                self._active_transaction = False
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        """Take the write lock.
+
+        Raises:
+            sqlite3.OperationalError: another process held it all the time, or the disk is full.
+        """
+        until = time.monotonic() + _LONGEST_LOCK_S
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                is_taken = "locked" in str(error) or "busy" in str(error)
+                if not is_taken or time.monotonic() >= until:
+                    raise
+                time.sleep(0.001)
+            else:
+                return
+
+
+class FileCache(SQLiteCache):
+    """The library's cache file, of honest tables. ``serializer`` goes here: the session would ignore it."""
+
+    def __init__(self, path: Path) -> None:
+        BaseCache.__init__(self, cache_name=str(path))  # past the library's own tables
+        options: dict[str, Any] = {"wal": True, "busy_timeout": 5000}
+        self.responses = HonestTable(path, table_name="responses", serializer="json", **options)
+        lock = self.responses._lock
+        self.redirects = HonestTable(path, table_name="redirects", lock=lock, serializer=None, **options)
+
+
 def open_session(settings: HttpSettings) -> PriceSession:
     """A session on the cache file of the settings; without a usable file, one that keeps answers in memory.
 
@@ -232,11 +290,10 @@ def memory_session(settings: HttpSettings) -> PriceSession:
 
 
 def _file_cache(path: Path, stale_s: float) -> SQLiteCache:
-    """``serializer`` goes to the backend: the session would ignore it and pickle answers (1.3.3)."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600))
     path.chmod(0o600)  # -wal and -shm take the mode of the file
-    cache = SQLiteCache(path, serializer="json", wal=True, busy_timeout=5000)
+    cache = FileCache(path)
     with cache.responses.connection(commit=True) as connection:  # answers too old even to stand in
         connection.execute("DELETE FROM responses WHERE expires < ?", (time.time() - stale_s,))
     return cache

@@ -1,17 +1,18 @@
 """AWS: list prices, spot prices per zone, hardware, offerings, quotas; list prices even without an account.
 
-With credentials, the signed API answers per region. Without, the public price list files give on-demand
-prices of every region, and the result says what could not be seen.
+With credentials, the signed API answers per region, and the public price list files add the list prices of
+Local Zones and of regions the account has not enabled. Without, those files give on-demand prices of every
+region, and the result says what could not be seen.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Final, Self, cast
 
 from advisor.domain import Market
-from advisor.errors import MissingCredentials, ProviderError
+from advisor.errors import MissingCredentials, ProviderError, Unavailable
 from advisor.provider import (
     Answer,
     Aspect,
@@ -19,6 +20,7 @@ from advisor.provider import (
     Fetch,
     Ledger,
     Reading,
+    Rejection,
     Scope,
     Tell,
     Unseen,
@@ -40,10 +42,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+OTHER_HOMES: Final = ("us-west-2", "eu-west-1")
+"""Regions that answer in place of the home region where that is down; every account has them."""
 REGIONS_AT_ONCE: Final = 10
 FILES_AT_ONCE: Final = 3
 
 _UNASKED: Final = "EC2 tells offerings only to those with credentials"
+
+
+@dataclass(slots=True)
+class _Public:
+    """What the public files brought."""
+
+    answers: list[Answer] = field(default_factory=list)
+    readings: list[Reading] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
+    errors: list[ProviderError] = field(default_factory=list)
 
 
 class Aws:
@@ -97,10 +111,42 @@ class Aws:
             ProviderError: nothing at all could be read.
         """
         try:
-            answer = self._fetch("describe_regions", at_region=self._home)
+            answer = self._anywhere("describe_regions")
         except MissingCredentials as error:
             return self._without_credentials(scope, now, str(error))
+        except ProviderError as error:
+            return self._instead(scope, now, error)
         return self._signed(scope, now, answer)
+
+    def _anywhere(self, operation: str) -> Answer:
+        """What is the same in every region, from the first of a few that can be reached.
+
+        Raises:
+            ProviderError: of the home region; none can.
+        """
+        failed: Unavailable | None = None
+        for region in dict.fromkeys((self._home, *OTHER_HOMES)):
+            try:
+                return self._fetch(operation, at_region=region)
+            except Unavailable as error:
+                failed = failed or error
+        assert failed is not None, "there is at least the home region"
+        raise failed
+
+    def _instead(self, scope: Scope, now: datetime, error: ProviderError) -> Collected:
+        """The public files where the signed API lets nobody in.
+
+        Raises:
+            ProviderError: the API's, where the files cannot be had either.
+        """
+        try:
+            found = self._without_credentials(scope, now, str(error))
+        except ProviderError:
+            raise error from None
+        if not found.offers:
+            raise error
+        failed = Rejection(NAME, None, None, "describe_regions", "fetch_failed", str(error))
+        return replace(found, rejections=(*found.rejections, failed))
 
     def _signed(self, scope: Scope, now: datetime, regions_answer: Answer) -> Collected:
         ledger = Ledger(NAME)
@@ -130,14 +176,15 @@ class Aws:
         quotas = [quota for one in surveys for quota in one.quotas]
         if not quotas and not any(one.what is Aspect.QUOTA for one in unseen):
             unseen.append(Unseen(Aspect.QUOTA, None, "AWS stated no quota of running instances"))
+        public = self._beyond(scope, now, ledger, surveys)
         result = collected(
             NAME,
-            [_in_scope(ledger.reading(), scope), *(one.reading for one in surveys)],
-            answers=[*answers, *(answer for one in surveys for answer in one.answers)],
+            [_in_scope(ledger.reading(), scope), *(one.reading for one in surveys), *public.readings],
+            answers=[*answers, *(answer for one in surveys for answer in one.answers), *public.answers],
             now=now,
             quotas=quotas,
             unseen=unseen,
-            regions_done=[one.region for one in surveys if one.answers],
+            regions_done=[*(one.region for one in surveys if one.answers), *public.done],
         )
         notes = [note for one in surveys for note in one.notes]
         return replace(result, warnings=(*result.warnings, *notes))
@@ -145,7 +192,7 @@ class Aws:
     def _hardware(self, ledger: Ledger, answers: list[Answer]) -> tuple[dict[str, Shape], frozenset[str]]:
         """Shapes from EC2; none where it will not say, and the price list's own columns stand in."""
         try:
-            answer = self._fetch("describe_instance_types", at_region=self._home)
+            answer = self._anywhere("describe_instance_types")
             found = parse_instance_types(answer.payload, ledger)
         except ProviderError as error:
             ledger.reject("fetch_failed", "describe_instance_types", str(error))
@@ -170,26 +217,10 @@ class Aws:
         done: list[str] = []
         if scope.covers_market(Market.ON_DEMAND):
             index = self._fetch("bulk_index")
-            answers.append(index)
-            said_at = index.said_at(now)  # lines kept from an earlier fetch are as true as the index is
-            files = [
-                file for file in parse_region_index(index.payload, ledger) if _covers(scope, file.region)
-            ]
-            tell = reporter()
-            tell(of=len(files))
-            with ThreadPoolExecutor(FILES_AT_ONCE, thread_name_prefix="aws-bulk") as pool:
-                outcomes = list(pool.map(lambda file: self._read_file(file, said_at, tell), files))
-            errors = [outcome for outcome in outcomes if isinstance(outcome, ProviderError)]
-            if errors and len(errors) == len(files):
-                raise errors[0]
-            for file, outcome in zip(files, outcomes, strict=True):
-                if isinstance(outcome, ProviderError):
-                    subject = f"price list of {file.region}"
-                    ledger.reject("fetch_failed", subject, str(outcome), file.region, Market.ON_DEMAND)
-                    continue
-                answers.append(outcome[0])
-                readings.append(outcome[1])
-                done.append(file.region)
+            public = self._public(scope, now, index, ledger, frozenset())
+            if public.errors and not public.readings:
+                raise public.errors[0]
+            answers, readings, done = [index, *public.answers], public.readings, public.done
         unseen = [
             Unseen(Aspect.PRICE, Market.SPOT, f"spot prices need credentials; {why}"),
             Unseen(Aspect.AVAILABILITY, None, f"offerings need credentials; {why}"),
@@ -205,6 +236,53 @@ class Aws:
             unseen=unseen,
             regions_done=done,
         )
+
+    def _public(
+        self, scope: Scope, now: datetime, index: Answer, ledger: Ledger, but: frozenset[str]
+    ) -> _Public:
+        """The public files of every place in scope but some; one that fails is a rejection of that place."""
+        said_at = index.said_at(now)  # lines kept from an earlier fetch are as true as the index is
+        files = [
+            file
+            for file in parse_region_index(index.payload, ledger)
+            if _covers(scope, file.region) and file.region not in but
+        ]
+        tell = reporter()
+        tell(of=len(files))
+        with ThreadPoolExecutor(FILES_AT_ONCE, thread_name_prefix="aws-bulk") as pool:
+            outcomes = list(pool.map(lambda file: self._read_file(file, said_at, tell), files))
+        found = _Public()
+        for file, outcome in zip(files, outcomes, strict=True):
+            if isinstance(outcome, ProviderError):
+                found.errors.append(outcome)
+                subject = f"price list of {file.region}"
+                ledger.reject("fetch_failed", subject, str(outcome), file.region, Market.ON_DEMAND)
+                continue
+            found.answers.append(outcome[0])
+            found.readings.append(outcome[1])
+            found.done.append(file.region)
+        return found
+
+    def _beyond(self, scope: Scope, now: datetime, ledger: Ledger, surveys: list[Survey]) -> _Public:
+        """List prices of what the signed API does not tell of: Local Zones, regions that are not enabled.
+
+        They are public. So are those of a region whose own answer failed.
+        """
+        if not scope.covers_market(Market.ON_DEMAND):
+            return _Public()
+        told = frozenset(
+            one.region
+            for one in surveys
+            if not any(failure.operation == "get_products" for failure in one.failures)
+        )
+        try:
+            index = self._fetch("bulk_index")
+            found = self._public(scope, now, index, ledger, told)
+        except ProviderError as error:
+            ledger.reject("fetch_failed", "public price list", str(error), None, Market.ON_DEMAND)
+            return _Public()
+        found.answers.append(index)
+        return found
 
     def _read_file(
         self, file: RegionFile, index_at: datetime, tell: Tell

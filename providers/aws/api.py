@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from providers._settings import HttpSettings
     from providers.aws.settings import Credentials
 
-PRICING_REGION: Final = "us-east-1"
-"""The price list is served from us-east-1, eu-central-1 and ap-south-1 only; it covers all regions."""
+PRICING_REGIONS: Final = ("us-east-1", "eu-central-1", "ap-south-1")
+"""Where the price list is served; each covers all regions."""
 CONNECT_TIMEOUT_S: Final = 5.0
 MOST_PAGES: Final = 500
 _FILTER_CHARACTERS: Final = 1000  # of 1,024 that a filter's value may have (botocore's model)
@@ -87,6 +87,7 @@ class SignedApi:
         self._settings = settings
         self._session: Any = None
         self._clients: dict[tuple[str, str], Any] = {}
+        self._down: set[str] = set()  # endpoints of the price list that did not answer
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -101,6 +102,20 @@ class SignedApi:
             Unavailable: no connection, a time-out, throttled or 5xx after all retries.
             PayloadError: an answer that cannot be parsed.
         """
+        if _LISTS[operation][0] != "pricing":
+            return self._asked(operation, at_region, at_region, args)
+        failed: Unavailable | None = None
+        for place in PRICING_REGIONS:
+            if place not in self._down:
+                try:
+                    return self._asked(operation, at_region, place, args)
+                except Unavailable as error:
+                    failed = failed or error
+                    self._down.add(place)
+        raise failed or Unavailable(f"{NAME}: {operation} in {at_region}: no answer from any endpoint")
+
+    def _asked(self, operation: str, at_region: str, place: str, args: dict[str, Any]) -> Answer:
+        """The answer of one endpoint; errors as :meth:`ask`."""
         service, key = _LISTS[operation]
         where = f"{NAME}: {operation} in {at_region}"
         requests = _REQUESTS[operation](**args)
@@ -108,7 +123,7 @@ class SignedApi:
         retries = 0
         headers: Mapping[str, str] = {}
         try:
-            client = self._client(service, PRICING_REGION if service == "pricing" else at_region)
+            client = self._client(service, place)
             for request in requests:
                 for page in _pages(client, operation, request):
                     items += _listed(where, service, page.get(key))

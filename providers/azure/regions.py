@@ -74,6 +74,8 @@ REGIONS: Final = (
 compares them) without the early-access regions. A region newer than this list is asked for by name."""
 
 WORKERS: Final = 6
+PROBES: Final = 3
+"""Regions asked first, one at a time until one answers: if none of them does, nobody is there."""
 _FOR_ALL: Final = (AccessDenied, MissingCredentials, Unavailable)
 
 Asked = TypeVar("Asked")
@@ -93,18 +95,28 @@ def regions_in(provider: str, scope: Scope) -> tuple[str, ...]:
 def ask_each(
     regions: Sequence[str], ask: Callable[[str], Asked]
 ) -> tuple[dict[str, Asked], dict[str, ProviderError]]:
-    """Answers and failures by region; the first region alone, as a probe.
+    """Answers and failures by region.
 
-    One server answers for all regions. So where the probe is denied or finds nobody there, or a whole batch
-    does, the others are not asked: they would cost as much time each.
+    One server answers for all regions. So where the first ones are all denied or find nobody there, or later
+    a whole batch does, the others are not asked: they would cost as much time each. One may fail alone.
 
     Raises:
         ProviderError: no region at all answered.
     """
     answers: dict[str, Asked] = {}
     failures: dict[str, ProviderError] = {}
+    for region in regions[:PROBES]:
+        result = _attempt(ask, region)
+        if not isinstance(result, ProviderError):
+            answers[region] = result
+            break
+        failures[region] = result
+    if failures and not answers and all(isinstance(error, _FOR_ALL) for error in failures.values()):
+        raise next(iter(failures.values()))
+    rest = [region for region in regions if region not in answers and region not in failures]
     with ThreadPoolExecutor(WORKERS) as pool:
-        for batch in _batches(regions):
+        for start in range(0, len(rest), WORKERS):
+            batch = rest[start : start + WORKERS]
             for region, result in zip(batch, pool.map(lambda each: _attempt(ask, each), batch), strict=True):
                 if isinstance(result, ProviderError):
                     failures[region] = result
@@ -112,18 +124,12 @@ def ask_each(
                     answers[region] = result
             down = [failures[region] for region in batch if isinstance(failures.get(region), _FOR_ALL)]
             if len(down) == len(batch):
-                rest = [region for region in regions if region not in answers and region not in failures]
-                failures.update(dict.fromkeys(rest, down[0]))
+                unasked = [region for region in rest if region not in answers and region not in failures]
+                failures.update(dict.fromkeys(unasked, down[0]))
                 break
     if failures and not answers:
         raise next(iter(failures.values()))
     return answers, failures
-
-
-def _batches(regions: Sequence[str]) -> list[Sequence[str]]:
-    rest = regions[1:]
-    batches = [regions[:1], *(rest[start : start + WORKERS] for start in range(0, len(rest), WORKERS))]
-    return [batch for batch in batches if batch]
 
 
 def _attempt(ask: Callable[[str], Asked], region: str) -> Asked | ProviderError:

@@ -205,6 +205,8 @@ def fake(denied=(), unreachable=()):
         }
         if operation == "spot_advisor":
             return Answer({"ranges": [], "spot_advisor": {}})
+        if operation == "bulk_index":
+            return Answer({"regions": {}})
         key, value = lists[operation]
         return Answer({key: value})
 
@@ -293,6 +295,8 @@ def test_placement_scores_and_capacity_blocks_are_asked_only_where_wished():
         calls.append((operation, args.get("instance_types")))
         if operation == "spot_advisor":
             return Answer({"ranges": [], "spot_advisor": {}})
+        if operation == "bulk_index":
+            return Answer({"regions": {}})
         key, value = lists[operation]
         return Answer({key: value})
 

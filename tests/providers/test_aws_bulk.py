@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from aws_builders import COLUMNS, a_file, a_line, offers_of
-from conftest import NOW
+from conftest import NOW, TOKEN
 from replay_cloud import QuietHandler, serving
 
 from advisor.domain import Market
@@ -109,6 +109,69 @@ def test_only_files_in_scope_are_fetched_and_a_local_zones_file_goes_with_its_re
     result, asked = public(files, Scope(regions=("us-east-1",)))
     assert sorted(asked) == sorted([INDEX_PATH, path_of("us-east-1"), path_of("us-east-1-atl-1")])
     assert "aws:us-east-1/us-east-1-atl-1:p5.48xlarge:on_demand" in offers_of(result)
+
+
+HOME = b"""<DescribeRegionsResponse><regionInfo><item><regionName>us-east-1</regionName>
+<optInStatus>opt-in-not-required</optInStatus></item></regionInfo></DescribeRegionsResponse>"""
+
+
+@pytest.fixture
+def signed(tmp_path):
+    """The adapter with keys, against a signed API that lets nobody in, or knows one region of no prices."""
+
+    def run(files, status):
+        class Handler(QuietHandler):
+            def do_GET(self) -> None:  # noqa: N802
+                content = files.get(self.path)
+                self.send(404 if content is None else 200, content or b"")
+
+            def do_POST(self) -> None:  # noqa: N802
+                body = self.body()
+                if status != 200 or b"Action=DescribeRegions" in body:
+                    self.send(status, HOME if status == 200 else b"<Error/>", {"Content-Type": "text/xml"})
+                elif b"Action=" in body:
+                    self.send(200, b"<Response/>", {"Content-Type": "text/xml"})
+                else:
+                    self.send(200, b'{"PriceList": [], "Quotas": [], "MetricDataResults": []}')
+
+        with serving(Handler) as url:
+            return Aws.from_env(
+                {
+                    "AWS_ENDPOINT_URL": url,
+                    "AWS_ACCESS_KEY_ID": "AKIAMADEUP7EXAMPLE00",
+                    "AWS_SECRET_ACCESS_KEY": TOKEN,
+                    "AWS_EC2_METADATA_DISABLED": "true",
+                    "ADVISOR_AWS_BULK_URL": url,
+                    "ADVISOR_AWS_SPOT_ADVISOR_URL": url,
+                    "ADVISOR_HTTP_CACHE": str(tmp_path / "signed" / "http.sqlite"),
+                    "ADVISOR_HTTP_RETRIES": "0",
+                    "ADVISOR_HTTP_TIMEOUT_S": "60",
+                }
+            ).collect(Scope(), NOW)
+
+    return run
+
+
+@pytest.mark.parametrize("status", [401, 503])
+def test_where_the_signed_api_lets_nobody_in_the_public_files_answer_and_it_is_said(signed, status):
+    result = signed(two_regions(), status)
+    assert sorted(offers_of(result)) == [
+        "aws:eu-west-1:p4d.24xlarge:on_demand",
+        "aws:us-east-1:p5.48xlarge:on_demand",
+    ]
+    (failed,) = (one for one in result.rejections if one.reason == "fetch_failed")
+    assert (failed.subject, failed.region) == ("describe_regions", None)
+    assert f"HTTP {403 if status == 401 else 503}" in failed.detail or f"HTTP {status}" in failed.detail
+
+
+def test_a_signed_refresh_brings_local_zones_and_regions_that_are_not_enabled_too(signed):
+    local = {"Region Code": "us-east-1-atl-1", "Location Type": "AWS Local Zone"}
+    files = {**two_regions(), INDEX_PATH: an_index("us-east-1", "us-east-1-atl-1", "eu-west-1")}
+    files[path_of("us-east-1-atl-1")] = a_file(a_line(**local))
+    assert sorted(offers_of(signed(files, 200))) == [
+        "aws:eu-west-1:p4d.24xlarge:on_demand",
+        "aws:us-east-1/us-east-1-atl-1:p5.48xlarge:on_demand",
+    ]
 
 
 def test_spot_alone_cannot_be_had_without_credentials_so_no_file_is_fetched(public):

@@ -13,7 +13,7 @@ from advisor.domain import Market
 from advisor.errors import AccessDenied, MissingCredentials, PayloadError, Unavailable
 from advisor.provider import Answer, Aspect, Scope
 from providers.azure import MOST_PAGES, Azure, next_link, page_of, retail_filter
-from providers.azure.regions import REGIONS, WORKERS, ask_each, regions_in
+from providers.azure.regions import PROBES, REGIONS, WORKERS, ask_each, regions_in
 
 BASE = "https://prices.azure.com"
 LINK = f"{BASE}:443/api/retail/prices?api-version=2023-01-01-preview&$skip=1000"
@@ -265,11 +265,11 @@ def test_a_region_the_list_refuses_is_a_rejection_and_the_others_stay():
     assert [(one.reason, one.region) for one in result.rejections] == [("fetch_failed", "westus")]
 
 
-def test_where_the_server_is_down_one_region_finds_out_for_all():
+def test_where_the_server_is_down_a_few_regions_find_out_for_all():
     cloud = Cloud({region: [Unavailable("azure: HTTP 503")] for region in REGIONS})
     with pytest.raises(Unavailable):
         cloud.collect()
-    assert len(cloud.asked) == 1
+    assert len(cloud.asked) == PROBES
 
 
 def test_where_the_server_goes_down_on_the_way_the_rest_is_told_not_asked():
@@ -281,6 +281,14 @@ def test_where_the_server_goes_down_on_the_way_the_rest_is_told_not_asked():
     asked = [region for operation, region in cloud.asked if operation == "retail_prices"]
     assert len(asked) == 1 + WORKERS
     assert {one.region for one in result.rejections} == set(REGIONS[1:])
+
+
+def test_one_region_that_is_down_does_not_take_the_provider_down():
+    """Not even the first of the alphabet, which was the probe for all once."""
+    up = {region: [a_page(a_row(region))] for region in REGIONS[1:]}
+    result = Cloud({REGIONS[0]: [Unavailable("azure: HTTP 503")], **up}).collect()
+    assert len(result.offers) == len(REGIONS) - 1
+    assert [(one.region, one.reason) for one in result.rejections] == [(REGIONS[0], "fetch_failed")]
 
 
 def test_a_bad_first_region_does_not_cost_the_others():

@@ -281,6 +281,30 @@ def test_without_a_place_for_the_cache_answers_still_come(settings, tmp_path):
         )
 
 
+class FullDisk(sqlite3.Connection):
+    """A disk that takes no write, from the first or from the second on."""
+
+    left = 0
+
+    def execute(self, sql, *more):
+        if sql.startswith("BEGIN"):
+            if FullDisk.left <= 0:
+                raise sqlite3.OperationalError("database or disk is full")
+            FullDisk.left -= 1
+        return super().execute(sql, *more)
+
+
+@pytest.mark.parametrize("writes", [0, 1, 3, 5, 6])
+def test_a_full_disk_under_the_cache_costs_the_cache_and_not_the_answer(settings, monkeypatch, writes):
+    monkeypatch.setattr(FullDisk, "left", writes)
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: connect(*a, **{**k, "factory": FullDisk}))
+    with serving(answering(OK)) as url:
+        started = time.monotonic()
+        assert endpoint(url, settings()).get("list", "/list").payload
+        assert time.monotonic() - started < 10
+
+
 # --- bounds
 
 
