@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
-from advisor.domain import LISTED_MARKETS, Market
+from advisor.domain import LISTED_MARKETS, Availability, Market
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,8 +18,13 @@ if TYPE_CHECKING:
 ON_DEMAND_LIMIT: Final = timedelta(days=35)
 """List prices move rarely (the same AWS list from January to July 2026); five weekly refreshes may fail."""
 
-SPOT_LIMIT: Final = timedelta(days=7)
-"""Spot prices move daily; one weekly refresh must have worked."""
+SPOT_LIMIT: Final = timedelta(days=8)
+"""Spot prices move daily; one weekly refresh must have worked, and may be a day late."""
+
+FRESH_SHARE: Final = 0.9
+"""Of the prices that can be bought: with fewer of them within their limit, provider and market are stale."""
+
+_NOT_FOR_SALE: Final = frozenset({"retired", "not_offered", "not_sold_this_way"})
 
 MANUAL_BASIS: Final = "manual"
 """``price_basis`` of a price somebody typed in: its age says nothing about a feed."""
@@ -33,10 +38,11 @@ class Freshness:
 
     provider: str
     market: Market
-    state: State  #: judged by the oldest price
+    state: State  #: judged by the share of fresh prices
     offers: int
     oldest: datetime | None  #: when the oldest price was collected; None without prices
     newest: datetime | None
+    fresh_share: float | None  #: of the prices that can be bought, those within the limit
     age_hours: float | None  #: of the oldest; never negative
     limit_hours: float  #: older is stale
     sources: tuple[str, ...]
@@ -72,10 +78,12 @@ def freshness(
 def _line(provider: str, market: Market, offers: list[Offer], now: datetime, limit: timedelta) -> Freshness:
     limit_hours = limit / timedelta(hours=1)
     if not offers:
-        return Freshness(provider, market, "missing", 0, None, None, None, limit_hours, (), ())
+        return Freshness(provider, market, "missing", 0, None, None, None, None, limit_hours, (), ())
     moments = [offer.collected_at for offer in offers]
     age = max(now - min(moments), timedelta(0))
-    state: State = "stale" if age > limit else "fresh"
+    buyable = [offer for offer in offers if _is_for_sale(offer)] or offers
+    share = sum(now - offer.collected_at <= limit for offer in buyable) / len(buyable)
+    state: State = "stale" if share < FRESH_SHARE else "fresh"
     if all(offer.price_basis == MANUAL_BASIS for offer in offers):
         state = "manual"
     return Freshness(
@@ -85,8 +93,13 @@ def _line(provider: str, market: Market, offers: list[Offer], now: datetime, lim
         len(offers),
         min(moments),
         max(moments),
+        share,
         age / timedelta(hours=1),
         limit_hours,
         tuple(sorted({offer.source for offer in offers})),
         tuple(sorted({flag for offer in offers for flag in offer.flags})),
     )
+
+
+def _is_for_sale(offer: Offer) -> bool:
+    return _NOT_FOR_SALE.isdisjoint(offer.flags) and offer.availability is not Availability.UNAVAILABLE

@@ -133,10 +133,10 @@ SELECT provider, region, zone, instance_type, market,
        CAST(make_timestamp(epoch_us(collected_at)) AS DATE) AS observed_until,
        source, licence, filename, usd_per_hour AS usd
 FROM read_parquet({files}, filename = true, union_by_name = true)
-WHERE NOT list_has_any(string_split(flags, ';'), ['estimated_price', 'overridden'])
+WHERE NOT list_has_any(string_split(flags, ';'), ['estimated_price', 'overridden', 'held'])
 """
-"""Superseded rows were true on their day and count; an estimate, or a list price under one's own, was not
-paid."""
+"""Superseded rows were true on their day and count; an estimate, a price nobody confirmed, or a list price
+under one's own, was not paid."""
 
 _CHOSEN: Final = """
 SELECT provider, region, zone, instance_type, market, usd, valid_from, observed_until, source, licence,

@@ -98,19 +98,20 @@ def parse_markets(words: Iterable[str]) -> tuple[Market, ...]:
 
 
 def matching_providers(patterns: Iterable[str], known: Iterable[str]) -> frozenset[str]:
-    """The providers that names or globs stand for; none given means all.
+    """The providers that names or globs stand for, but for those after ``!``; none given means all.
 
     Raises:
         UnknownName: a name nobody knows.
         UsageError: a glob without a match.
     """
-    names, chosen = frozenset(known), set[str]()
+    names, chosen, denied = frozenset(known), set[str](), set[str]()
     for pattern in patterns:
-        found = {name for name in names if fnmatch.fnmatchcase(name, pattern.strip().casefold())}
+        words = pattern.strip().casefold()
+        found = {name for name in names if fnmatch.fnmatchcase(name, words.removeprefix("!"))}
         if not found:
             raise nothing_matches("provider", pattern, names)
-        chosen |= found
-    return frozenset(chosen) or names
+        (denied if words.startswith("!") else chosen).update(found)
+    return (frozenset(chosen) or names) - denied
 
 
 def distance_km(here: Region, there: Region) -> float | None:

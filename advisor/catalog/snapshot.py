@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from advisor import database
 from advisor.catalog.evidence import is_digest
+from advisor.catalog.held import Held, parse
 from advisor.domain import LISTED_MARKETS, Availability, Offer, SnapshotInfo
 from advisor.errors import CorruptSnapshot, DataError
 
@@ -76,6 +77,7 @@ class Snapshot:
     offers: tuple[Offer, ...]
     title: str  #: what it holds, in words
     evidence_sha256: str | None = None  #: of the evidence file beside it; None where it has none
+    held: tuple[Held, ...] = ()  #: what waits until somebody confirms it; no row of ``offers``
 
 
 def snapshot_day(snapshot_id: str) -> str | None:
@@ -101,7 +103,7 @@ def _read(path: Path, sha256: str) -> Snapshot:
         metadata = _metadata(connection, path)
         rows = _rows(connection, path, metadata["schema_version"])
     created_at = _created_at(metadata, path)
-    offers = _offers(rows, path)
+    held, offers = _held(metadata, _offers(rows, path), path)
     info = SnapshotInfo(
         snapshot_id=path.stem,
         path=str(path),
@@ -110,7 +112,17 @@ def _read(path: Path, sha256: str) -> Snapshot:
         shipped=False,
         sources=tuple(sorted({offer.source for offer in offers})),
     )
-    return Snapshot(info, offers, metadata.get("title", ""), metadata.get("evidence_sha256"))
+    return Snapshot(info, offers, metadata.get("title", ""), metadata.get("evidence_sha256"), held)
+
+
+def _held(
+    metadata: dict[str, str], offers: tuple[Offer, ...], path: Path
+) -> tuple[tuple[Held, ...], tuple[Offer, ...]]:
+    """What waits, and the other rows."""
+    try:
+        return parse(metadata.get("held", "[]"), offers)
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptSnapshot(f"{path}: what it says of held rows is unreadable ({error})") from error
 
 
 def read_created_at(path: Path) -> datetime:

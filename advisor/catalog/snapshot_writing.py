@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from advisor import database
 from advisor.catalog.evidence import evidence_path, is_digest, raise_disk_trouble, write_evidence
+from advisor.catalog.held import HELD, as_rows, records
 from advisor.catalog.snapshot import COLUMNS, EPOCH, NEEDED, is_memory, read_snapshot, refuse_twins
 from advisor.errors import CorruptSnapshot, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from advisor.catalog.held import Held
     from advisor.domain import Offer
 
 SCHEMA_VERSION: Final = "3"
@@ -35,6 +37,7 @@ def write_snapshot(
     created_at: datetime,
     title: str,
     evidence: Mapping[str, bytes] | None = None,
+    held: Sequence[Held] = (),
 ) -> Path:
     """Publish offers as a snapshot: the whole file under its final name, or nothing.
 
@@ -47,7 +50,7 @@ def write_snapshot(
     """
     if created_at.tzinfo is None:
         raise DataError("a snapshot's created_at must carry a time zone")
-    ordered = sorted(offers, key=_order)
+    ordered = sorted([*offers, *as_rows(held)], key=_order)
     refuse_twins(ordered, DataError)
     named = {offer.evidence: offer.id for offer in ordered if offer.evidence is not None}
     kept = {digest: item for digest, item in (evidence or {}).items() if digest in named}
@@ -58,8 +61,9 @@ def write_snapshot(
         with tempfile.TemporaryDirectory(dir=folder, prefix=WORKSHOP_PREFIX) as workshop:
             beside = Path(workshop) / "evidence"
             evidence_sha256 = write_evidence(kept, beside) if kept else None
-            draft = _draft(ordered, Path(workshop), created_at, title, evidence_sha256)
-            _compare(ordered, draft)
+            properties = _properties(created_at, title, evidence_sha256, held)
+            draft = _draft(ordered, Path(workshop), created_at, properties)
+            _compare(ordered, held, draft)
             return _put_in_place(draft, beside if kept else None, folder)
     except OSError as error:
         raise DataError(f"cannot publish a snapshot in {folder}: {error.strerror or error}") from error
@@ -110,13 +114,16 @@ def _order(offer: Offer) -> tuple[Any, ...]:
     return (*place, "superseded" in offer.flags, offer.collected_at, offer.usd_per_hour, repr(offer))
 
 
-def _compare(offers: Sequence[Offer], draft: Path) -> None:
-    """Refuse a file that gives back anything but the offers that went in."""
+def _compare(rows: Sequence[Offer], held: Sequence[Held], draft: Path) -> None:
+    """Refuse a file that gives back anything but what went in."""
     try:
-        returned = read_snapshot(draft).offers
+        returned = read_snapshot(draft)
     except CorruptSnapshot as error:
         raise DataError(f"not published: {error}") from error
-    for offer, copy in zip(offers, returned, strict=True):
+    if returned.held != tuple(held):
+        raise DataError("not published: what is held would come back as something else")
+    offers = [offer for offer in rows if HELD not in offer.flags]
+    for offer, copy in zip(offers, returned.offers, strict=True):
         if offer != copy:
             name = next(name for name in COLUMNS if getattr(offer, name) != getattr(copy, name))
             said, kept = getattr(offer, name), getattr(copy, name)
@@ -124,14 +131,14 @@ def _compare(offers: Sequence[Offer], draft: Path) -> None:
 
 
 def _draft(
-    offers: Sequence[Offer], workshop: Path, created_at: datetime, title: str, evidence_sha256: str | None
+    offers: Sequence[Offer], workshop: Path, created_at: datetime, properties: Mapping[str, str]
 ) -> Path:
     """The file, complete and under its own name, in a folder nobody reads."""
     import duckdb
 
     nameless = workshop / "nameless.parquet"
     try:
-        _copy_out(offers, nameless, _properties(created_at, title, evidence_sha256))
+        _copy_out(offers, nameless, properties)
     except (duckdb.Error, UnicodeError) as error:
         raise_disk_trouble(error)
         raise DataError(f"not published: {str(error).splitlines()[0]}") from error
@@ -139,10 +146,14 @@ def _draft(
     return nameless.replace(workshop / f"{created_at.astimezone(UTC):%Y-%m-%d}-{digest}.parquet")
 
 
-def _properties(created_at: datetime, title: str, evidence_sha256: str | None) -> dict[str, str]:
+def _properties(
+    created_at: datetime, title: str, evidence_sha256: str | None, held: Sequence[Held]
+) -> dict[str, str]:
     """What the file says of itself."""
     stamp = created_at.astimezone(UTC).isoformat()
     properties = {"schema_version": SCHEMA_VERSION, "created_at": stamp, "title": title}
+    if held:
+        properties["held"] = records(held)
     return properties if evidence_sha256 is None else properties | {"evidence_sha256": evidence_sha256}
 
 

@@ -7,17 +7,21 @@ wins: by the time it was made, then by name. One that cannot be read is never pa
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from advisor.catalog.held import as_planned
 from advisor.catalog.snapshot import Snapshot, read_created_at, read_snapshot, snapshot_day
-from advisor.errors import CorruptSnapshot, DataError, UnknownName
+from advisor.errors import CorruptSnapshot, DataError, UnknownName, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 APPLICATION = "llm-fleet-advisor"
+_DAY = len("2026-12-07-")
+_SHORT = re.compile(r"[0-9a-f]{4,12}")
 
 
 def advisor_home(environ: Mapping[str, str] = os.environ) -> Path:
@@ -65,7 +69,12 @@ class Store:
             raise DataError(
                 f"no snapshot in {self.shipped} nor in {self.home / 'snapshots'}: reinstall the package"
             )
-        rivals = [path for path in paths if snapshot_day(path.stem) == snapshot_day(paths[0].stem)]
+        return self._newest_of(
+            [path for path in paths if snapshot_day(path.stem) == snapshot_day(paths[0].stem)]
+        )
+
+    def _newest_of(self, rivals: Sequence[Path]) -> Path:
+        """Of files of one day; one that does not tell when it was made may well be the newest."""
         if len(rivals) == 1:
             return rivals[0]
         made_at = {}
@@ -84,22 +93,40 @@ class Store:
             CorruptSnapshot: it cannot be used; the message names the one that only the user may fall back on.
             DataError: there is no snapshot at all.
         """
-        path = self.newest() if selector is None else self._find(selector)
+        path = self.newest() if selector is None else self.path_of(selector)
         try:
             return read_snapshot(path, shipped=path.parent == self.shipped)
         except CorruptSnapshot as error:
             raise self._refusal(error, path) from error
 
-    def _find(self, selector: str | Path) -> Path:
+    def path_of(self, selector: str | Path) -> Path:
+        """The file meant: by path, by id, by the digits at the end of one, or by day: the newest of it.
+
+        Raises:
+            UnknownName: there is none.
+            UsageError: the digits are those of several.
+        """
         if isinstance(selector, Path) or os.sep in selector or selector.endswith(".parquet"):
             path = Path(selector).expanduser()
             if not path.is_file():
                 raise UnknownName("snapshot file", str(selector), (str(known) for known in self.paths()))
             return path
         known = {path.stem: path for path in self.paths()}
-        if selector not in known:
+        if selector in known:
+            return known[selector]
+        of_day = [path for name, path in known.items() if snapshot_day(name) == selector]
+        if of_day:
+            return self._newest_of(of_day)
+        meant = (
+            [name for name in known if name[_DAY:].startswith(selector)] if _SHORT.fullmatch(selector) else []
+        )
+        if len(meant) > 1:
+            raise UsageError(
+                f"--snapshot {selector}: {' and '.join(sorted(meant))} have these digits; give more"
+            )
+        if not meant:
             raise UnknownName("snapshot", selector, known)
-        return known[selector]
+        return known[meant[0]]
 
     def _refusal(self, error: CorruptSnapshot, refused: Path) -> CorruptSnapshot:
         """The complaint, with the newest other snapshot that is sound."""
@@ -117,8 +144,12 @@ class Store:
 
 
 def open_snapshot(selector: str | Path | None = None) -> Snapshot:
-    """The snapshot of that id or path, by default the newest, wherever :class:`Store` finds it."""
-    return Store(home=advisor_home(), shipped=shipped_folder()).open(selector)
+    """The snapshot of that id or path, by default the newest, wherever :class:`Store` finds it.
+
+    A price that waits to be confirmed is reckoned at the higher of its two figures.
+    """
+    snapshot = Store(home=advisor_home(), shipped=shipped_folder()).open(selector)
+    return replace(snapshot, offers=as_planned(snapshot.offers, snapshot.held))
 
 
 def _parquet_files(folder: Path) -> list[Path]:

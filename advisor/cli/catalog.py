@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from advisor.cli import catalog_diff, catalog_history, evidence
+from advisor.catalog.freshness import FRESH_SHARE
+from advisor.cli import catalog_diff, catalog_history, catalog_keep, evidence
 from advisor.cli.output import Col, Format, FormatOption, Listing, OutputOption, note, write_listing
 from advisor.clock import now_utc
 
@@ -29,6 +30,9 @@ app.command("evidence")(evidence.evidence)
 app.command("diff")(catalog_diff.diff)
 app.command("history")(catalog_history.history)
 app.command("export")(catalog_diff.export)
+app.command("list")(catalog_keep.snapshots)
+app.command("prune")(catalog_keep.prune)
+app.command("set-aside")(catalog_keep.set_aside)
 
 
 @app.command("status")
@@ -72,6 +76,7 @@ def _record(line: Freshness, prices: Snapshot) -> dict[str, Any]:
     record["market"] = line.market.value
     record["age_hours"] = None if line.age_hours is None else round(line.age_hours, 1)
     record["age_days"] = None if line.age_hours is None else round(line.age_hours / 24, 1)
+    record["fresh_percent"] = None if line.fresh_share is None else int(100 * line.fresh_share)
     record["sources"] = "; ".join(line.sources)
     record["source_count"] = len(line.sources)
     record["flags"] = ";".join(line.flags)
@@ -89,6 +94,7 @@ _COLUMNS = (
     Col("market", "Market"),
     Col("state", "State"),
     Col("offers", "Offers", numeric=True),
+    Col("fresh_percent", "Fresh (%)", numeric=True),
     Col("age_days", "Age (days)", numeric=True),
     Col("limit_hours", "Stale after (h)", numeric=True, text=lambda value: f"{value:g}", importance=4),
     Col("oldest", "Oldest price", text=_day, importance=2),
@@ -111,7 +117,8 @@ def _footer(prices: Snapshot, lines: Sequence[Freshness]) -> Iterable[str]:
     if superseded:
         yield f"{superseded:,} superseded offers are not counted above."
     stale = sum(line.state == "stale" for line in lines)
-    yield f"Stale: {stale} of {len(lines)} lines; the age is that of the oldest price."
+    limit = f"under {FRESH_SHARE:.0%} of what can be bought is within its age limit"
+    yield f"Stale: {stale} of {len(lines)} lines ({limit}); the age is that of the oldest price."
     missing = [f"{line.provider} {line.market.value}" for line in lines if line.state == "missing"]
     if missing:
         yield f"No price in this snapshot: {', '.join(missing)}."

@@ -45,7 +45,12 @@ Regions = Annotated[
 ]
 Providers = Annotated[
     list[str] | None,
-    typer.Option("--provider", "-p", help="Provider, or a glob. Repeatable.", rich_help_panel=WHERE),
+    typer.Option(
+        "--provider",
+        "-p",
+        help="Provider, or a glob; '!nebius' leaves it out. Repeatable.",
+        rich_help_panel=WHERE,
+    ),
 ]
 ServiceFile = Annotated[
     Path | None,
@@ -177,7 +182,7 @@ Snapshot = Annotated[
     str | None,
     typer.Option(
         "--snapshot",
-        help="Price snapshot: an id or a file.  \\[default: the newest]",
+        help="Price snapshot: an id, its last digits, a day, or a file.  \\[default: the newest]",
         rich_help_panel=ANSWER,
     ),
 ]

@@ -68,7 +68,11 @@ def refresh(
     ] = False,
     accept: Annotated[
         list[str] | None,
-        typer.Option("--accept", help="Confirm a change the gate holds back, by its id, or all. Repeatable."),
+        typer.Option(
+            "--accept",
+            help="Confirm what is held back: by id (then nobody is asked), offer, pattern of offers,"
+            " detector, or all. Repeatable.",
+        ),
     ] = None,
     explain_permissions: Annotated[
         bool,
@@ -159,15 +163,16 @@ def _run(
     from advisor.cli.refresh_progress import listening
     from advisor.cli.refresh_view import summarised
     from advisor.refresh.collecting import Patience
-    from advisor.refresh.publishing import last_snapshot, publish
+    from advisor.refresh.publishing import last_snapshot, moment_after, publish
     from advisor.refresh.refresh import gate_of
     from advisor.refresh.refresh import refresh as refreshed
 
     now = datetime.now(UTC)
     previous, warning = last_snapshot(Store(home=home or advisor_home(), shipped=shipped_folder()), now)
+    now = moment_after(previous, now)
     scope = _scope(asked, previous)
-    providers = _built(asked.providers, os.environ)
-    with listening(asked.providers) as listener:
+    providers = {} if _is_known(asked, named, previous) else _built(asked.providers, os.environ)
+    with listening(tuple(providers)) as listener:
         result = refreshed(
             providers,
             scope,
@@ -182,6 +187,13 @@ def _run(
     path, lost = publish(result, home) if home is not None and result.is_anything_new else (None, ())
     warnings = [words for words in (warning, *lost) if words]
     return result, summarised(result, path, warnings, strict=strict, dry_run=home is None)
+
+
+def _is_known(asked: Asked, named: frozenset[str], previous: Snapshot | None) -> bool:
+    """Whether all that is asked is to confirm what the last snapshot holds back: nobody need be asked."""
+    waiting = {one.id for one in previous.held} if previous else set()
+    is_narrow = bool(named or asked.regions or asked.markets)
+    return bool(asked.accept) and asked.accept <= waiting and not is_narrow
 
 
 def _scope(asked: Asked, previous: Snapshot | None) -> Scope:

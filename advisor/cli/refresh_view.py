@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from advisor.catalog.held import Kind
 from advisor.cli.output import Col, Listing, listing_markdown, listing_table, markdown_cell
 from advisor.cli.refresh_progress import number_text
 from advisor.refresh.collecting import State
@@ -58,6 +59,21 @@ def summarised(
         "held": [_finding(finding) for finding in verdict.held],
         "refused": [_finding(finding) for finding in verdict.refused],
         "notes": [_finding(finding) for finding in verdict.notes],
+        "accepted": [
+            {
+                "id": one.held.id,
+                "offer": one.held.offer_id,
+                "before_usd_per_hour": one.before and one.before.usd_per_hour,
+                "after_usd_per_hour": one.held.stated and one.held.stated.usd_per_hour,
+            }
+            for one in result.accepted
+        ],
+        "withdrawn": [{"offer": one.offer.id, "why": one.why} for one in result.withdrawn],
+        "unread": [
+            {"offer": one.offer.id, "reason": one.rejection.reason, "detail": one.rejection.detail}
+            for one in result.unread
+        ],
+        "unlisted": [one.offer_id for one in result.held if one.kind is Kind.UNLISTED],
         "moves": _moves(result),
         "quotas": {"found": len(result.quotas)},
         "warnings": [*warnings, *said, *result.warnings],
@@ -102,16 +118,14 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 
 def _moves(result: RefreshResult) -> list[dict[str, Any]]:
-    """Prices of the same offer that changed, as `catalog diff` ranks them."""
+    """Prices of the same offer that changed, by share, the largest first."""
     from advisor.catalog.diff import diff
     from advisor.catalog.snapshot import Snapshot
 
     if result.previous is None:
         return []
     found = diff(result.previous, Snapshot(result.previous.info, result.offers, ""))
-    moves = sorted(
-        (*found.rose, *found.fell), key=lambda m: (-abs(m.usd_per_hour), -abs(m.percent), m.offer_id)
-    )
+    moves = sorted((*found.rose, *found.fell), key=lambda move: (-abs(move.percent), move.offer_id))
     return [
         {
             "offer": move.offer_id,
@@ -124,10 +138,13 @@ def _moves(result: RefreshResult) -> list[dict[str, Any]]:
 
 
 def _next_steps(result: RefreshResult, path: Path | None, *, dry_run: bool) -> Iterator[str]:
-    held = Counter(finding.confirm_id for finding in result.verdict.held)
-    if held:
-        shown = " ".join(f"--accept {confirm_id}" for confirm_id, _ in held.most_common(3))
-        yield f"Confirm what is held back, if it is true: advisor refresh {shown}"
+    for words, found in (
+        ("Confirm a price that is held back, if it is true", [f for f in result.verdict.held if f.offer]),
+        ("Let rows go that did not come, if they are gone", [f for f in result.verdict.held if not f.offer]),
+    ):
+        if found:
+            confirm_id, _ = Counter(finding.confirm_id for finding in found).most_common()[-1]
+            yield f"{words}: advisor refresh --accept {confirm_id}"
     if any(outcome.state is State.NOT_SET_UP for outcome in result.outcomes):
         yield "What the others need: advisor refresh --explain-permissions"
     if dry_run and result.is_anything_new:
@@ -193,9 +210,22 @@ def _listing(summary: Mapping[str, Any]) -> Listing:
 
 
 def _sections(summary: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
-    failed = [f"{p['provider']}: {p['why']}" for p in summary["providers"] if p["why"]]
+    failed = [f"{p['provider']}: {p['why']}" for p in summary["providers"] if _is_missed(p)]
     if failed:
         yield "Not answered", failed
+    for key, title, line in (
+        ("accepted", "Confirmed", lambda one: f"{_prices(one)}  {one['offer']}"),
+        ("withdrawn", "Gone", lambda one: f"{one['offer']}: {one['why']}"),
+        (
+            "unread",
+            "Kept as before: what was said could not be used",
+            lambda one: f"{one['offer']}: {one['reason']}: {one['detail']}",
+        ),
+        ("unlisted", "Did not come; gone if they do not come again", str),
+    ):
+        if summary[key]:
+            rows = number_text(len(summary[key]), "row")
+            yield f"{title} ({rows})", _first(map(line, summary[key]), len(summary[key]))
     moves = summary["moves"]
     if moves:
         yield f"Prices that moved most ({len(moves):,} changed)", _first(map(_move, moves), len(moves))
@@ -216,6 +246,11 @@ def _sections(summary: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     yield "Catalog", list(_catalog(summary))
     if summary["next_steps"]:
         yield "Next", summary["next_steps"]
+
+
+def _is_missed(provider: Mapping[str, Any]) -> bool:
+    """Whether its silence is worth a line: what is not set up and has no row in the catalog is none."""
+    return bool(provider["why"]) and (provider["state"] != State.NOT_SET_UP or provider["kept"] > 0)
 
 
 def _first(lines: Iterator[str], number: int, at_most: int = _SHOWN) -> list[str]:

@@ -147,7 +147,7 @@ class CatalogState(Record):
     )
     age_hours: Rate | None = Field(description="of the oldest; null if there is none")
     state: Literal["fresh", "stale", "missing", "manual"] = Field(
-        description="whether the age is within the limit in force"
+        description="fresh where nine of ten prices that can be bought are within the age limit in force"
     )
 
 

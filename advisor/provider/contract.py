@@ -114,6 +114,12 @@ class Answer:
             return self.vendor_time
         return received
 
+    def clock_ahead(self, now: datetime) -> timedelta | None:
+        """How far our clock is ahead of the vendor's; None where the answer does not tell."""
+        if self.vendor_time is None or self.stale:
+            return None
+        return (self.received_at or now) - self.vendor_time
+
     def clock_warning(self, now: datetime) -> str | None:
         """A sentence where the vendor's clock and ours disagree, else None."""
         received = self.received_at or now
@@ -160,6 +166,7 @@ class Collected:
     warnings: tuple[str, ...] = ()  #: sentences
     retries: int = 0  #: requests repeated
     sheet: PriceSheet | None = None  #: the user's own prices of what others list too
+    clock_ahead: timedelta | None = None  #: of ours, against the vendor's; None where it stated no time
 
     def __post_init__(self) -> None:
         missing = [priced.offer.id for priced in self.offers if priced.evidence_digest not in self.evidence]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from statistics import median_low
 from typing import TYPE_CHECKING
 
 from advisor.provider.contract import Answer, Collected, PricedOffer, Rejection, Unseen
@@ -76,6 +77,7 @@ def collected(
     evidence = {digest: content for reading in readings for digest, content in reading.evidence.items()}
     kept = {priced.evidence_digest for priced in offers}
     warnings = [warning for answer in answers if (warning := answer.clock_warning(now))]
+    ahead = [gap for answer in answers if (gap := answer.clock_ahead(now)) is not None]
     stale = [_stale(provider, answer, now) for answer in answers if answer.stale]
     return Collected(
         provider=provider,
@@ -88,6 +90,7 @@ def collected(
         warnings=tuple(dict.fromkeys(warnings)),
         retries=sum(answer.retries for answer in answers),
         sheet=sheet,
+        clock_ahead=median_low(ahead) if ahead else None,
     )
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from advisor.catalog.freshness import MANUAL_BASIS
+from advisor.catalog.held import HELD
 from advisor.domain import EvidenceKind, Market
 from advisor.recommendation.risks import egress_unknown
 from advisor.units import HOURS_PER_MONTH, usd_text
@@ -213,6 +214,12 @@ def _flags(purchase: Sequence[Purchase]) -> list[str]:
         said.append("Some instances are other people's machines (community hosts).")
     if any("date_inferred" in line.flags for line in purchase):
         said.append("The date of some prices was inferred, not stated by their source.")
+    said += [
+        f"{line.offer_id} is reckoned at ${usd_text(line.usd_per_hour_each, 4)}/h, the dearer of two prices:"
+        f" {line.price_basis.partition(', ')[2]}; advisor refresh --accept '{line.offer_id}' confirms it."
+        for line in purchase
+        if HELD in line.flags
+    ]
     return said
 
 

@@ -6,18 +6,20 @@ import queue
 import threading
 import time
 from collections import Counter, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from advisor.errors import AdvisorError, MissingCredentials, Unavailable
-from advisor.provider import Provider, reporting
+from advisor.errors import AdvisorError, MissingCredentials, NothingPublished, Unavailable
+from advisor.provider import Aspect, Provider, reporting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
+    from advisor.domain import Offer
     from advisor.provider import Collected, Scope
 
 FAILURES: Final = frozenset({"fetch_failed", "answered_from_cache"})
@@ -209,6 +211,53 @@ def _came(name: str, collected: Collected, seconds: float) -> Outcome:
     shown = ", ".join(places[:3]) + (f" and {len(places) - 3} more" if len(places) > 3 else "")
     why = f"no full answer for {shown}: {failures[0].detail.removeprefix(f'{name}: ')}"
     return Outcome(name, State.PARTIAL, collected, why, seconds)
+
+
+def silent(outcomes: Iterable[Outcome], published: Iterable[Offer], scope: Scope) -> dict[str, str]:
+    """Why, by adapter: it brought no row at all, and the catalog holds some that it was asked for."""
+    known = {
+        offer.provider
+        for offer in published
+        if scope.covers_region(offer.provider, offer.region) and scope.covers_market(offer.market)
+    }
+    why = {}
+    for outcome in outcomes:
+        collected = outcome.collected
+        if collected is not None and not collected.offers and outcome.provider in known:
+            reasons = [one.why for one in collected.unseen if one.what is Aspect.PRICE]
+            why[outcome.provider] = "; ".join(["no row came", *dict.fromkeys(reasons)])
+    return why
+
+
+CLOCK_WRONG: Final = timedelta(hours=2)
+"""Vendors that agree by so much that our clock is wrong are right."""
+
+
+def refuse_wrong_clock(outcomes: Iterable[Outcome], now: datetime) -> None:
+    """Refuse to stamp anything with a clock that several vendors contradict; one alone may be wrong itself.
+
+    Raises:
+        NothingPublished: two vendors or more put our clock hours ahead, or behind, and none says otherwise.
+    """
+    told = {o.provider: o.collected.clock_ahead for o in outcomes if o.collected}
+    gaps = {name: gap for name, gap in told.items() if gap is not None}
+    ahead, behind = (all(sign * gap > CLOCK_WRONG for gap in gaps.values()) for sign in (1, -1))
+    if len(gaps) >= 2 and (ahead or behind):
+        vendor = now - min(gaps.values(), key=abs)
+        raise NothingPublished(
+            f"this machine's clock says {now:%Y-%m-%d %H:%M}Z, {' and '.join(sorted(gaps))} say"
+            f" {vendor:%Y-%m-%d %H:%M}Z; set the clock, nothing was published"
+        )
+
+
+def marked_partial(outcomes: Iterable[Outcome], why: Mapping[str, str]) -> tuple[Outcome, ...]:
+    """The outcomes; those that were done are partial where there is a reason, by adapter."""
+    return tuple(
+        replace(outcome, state=State.PARTIAL, why=why[outcome.provider])
+        if outcome.provider in why and outcome.state is State.DONE
+        else outcome
+        for outcome in outcomes
+    )
 
 
 def _failed(name: str, error: Exception, seconds: float) -> Outcome:

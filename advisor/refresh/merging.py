@@ -1,8 +1,8 @@
 """What the providers brought and what the last snapshot holds, as one list of offers.
 
-A *cell* is a provider, a market and a region. A cell that was asked and answered whole is replaced whole:
-what it no longer lists is gone. Everything else keeps its rows with their old time stamps, and what was
-brought replaces rows one by one:
+A *cell* is a provider, a market and a region. Of a cell that was asked and answered whole, rows that did not
+come are judged by :mod:`advisor.refresh.absence`. Everything else keeps its rows with their old time stamps,
+and what was brought replaces rows one by one:
 
 * a cell has not answered whole where its adapter failed, says ``fetch_failed``, ``answered_from_cache`` or
   ``region_not_enabled`` for it, or could not see its prices; and where the scope did not ask for it;
@@ -42,7 +42,8 @@ class Merged:
 
     brought: Mapping[str, tuple[str, Offer]]  #: offer id to the adapter that brought it, and the row
     kept: tuple[Offer, ...]  #: rows of the last snapshot, old time stamps and all
-    gone: tuple[Offer, ...]  #: rows of the last snapshot that are no longer listed
+    gone: tuple[Offer, ...]  #: rows of the last snapshot that should have come and did not
+    entitled: Mapping[str, frozenset[str]]  #: of each of those, the adapters that should have brought it
     evidence: Mapping[str, bytes]  #: of what was brought
     rejections: tuple[Rejection, ...] = ()  #: of rows no snapshot can hold
 
@@ -81,21 +82,27 @@ def merge(previous: Sequence[Offer], outcomes: Iterable[Outcome], scope: Scope) 
                 held = brought.get(offer.id)
                 if held is None or _rank(name, offer) < _rank(*held):
                     brought[offer.id] = (name, offer)
-    kept = _kept(previous, brought, answers, scope)
+    missing = _Missing(answers, scope)
+    kept = _kept(previous, brought, missing)
     stays = {offer.id for offer in kept}
+    gone = tuple(o for o in previous if is_live(o) and o.id not in stays and o.id not in brought)
     evidence = {digest: item for answer in answers.values() for digest, item in answer.evidence.items()}
     return Merged(
         brought={offer_id: row for offer_id, row in sorted(brought.items()) if offer_id not in stays},
         kept=tuple(kept),
-        gone=tuple(o for o in previous if is_live(o) and o.id not in stays and o.id not in brought),
+        gone=gone,
+        entitled={offer.id: missing.told_by(offer) for offer in gone},
         evidence=evidence,
         rejections=tuple(rejections),
     )
 
 
-def settle(previous: Sequence[Offer], merged: Merged, verdict: Verdict) -> tuple[Offer, ...]:
-    """The rows to publish: what passed the gate, what was kept, and the old rows of what did not pass."""
+def settle(
+    previous: Sequence[Offer], merged: Merged, verdict: Verdict, absent: Iterable[Offer]
+) -> tuple[Offer, ...]:
+    """The rows to publish: what passed, what was kept, and the old ones of what did not pass or come."""
     barred = {finding.offer_id for finding in (*verdict.refused, *verdict.held)}
+    barred |= {offer.id for offer in absent}
     passed = {offer.id for offer in verdict.passed}
     stays = {offer.id for offer in merged.kept}
     restored = [o for o in previous if o.id in barred and o.id not in passed and o.id not in stays]
@@ -180,19 +187,10 @@ def _outspoken(name: str, offer: Offer, answers: Mapping[str, Collected], scope:
 
 
 def _kept(
-    previous: Sequence[Offer],
-    brought: Mapping[str, tuple[str, Offer]],
-    answers: Mapping[str, Collected],
-    scope: Scope,
+    previous: Sequence[Offer], brought: Mapping[str, tuple[str, Offer]], missing: _Missing
 ) -> list[Offer]:
-    gaps = {name: _gaps(collected) for name, collected in answers.items()}
-    speaks: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for name, collected in answers.items():
-        for priced in collected.offers:
-            speaks[priced.offer.provider, priced.offer.source].add(name)
-
     def stays(offer: Offer) -> bool:
-        gone = _is_gone(offer, gaps, speaks[offer.provider, offer.source], scope)
+        gone = bool(missing.told_by(offer))
         if offer.id not in brought:
             return not gone
         return is_live(offer) and _stands(offer, *brought[offer.id], gone=gone)
@@ -210,11 +208,27 @@ def _stands(held: Offer, name: str, row: Offer, *, gone: bool) -> bool:
     return held.collected_at > row.collected_at and _rank(name, row)[0] != 0
 
 
-def _is_gone(offer: Offer, gaps: Mapping[str, _Gaps], speaks: set[str], scope: Scope) -> bool:
-    """Whether somebody entitled to it answered whole and no longer lists the row."""
-    if not (scope.covers_region(offer.provider, offer.region) and scope.covers_market(offer.market)):
-        return False
-    entitled = set(speaks)  # adapters that bring rows of the same source
-    if offer.price_basis != MANUAL_BASIS:
-        entitled.add(offer.provider)
-    return any(name in gaps and not gaps[name].covers(offer.region, offer.market) for name in entitled)
+class _Missing:
+    """Who should have brought a row, had it been listed."""
+
+    def __init__(self, answers: Mapping[str, Collected], scope: Scope) -> None:
+        self._scope = scope
+        self._gaps = {name: _gaps(collected) for name, collected in answers.items()}
+        self._speaks: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for name, collected in answers.items():
+            for priced in collected.offers:
+                self._speaks[priced.offer.provider, priced.offer.source].add(name)
+
+    def told_by(self, offer: Offer) -> frozenset[str]:
+        """Adapters that are entitled to the row and answered whole where it is; none: nobody could tell."""
+        scope = self._scope
+        if not (scope.covers_region(offer.provider, offer.region) and scope.covers_market(offer.market)):
+            return frozenset()
+        entitled = set(self._speaks[offer.provider, offer.source])  # they bring rows of the same source
+        if offer.price_basis != MANUAL_BASIS:
+            entitled.add(offer.provider)
+        return frozenset(
+            name
+            for name in entitled
+            if name in self._gaps and not self._gaps[name].covers(offer.region, offer.market)
+        )

@@ -11,6 +11,7 @@ import os
 import shutil
 import time
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from advisor.catalog.evidence import SUFFIX, evidence_path, read_evidence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from advisor.catalog.held import Held
     from advisor.catalog.snapshot import Snapshot
     from advisor.catalog.store import Store
     from advisor.domain import Offer
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
 LOCK_FILE: Final = "refresh.lock"
 _POLL_S: Final = 0.2
+
+AHEAD_TOLERATED: Final = timedelta(minutes=15)
+"""How far the clock of another machine that refreshes the same catalog may be ahead."""
 
 
 @contextlib.contextmanager
@@ -74,7 +79,7 @@ def last_snapshot(store: Store, now: datetime) -> tuple[Snapshot | None, str | N
     """The newest sound snapshot to build upon, and a warning where a newer one is unusable.
 
     Raises:
-        NothingPublished: it was made after ``now``, so nothing published now would be in force.
+        NothingPublished: it was made well after ``now``, so nothing published now would be in force.
     """
     warning = None
     try:
@@ -84,13 +89,21 @@ def last_snapshot(store: Store, now: datetime) -> tuple[Snapshot | None, str | N
         snapshot = _newest_sound(store)
     except DataError:
         return None, None
-    if snapshot is not None and snapshot.info.created_at >= now:
+    if snapshot is not None and snapshot.info.created_at >= now + AHEAD_TOLERATED:
         made = f"{snapshot.info.created_at:%Y-%m-%d %H:%M}Z"
         raise NothingPublished(
             f"the newest snapshot, {snapshot.info.snapshot_id}, was made {made}, and this machine's clock"
-            f" says {now:%Y-%m-%d %H:%M}Z; set the clock, nothing was asked"
+            f" says {now:%Y-%m-%d %H:%M}Z; nothing was asked. Set the clock; or, if it was wrong then:"
+            f" advisor catalog set-aside {snapshot.info.snapshot_id}"
         )
     return snapshot, warning
+
+
+def moment_after(snapshot: Snapshot | None, now: datetime) -> datetime:
+    """Now, or just after the last snapshot where another machine, whose clock is a little ahead, made it."""
+    if snapshot is None or snapshot.info.created_at < now:
+        return now
+    return snapshot.info.created_at + timedelta(seconds=1)
 
 
 def _newest_sound(store: Store) -> Snapshot | None:
@@ -110,12 +123,13 @@ def publish(result: RefreshResult, home: Path) -> tuple[Path, tuple[str, ...]]:
         NothingPublished: it could not be written; what was there before is untouched.
     """
     folder = home / "snapshots"
-    offers, evidence, warnings = _with_evidence(result)
+    offers, held, evidence, warnings = _with_evidence(result)
     brought = sorted(outcome.provider for outcome in result.outcomes if outcome.collected)
-    title = f"Prices refreshed {result.now:%Y-%m-%d %H:%M} UTC from {', '.join(brought)}"
+    whence = f"from {', '.join(brought)}" if brought else "by what was confirmed"
+    title = f"Prices refreshed {result.now:%Y-%m-%d %H:%M} UTC {whence}"
     try:
         sweep(folder)
-        return write_snapshot(offers, folder, result.now, title, evidence), warnings
+        return write_snapshot(offers, folder, result.now, title, evidence, held), warnings
     except (DataError, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise NothingPublished(f"{reason}; the snapshot before stays in force, unchanged") from error
@@ -134,9 +148,12 @@ def sweep(folder: Path) -> None:
             path.unlink()
 
 
-def _with_evidence(result: RefreshResult) -> tuple[list[Offer], dict[str, bytes], tuple[str, ...]]:
-    """Rows and the vendors' items they rest on, those of kept rows out of the last snapshot's file."""
-    needed = {offer.evidence for offer in result.offers if offer.evidence is not None}
+def _with_evidence(
+    result: RefreshResult,
+) -> tuple[list[Offer], list[Held], dict[str, bytes], tuple[str, ...]]:
+    """Rows, rows that wait, and the vendors' items they rest on, of kept ones out of the last file."""
+    stated = [one.stated for one in result.held if one.stated is not None]
+    needed = {offer.evidence for offer in (*result.offers, *stated) if offer.evidence is not None}
     evidence = {digest: item for digest, item in result.evidence.items() if digest in needed}
     older = needed - evidence.keys()
     previous = result.previous
@@ -150,7 +167,11 @@ def _with_evidence(result: RefreshResult) -> tuple[list[Offer], dict[str, bytes]
         except CorruptSnapshot as error:
             reason = str(error)
     lost = needed - evidence.keys()
-    offers = [replace(o, evidence=None) if o.evidence in lost else o for o in result.offers]
+
+    def known(offer: Offer) -> Offer:
+        return replace(offer, evidence=None) if offer.evidence in lost else offer
+
+    held = [one if one.stated is None else replace(one, stated=known(one.stated)) for one in result.held]
     number = sum(offer.evidence in lost for offer in result.offers)
     warnings = (f"{number} kept rows lose their evidence: {reason}",) if lost else ()
-    return offers, evidence, warnings
+    return [known(offer) for offer in result.offers], held, evidence, warnings

@@ -6,9 +6,19 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from advisor.refresh.collecting import Outcome, Patience, State, collect_all
+from advisor.refresh.absence import absence, blamed, confirm_ids, confirmed, refuse_unknown, still_held
+from advisor.refresh.collecting import (
+    Outcome,
+    Patience,
+    State,
+    collect_all,
+    marked_partial,
+    refuse_wrong_clock,
+    silent,
+)
 from advisor.refresh.merging import Counts, count, merge, settle
 from advisor.refresh.own_prices import Overlay, as_listed, without_listed
+from advisor.refresh.standing import standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -16,16 +26,17 @@ if TYPE_CHECKING:
 
     from advisor.catalog.facts import Facts
     from advisor.catalog.gate.finding import Verdict
+    from advisor.catalog.held import Held
     from advisor.catalog.snapshot import Snapshot
     from advisor.domain import Offer, QuotaLimit
     from advisor.errors import AdvisorError
     from advisor.provider import Provider, Rejection, Scope
+    from advisor.refresh.absence import Accepted, Unread, Withdrawn
     from advisor.refresh.collecting import Listener
 
 EXIT_DONE: Final = 0
 EXIT_PARTIAL: Final = 5
 EXIT_NOTHING: Final = 6
-ACCEPT_ALL: Final = "all"
 
 
 class Gate(Protocol):
@@ -39,12 +50,12 @@ class Gate(Protocol):
         accept: Collection[str],
         gone: Collection[str],
     ) -> Verdict:
-        """Which rows may be published. ``gone`` are the ids of rows that are no longer listed."""
+        """Which rows may be published. ``gone`` are the ids of rows that should have come and did not."""
         ...
 
 
 def gate_of(facts: Facts) -> Gate:
-    """All detectors of the catalog's gate; ``all`` among what is accepted confirms whatever is held."""
+    """All detectors of the catalog's gate."""
     from advisor.catalog.gate import judge
 
     def gate(
@@ -54,10 +65,7 @@ def gate_of(facts: Facts) -> Gate:
         accept: Collection[str],
         gone: Collection[str],
     ) -> Verdict:
-        confirmed, every = frozenset(accept) - {ACCEPT_ALL}, ACCEPT_ALL in accept
-        return judge(
-            offers, previous, facts, now, accept=confirmed, accept_all=every, covers=lambda o: o.id in gone
-        )
+        return judge(offers, previous, facts, now, accept=frozenset(accept), covers=lambda o: o.id in gone)
 
     return gate
 
@@ -77,6 +85,10 @@ class RefreshResult:
     named: frozenset[str] = frozenset()  #: providers the user asked for by name
     rejections: tuple[Rejection, ...] = ()  #: what only came to light with the last snapshot at hand
     warnings: tuple[str, ...] = ()  #: sentences
+    held: tuple[Held, ...] = ()  #: what the next snapshot holds back
+    accepted: tuple[Accepted, ...] = ()  #: of what the last snapshot held back, what the user confirmed
+    withdrawn: tuple[Withdrawn, ...] = ()  #: rows that left the catalog, each with its evidence
+    unread: tuple[Unread, ...] = ()  #: rows that stay old, since what was said of them could not be used
 
     @property
     def quotas(self) -> tuple[QuotaLimit, ...]:
@@ -86,7 +98,8 @@ class RefreshResult:
     @property
     def is_anything_new(self) -> bool:
         """Whether there is anything to publish."""
-        return self.fresh > 0 or any(counts.dropped for counts in self.counts.values())
+        dropped = any(counts.dropped for counts in self.counts.values())
+        return self.fresh > 0 or dropped or bool(self.accepted)
 
     def missing(self, *, strict: bool) -> tuple[str, ...]:
         """What is not whole, in sentences; with none of them the refresh is complete.
@@ -106,9 +119,11 @@ class RefreshResult:
             first, more = self.rejections[0], len(self.rejections) - 1
             others = f" (and {more} more)" if more else ""
             sentences.append(f"{first.provider}: {first.detail}{others}")
+        if self.unread:
+            sentences.append(_unread(self.unread))
         for words, findings, counts in (
             ("holds back", self.verdict.held, True),
-            ("refuses", self.verdict.refused, strict),
+            ("refuses", self.verdict.refused, strict or self._replaced()),
         ):
             if findings and counts:
                 sentences.append(
@@ -116,11 +131,22 @@ class RefreshResult:
                 )
         return tuple(sentences)
 
+    def _replaced(self) -> bool:
+        """Whether the gate refuses a row that was published before."""
+        return any(finding.before is not None for finding in self.verdict.refused)
+
     def exit_code(self, *, strict: bool) -> int:
         """0 all there, 5 something is missing, 6 nothing to publish."""
         if not self.is_anything_new:
             return EXIT_NOTHING
         return EXIT_PARTIAL if self.missing(strict=strict) else EXIT_DONE
+
+
+def _unread(rows: Sequence[Unread]) -> str:
+    first = rows[0]
+    stay = "row stays" if len(rows) == 1 else "rows stay"
+    said = f"{first.offer.id}: {first.rejection.reason}: {first.rejection.detail}"
+    return f"{len(rows):,} {stay} as before, what was said could not be used, as of {said}"
 
 
 def refresh(
@@ -141,16 +167,25 @@ def refresh(
     An error in place of a provider is why it cannot be asked. Rows of providers that were not reached stay as
     they are, time stamps included.
     """
-    outcomes = collect_all(providers, scope, now, patience=patience, listener=listener, clock=clock)
     published = previous.offers if previous else ()
-    listed = as_listed(published)
+    listed, waiting, accepted = confirmed(as_listed(published), previous.held if previous else (), accept)
+    outcomes = collect_all(providers, scope, now, patience=patience, listener=listener, clock=clock)
+    refuse_wrong_clock(outcomes, now)
     outcomes = without_listed(outcomes, listed)
-    merged = merge(listed, outcomes, scope)
+    answers = {outcome.provider: outcome.collected for outcome in outcomes if outcome.collected}
+    stands = standing(listed, merge(listed, outcomes, scope), accept)
+    merged = stands.merged
     rows = [offer for _, offer in merged.brought.values()]
-    verdict = gate(rows, listed, now, accept, {offer.id for offer in merged.gone})
-    offers = settle(listed, merged, verdict)
+    judged = gate(rows, listed, now, accept, {offer.id for offer in merged.gone})
+    absent = absence(merged, answers, judged, waiting, accept, now)
+    verdict = absent.verdict
+    outcomes = marked_partial(blamed(outcomes, merged, verdict), stands.why | silent(outcomes, listed, scope))
+    offers = settle(listed, merged, verdict, absent.kept)
+    held = still_held(waiting, absent, {offer.id for offer in offers}, merged.brought, now)
     overlay = Overlay(published, outcomes, scope, now)
     laid = overlay.laid(offers, lambda own, said: gate(own, said, now, accept, ()))
+    words = confirm_ids(accepted, verdict + laid.verdict, absent)
+    refuse_unknown(accept, words, (*listed, *rows), waiting)
     counts = count(listed, offers, merged, [outcome.provider for outcome in outcomes])
     if overlay.adapter:
         counts[overlay.adapter] = counts.get(overlay.adapter, Counts()) + laid.counts
@@ -165,5 +200,9 @@ def refresh(
         fresh=len(verdict.passed) + laid.counts.brought,
         named=frozenset(named),
         rejections=(*merged.rejections, *laid.rejections),
-        warnings=laid.warnings,
+        warnings=(*stands.notes, *laid.warnings),
+        held=held,
+        accepted=accepted,
+        withdrawn=absent.withdrawn,
+        unread=absent.unread,
     )

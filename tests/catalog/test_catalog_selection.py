@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.catalog.facts import Facts, load_facts
-from advisor.catalog.selection import Criteria, distance_km, regions_near, select
+from advisor.catalog.selection import Criteria, distance_km, matching_providers, regions_near, select
 from advisor.domain import Market, Offer, Region
 from advisor.errors import UnknownName, UsageError
 
@@ -237,3 +237,11 @@ def test_every_offer_in_scope_is_selected_or_excluded_once_in_order(
         [offer.id for offer in tight.offers] + [exclusion.subject for exclusion in tight.exclusions]
     )
     assert [offer for offer in offers if offer in free.offers] == list(free.offers)
+
+
+def test_a_provider_after_an_exclamation_mark_is_left_out() -> None:
+    known = ("aws", "azure", "nebius")
+    assert matching_providers(["!nebius"], known) == {"aws", "azure"}
+    assert matching_providers(["a*", "!AZURE"], known) == {"aws"}
+    with pytest.raises(UsageError):
+        matching_providers(["!b*"], known)

@@ -66,13 +66,13 @@ def test_whatever_is_held_passes_once_it_is_accepted(candidate: list[Offer], bef
     again = judged(candidate, before, accept=frozenset(finding.confirm_id for finding in first.held))
     assert again.held == ()
     assert again.refused == first.refused
-    assert again == judged(candidate, before, accept_all=True)
+    assert again == judged(candidate, before, accept=frozenset({"all"}))
 
 
 @settings(max_examples=80, deadline=None)
 @given(candidate=some_rows)
 def test_what_passed_and_was_published_passes_again(candidate: list[Offer]) -> None:
-    first = judged(candidate, accept_all=True)
+    first = judged(candidate, accept=frozenset({"all"}))
     published = [offer for offer in first.passed if offer.collected_at <= NOW]
     again = judged(published, published)
     assert again.refused == ()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.catalog.gate.finding import Verdict
+from advisor.catalog.held import Held, Kind
 from advisor.catalog.snapshot import Snapshot
 from advisor.domain import Availability, Market, Offer, QuotaLimit, SnapshotInfo
 from advisor.provider import Answer, Collected, Ledger, Rejection, Scope, Unseen, collected
@@ -52,10 +53,17 @@ def today(**given: Any) -> Offer:
     return an_offer(**({"collected_at": NOW} | given))
 
 
-def a_snapshot(*offers: Offer, created_at: datetime = LAST_WEEK) -> Snapshot:
+def a_snapshot(*offers: Offer, created_at: datetime = LAST_WEEK, held: Sequence[Held] = ()) -> Snapshot:
     """A snapshot that is nowhere on disk."""
     info = SnapshotInfo("2026-11-16-0123456789ab", "", len(offers), created_at, shipped=False)
-    return Snapshot(info, offers, "last week's")
+    return Snapshot(info, offers, "last week's", held=tuple(held))
+
+
+def missed_before(*offers: Offer) -> list[Held]:
+    """That these rows did not come last week either."""
+    return [
+        Held("0" * 8, o.id, Kind.UNLISTED, "unlisted", "did not come", LAST_WEEK, LAST_WEEK) for o in offers
+    ]
 
 
 @dataclass

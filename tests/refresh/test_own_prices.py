@@ -8,7 +8,16 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from refresh_builders import NOW, a_snapshot, an_offer, failed_region, open_gate, saying, today
+from refresh_builders import (
+    NOW,
+    a_snapshot,
+    an_offer,
+    failed_region,
+    missed_before,
+    open_gate,
+    saying,
+    today,
+)
 from typer.testing import CliRunner
 
 from advisor.catalog.facts import load_facts
@@ -38,9 +47,9 @@ def deal(percent: float) -> Sheet:
     )
 
 
-def refreshed(previous, *clouds, now=NOW, scope=Scope(), gate=open_gate, accept=()) -> RefreshResult:  # noqa: B008
+def refreshed(previous, *clouds, now=NOW, scope=Scope(), gate=open_gate, accept=(), held=()) -> RefreshResult:  # noqa: B008
     named = {cloud.name: cloud for cloud in clouds}
-    return refresh(named, scope, a_snapshot(*previous), now, gate=gate, accept=accept)
+    return refresh(named, scope, a_snapshot(*previous, held=held), now, gate=gate, accept=accept)
 
 
 def live(result: RefreshResult) -> dict[str, Offer]:
@@ -94,7 +103,8 @@ def test_it_goes_on_while_the_sheet_is_not_read_and_the_vendors_price_moves_bene
 def test_what_the_vendor_withdraws_is_gone_with_the_price_stated_for_it():
     first = refreshed([an_offer(), an_offer(region="r2")], a_sheet("acme,small,*,,on_demand,0.60,,,,"))
     assert set(paid(first).values()) == {"0.6"}
-    second = refreshed(first.offers, saying(today(region="r2"), regions=["r1", "r2"]))
+    missed = missed_before(*first.offers)
+    second = refreshed(first.offers, saying(today(region="r2"), regions=["r1", "r2"]), held=missed)
     assert paid(second) == {"acme:r2:small:on_demand": "0.6"}
     shut = refreshed(first.offers, saying(today(region="r2"), rejections=[failed_region("r1")]))
     assert paid(shut) == paid(first)

@@ -15,6 +15,7 @@ from refresh_builders import (
     an_offer,
     failed_region,
     failing,
+    missed_before,
     open_gate,
     saying,
     today,
@@ -35,7 +36,9 @@ EVERYTHING = Scope()
 
 
 def refreshed(previous, *clouds, scope=EVERYTHING) -> RefreshResult:
-    return refresh({cloud.name: cloud for cloud in clouds}, scope, a_snapshot(*previous), NOW, gate=open_gate)
+    """A refresh after one in which the same rows did not come: what no longer comes is gone."""
+    before = a_snapshot(*previous, held=missed_before(*previous))
+    return refresh({cloud.name: cloud for cloud in clouds}, scope, before, NOW, gate=open_gate)
 
 
 def rows(result: RefreshResult) -> dict[str, tuple[str, object]]:

@@ -37,14 +37,16 @@ def gate_that(action, *kinds):
 
     def gate(offers, previous, now, accept, gone):
         def word(offer_id):
-            return Finding("W0", offer_id, action, "because", None, None, "c0ffee00")
+            offer = next((o for o in offers if o.id == offer_id), None)
+            return Finding("W0", offer_id, action, "because", None, None, "c0ffee00", offer)
 
         stopped = [word(o.id) for o in offers if o.instance_type in kinds and "c0ffee00" not in accept]
         stopped += [word(offer_id) for offer_id in sorted(gone) if offer_id.split(":")[2] in kinds]
         barred = {finding.offer_id for finding in stopped}
         passed = tuple(o for o in offers if o.id not in barred)
         refused, held = (stopped, []) if action is Action.REFUSE else ([], stopped)
-        return Verdict(passed, tuple(refused), tuple(held), ())
+        notes = [word(o.id) for o in passed] if accept else []
+        return Verdict(passed, tuple(refused), tuple(held), tuple(notes))
 
     return gate
 
@@ -64,7 +66,12 @@ def test_a_row_the_gate_stops_gives_way_to_the_old_one_with_its_old_stamp(action
 def test_a_row_whose_vanishing_is_held_stays():
     before = [an_offer(), an_offer(instance_type="big"), an_offer(instance_type="old")]
     result = refreshed(saying(today()), previous=before, gate=gate_that(Action.HOLD, "big"))
-    assert rows(result) == {"small": ("1.00", NOW), "big": ("1.00", LAST_WEEK)}
+    assert rows(result) == {"small": ("1.00", NOW), "big": ("1.00", LAST_WEEK), "old": ("1.00", LAST_WEEK)}
+    kinds = {one.offer_id.split(":")[2]: one.kind.value for one in result.held}
+    assert kinds == {
+        "big": "gone",
+        "old": "unlisted",
+    }
 
 
 def test_what_is_accepted_passes():

@@ -25,7 +25,7 @@ from advisor.catalog.snapshot_writing import write_snapshot
 from advisor.catalog.store import Store
 from advisor.errors import CorruptSnapshot, DataError, NothingPublished, Unavailable
 from advisor.provider import Scope, canonical_bytes
-from advisor.refresh.publishing import last_snapshot, publish, refresh_lock
+from advisor.refresh.publishing import last_snapshot, moment_after, publish, refresh_lock
 from advisor.refresh.refresh import refresh
 
 CHILD = Path(__file__).with_name("publishing_child.py")
@@ -163,8 +163,21 @@ def test_without_any_snapshot_there_is_nothing_to_build_upon(tmp_path):
 
 def test_a_clock_behind_the_newest_snapshot_is_told_before_anything_is_asked(tmp_path):
     write_snapshot([an_offer()], tmp_path / "snapshots", NOW, "")
-    with pytest.raises(NothingPublished, match=r"was made 2026-11-23 06:00Z, and .* says 2026-11-23 05:59Z"):
-        last_snapshot(store_of(tmp_path), NOW - timedelta(minutes=1))
+    behind = NOW - timedelta(minutes=16)
+    said = (
+        r"was made 2026-11-23 06:00Z, and .* says 2026-11-23 05:44Z.* advisor catalog set-aside 2026-11-23-"
+    )
+    with pytest.raises(NothingPublished, match=said):
+        last_snapshot(store_of(tmp_path), behind)
+
+
+def test_another_machines_clock_a_few_minutes_ahead_is_tolerated(tmp_path):
+    write_snapshot([an_offer()], tmp_path / "snapshots", NOW, "")
+    behind = NOW - timedelta(minutes=14)
+    snapshot, _ = last_snapshot(store_of(tmp_path), behind)
+    assert moment_after(snapshot, behind) == NOW + timedelta(seconds=1)
+    assert moment_after(snapshot, NOW + timedelta(days=1)) == NOW + timedelta(days=1)
+    assert moment_after(None, NOW) == NOW
 
 
 # --- other processes

@@ -20,7 +20,7 @@ def settings_of(tmp_path, text: str, **environ: str) -> Settings:
 
 def test_without_a_file_the_defaults_are_in_force(tmp_path):
     found = load_settings(tmp_path, {})
-    assert found == Settings(max_age_on_demand_days=35, max_age_spot_days=7, on_stale="warn")
+    assert found == Settings(max_age_on_demand_days=35, max_age_spot_days=8, on_stale="warn")
     assert settings_of(tmp_path, "") == found
 
 

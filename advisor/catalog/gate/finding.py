@@ -56,5 +56,5 @@ class Verdict:
 
 
 def confirm_id(*parts: object) -> str:
-    """Eight hex digits that stand for exactly this finding: another price is another id."""
+    """Eight hex digits that stand for a row, or rows held together, from one refresh to the next."""
     return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:8]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from advisor.catalog.gate.finding import Action, Finding, Verdict
@@ -39,6 +38,7 @@ from advisor.catalog.gate.since import (
 )
 from advisor.catalog.gate.twins import w8_two_prices, w12_zones_mixed
 from advisor.catalog.gate.view import Row, View, is_live, is_measure
+from advisor.catalog.held import means
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -90,7 +90,6 @@ def judge(
     now: datetime,
     *,
     accept: frozenset[str] = frozenset(),
-    accept_all: bool = False,
     covers: Callable[[Offer], bool] = lambda _: True,
 ) -> Verdict:
     """Judge rows before they are published.
@@ -100,11 +99,10 @@ def judge(
         previous: the rows in force; none on the very first refresh.
         facts: which accelerators there are.
         now: no stamp may be later.
-        accept: held rows that may pass: confirm ids, offer ids, or shell patterns of offer ids
-            (``aws:*:p5.48xlarge:*``). Refused rows never pass.
-        accept_all: every held row may pass.
+        accept: held rows that may pass: confirm ids, offer ids, shell patterns of offer ids
+            (``aws:*:p5.48xlarge:*``), detectors, or ``all``. Refused rows never pass.
         covers: whether the candidate set out to bring a row like this one; a refresh of one region must not
-            count the others as vanished. A provider and market without any row are never expected.
+            count the others as vanished.
     """
     before = {row.id: row for row in map(Row, previous) if is_measure(row.offer)}
     bench = _Bench(candidate)
@@ -112,7 +110,7 @@ def judge(
     for stage in STAGES:
         view = View(list(bench.live.values()), before, facts, now, offered, covers)
         bench.take([finding for detector in stage.values() for finding in detector(view)])
-    waiting, accepted = _confirmed(bench.held(), accept, accept_all)
+    waiting, accepted = _confirmed(bench.held(), accept)
     return Verdict(
         passed=bench.passed(waiting),
         refused=tuple(bench.refused()),
@@ -206,15 +204,11 @@ def _with_others(first: Finding, others: Sequence[Finding]) -> Finding:
     return replace(first, detail=f"{first.detail} (also {', '.join(names)})") if names else first
 
 
-def _confirmed(
-    held: Iterable[Finding], accept: frozenset[str], accept_all: bool
-) -> tuple[list[Finding], list[Finding]]:
+def _confirmed(held: Iterable[Finding], accept: frozenset[str]) -> tuple[list[Finding], list[Finding]]:
     """Findings that wait, and those somebody confirmed, the latter as notes."""
     waiting, accepted = [], []
-    patterns = [word for word in sorted(accept) if any(mark in word for mark in "*?[")]
     for finding in held:
-        named = finding.confirm_id in accept or finding.offer_id in accept
-        if accept_all or named or any(fnmatchcase(finding.offer_id, pattern) for pattern in patterns):
+        if any(means(word, finding.confirm_id, finding.offer_id, finding.detector) for word in accept):
             accepted.append(replace(finding, action=Action.NOTE, detail=f"accepted: {finding.detail}"))
         else:
             waiting.append(finding)

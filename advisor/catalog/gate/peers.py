@@ -249,10 +249,11 @@ def w17_dear_fraction(view: View) -> Iterator[Finding]:
 
     Held: a fraction of an accelerator dearer than 1.2 times the cheapest instance with a whole one and as
     many vCPUs, or, where those are unknown, above 4 times per accelerator (shipped: 0.86 and 2.8 at most).
+    Spot is not judged: there a small type is often dearer than a large one (AWS: 21 of 300, October 2026).
     """
     whole = grouped((row for row in view.rows if row.offer.accelerators >= 1), _chip_place)
     for row in view.doubtful:
-        if not row.offer.is_fractional or row.is_live_stock:
+        if not row.offer.is_fractional or row.is_live_stock or row.offer.market is Market.SPOT:
             continue
         vcpus = row.offer.vcpus
         beside = whole.get(_chip_place(row), [])

@@ -8,7 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from advisor.catalog.gate.finding import Action, Finding
-from advisor.catalog.gate.view import Row, View, grouped
+from advisor.catalog.gate.view import Row, View, grouped, vanished_finding
 from advisor.domain import Market
 from advisor.units import decimal_text
 
@@ -29,7 +29,7 @@ MARKETPLACE_MOVES: Final = (6.0, 12.0)
 _SHORT_GAP: Final = timedelta(days=28)
 
 _LOST_SHARE: Final = 0.3
-_LOST_SHARE_LIVE: Final = 0.8
+_LOST_SHARE_LIVE: Final = 0.5
 _LOST_LEAST: Final = 10
 
 _FROZEN_AFTER: Final = {"aws": 3, "vast": 3}
@@ -47,9 +47,9 @@ _BILLED_IN: Final = {("aws", "cn-"): "CNY", ("azure", "china"): "CNY", ("scalewa
 def w13_vanished(view: View) -> Iterator[Finding]:
     """W13: a missing part price makes a whole region disappear silently (gcosts #249, gpuhunt PR 195).
 
-    Held, the old rows stay: all three or more rows of a region, or of a type, gone; or 30 % of a provider's
-    rows in a market (of ten or more; 80 % where rows follow live stock, which is all that is asked there).
-    Fewer are a remark. A provider of which nothing came at all is a failed fetch and not judged here.
+    Held, the old rows stay: every row of a provider in a market, or of a region, gone; all three or more of a
+    type; or 30 % of those of a provider or a region in a market (of ten or more; half, of a provider's alone,
+    where rows follow live stock). Fewer are a remark.
     """
     for findings in _vanished_groups(view):
         yield from findings
@@ -58,7 +58,7 @@ def w13_vanished(view: View) -> Iterator[Finding]:
     for (provider, market), rows in grouped(rest, _source).items():
         names = ", ".join(row.id for row in rows[:3])
         said = f"{len(rows)} {provider} {market.value} rows of last time did not come: {names}"
-        yield view.vanished_finding("W13", rows[0], Action.NOTE, said, f"W13:{provider}:{market.value}")
+        yield vanished_finding("W13", rows[0], Action.NOTE, said, f"W13:{provider}:{market.value}")
 
 
 def _source(row: Row) -> tuple[str, Market]:
@@ -77,18 +77,27 @@ def _vanished_groups(view: View) -> Iterator[list[Finding]]:
         before = published[source]
         name = f"{source[0]} {source[1].value}"
         live_stock = all(row.is_live_stock for row in gone)
-        limit = _LOST_SHARE_LIVE if live_stock else _LOST_SHARE
-        if len(before) >= _LOST_LEAST and len(gone) > limit * len(before):
-            yield _gone(view, gone, f"{len(gone)} of {len(before)} {name} rows did not come", name)
+        if _far_fewer(gone, before, _LOST_SHARE_LIVE if live_stock else _LOST_SHARE):
+            yield _gone(gone, f"{len(gone)} of {len(before)} {name} rows did not come", name)
             continue
         if live_stock:
             continue
-        for region, rows in _wholly_gone(gone, before, lambda row: row.offer.region).items():
-            said = f"region {region} is gone with all its {len(rows)} {name} rows"
-            yield _gone(view, rows, said, f"{name} {region}")
+        there = grouped(before, lambda row: row.offer.region)
+        for region, rows in grouped(gone, lambda row: row.offer.region).items():
+            if len(rows) == len(there[region]) and len(rows) > 1:
+                said = f"region {region} is gone with all its {len(rows)} {name} rows"
+                yield _gone(rows, said, f"{name} {region}")
+            elif _far_fewer(rows, there[region], _LOST_SHARE):
+                said = f"{len(rows)} of {len(there[region])} {name} rows of {region} did not come"
+                yield _gone(rows, said, f"{name} {region}")
         for shape, rows in _wholly_gone(gone, before, lambda row: row.offer.instance_type).items():
             said = f"{shape} is gone from all its {len(rows)} {name} places"
-            yield _gone(view, rows, said, f"{name} {shape}")
+            yield _gone(rows, said, f"{name} {shape}")
+
+
+def _far_fewer(gone: Sequence[Row], before: Sequence[Row], limit: float) -> bool:
+    """Whether none is left, or of ten and more so few that no market changes like that."""
+    return len(gone) == len(before) or (len(before) >= _LOST_LEAST and len(gone) > limit * len(before))
 
 
 def _wholly_gone(
@@ -101,9 +110,8 @@ def _wholly_gone(
     }
 
 
-def _gone(view: View, rows: Sequence[Row], said: str, group: str) -> list[Finding]:
-    key = f"W13:{group}:{view.now:%Y-%m-%d}"
-    return [view.vanished_finding("W13", row, Action.HOLD, said, key) for row in rows]
+def _gone(rows: Sequence[Row], said: str, group: str) -> list[Finding]:
+    return [vanished_finding("W13", row, Action.HOLD, said, f"W13:{group}") for row in rows]
 
 
 def w18_steady_shift(view: View) -> Iterator[Finding]:
@@ -117,7 +125,7 @@ def w18_steady_shift(view: View) -> Iterator[Finding]:
         shift = _common_shift(view, members, least=5)
         if shift is not None and 0.003 <= abs(shift - 1) <= 0.03:
             said = f"all {provider} {chip} list prices moved by {shift - 1:+.2%}: a part added or left out?"
-            yield from _moved(view, "W18", members, said, f"{provider}:{chip}:{shift:.4f}")
+            yield from _moved(view, "W18", members, said, f"{provider}:{chip}")
 
 
 def w24_other_currency(view: View) -> Iterator[Finding]:
@@ -141,7 +149,7 @@ def w24_other_currency(view: View) -> Iterator[Finding]:
             said = (
                 f"all {provider} {market.value} prices moved by {shift - 1:+.2%} at once: another currency?"
             )
-            yield from _moved(view, "W24", members, said, f"{provider}:{market.value}:{shift:.4f}")
+            yield from _moved(view, "W24", members, said, f"{provider}:{market.value}")
 
 
 def _billed_in(row: Row) -> str | None:
@@ -188,7 +196,7 @@ def w19_frozen_feed(view: View) -> Iterator[Finding]:
             said = (
                 f"none of {len(rows)} {provider} {market.value} prices moved: the feed is frozen, not fresh"
             )
-            group = f"W19:{provider}:{market.value}:{view.now:%Y-%m-%d}"
+            group = f"W19:{provider}:{market.value}"
             yield from (view.finding("W19", row, Action.HOLD, said, group=group) for row in rows)
 
 
@@ -206,8 +214,8 @@ def w22_some_regions_only(view: View) -> Iterator[Finding]:
     for row in view.vanished:
         if row.is_list and row.id not in held:
             said = f"{row.offer.instance_type} lost its list price in {row.offer.region} alone"
-            group = f"W22:{row.id}:{view.now:%Y-%m-%d}"
-            yield view.vanished_finding("W22", row, Action.HOLD, said, group)
+            group = f"W22:{row.id}"
+            yield vanished_finding("W22", row, Action.HOLD, said, group)
     yield from _spot_without_list(view)
 
 

@@ -15,7 +15,6 @@ from advisor.domain import Market
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
     from datetime import datetime
-    from decimal import Decimal
 
     from advisor.catalog.facts import Facts
     from advisor.domain import Offer
@@ -106,15 +105,9 @@ class View:
     ) -> Finding:
         """A word on a candidate row; rows of one ``group`` are confirmed together."""
         old = self.before.get(row.id)
-        key = (group,) if group else (row.id, row.offer.usd_per_hour.normalize())
         before = old.offer.usd_per_hour if old else None
-        after, confirm = row.offer.usd_per_hour, confirm_id(*key)
+        after, confirm = row.offer.usd_per_hour, confirm_id(group or row.id)
         return Finding(detector, row.id, action, detail, before, after, confirm, row.offer, repaired)
-
-    def vanished_finding(self, detector: str, row: Row, action: Action, detail: str, group: str) -> Finding:
-        """A word on a row that was there before and is not now."""
-        before: Decimal = row.offer.usd_per_hour
-        return Finding(detector, row.id, action, detail, before, None, confirm_id("gone", group))
 
     def change(self, row: Row) -> float | None:
         """New price over old; None for a row that was not there before."""
@@ -169,19 +162,18 @@ class View:
 
     @cached_property
     def vanished(self) -> list[Row]:
-        """Rows published before that this candidate should have brought and did not, whatever their zone.
-
-        A provider and market of which nothing came at all is a failed fetch, not a vanished price.
-        """
-        answered = {(provider, market) for provider, _, _, market in self.offered}
+        """Rows published before that this candidate should have brought and did not, whatever their zone."""
         return [
             row
             for row in self.before.values()
-            if (row.offer.provider, row.offer.market) in answered
-            and row.place not in self.offered
-            and not row.is_manual
-            and self.covers(row.offer)
+            if row.place not in self.offered and not row.is_manual and self.covers(row.offer)
         ]
+
+
+def vanished_finding(detector: str, row: Row, action: Action, detail: str, group: str) -> Finding:
+    """A word on a row that was there before and is not now."""
+    before = row.offer.usd_per_hour
+    return Finding(detector, row.id, action, detail, before, None, confirm_id("gone", group))
 
 
 def medians(

@@ -232,11 +232,13 @@ def _age(plan: Plan, state: CatalogState, at: str) -> Iterator[Violation]:
 
 def _as_snapshot(plan: Plan, state: CatalogState, against: Against, at: str) -> Iterator[Violation]:
     """Counts and times belong to offers of this provider and market in the regions of the inputs."""
-    limit = (against.stale_after or {}).get(state.market)
-    if state.collected_at is None:
+    limit, newest = (against.stale_after or {}).get(state.market), state.newest_collected_at
+    if state.collected_at is None or newest is None:
         return  # said by _age
-    if limit is not None and state.state == "fresh" and plan.created_at - state.collected_at > limit:
-        yield Violation("catalog_state", f"{at}.state", f"fresh up to {limit}, stale beyond", "fresh")
+    if limit is not None and state.state == "fresh" and plan.created_at - newest > limit:
+        yield Violation(
+            "catalog_state", f"{at}.state", f"stale where nothing is younger than {limit}", "fresh"
+        )
     if against.offers is None or state.state == "missing":
         return
     times = [
