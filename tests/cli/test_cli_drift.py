@@ -275,6 +275,6 @@ def test_prices_too_old_for_one_limit_are_told_in_one_line_with_what_to_do() -> 
     found = SimpleNamespace(reasons=(Reason(Kind.OFFER_GONE, "c", "c is gone."), *stale))
     assert list(_why(found)) == [
         "Offer gone: c is gone.",
-        "Prices stale: 2 prices are up to 50 days old, the limit 8 days; the oldest is aws:r:b:spot.",
+        "Prices stale: 2 prices are up to 50 days old, the limit 7 days; the oldest is aws:r:b:spot.",
     ]
     assert list(_why(SimpleNamespace(reasons=stale[:1]))) == ["Prices stale: one"]
