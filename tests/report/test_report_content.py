@@ -53,7 +53,7 @@ def test_a_line_says_where_what_and_under_which_zone_policy() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "days"), [({}, 7), ({"valid_days": 90}, 90)], ids=["spot lines", "as asked"]
+    ("changes", "days"), [({}, 8), ({"valid_days": 90}, 90)], ids=["spot lines", "as asked"]
 )
 def test_the_decision_expires(changes: dict[str, Any], days: int) -> None:
     report = a_report(**changes)
