@@ -39,6 +39,7 @@ COMMANDS: Final[dict[str, _Entry]] = {
     "report": _Entry("report", "Write a plan's procurement report: HTML, XLSX, Markdown, CSV, JSON."),
     "export": _Entry("export", "Hand a plan to what provisions it: SkyPilot, Terraform, Kubernetes …"),
     "drift": _Entry("drift", "Does a plan's decision still hold on the newest prices?"),
+    "watch": _Entry("watch", "All standing plans: what is new about them since the last time?"),
     "fleet": _Entry("fleet", "The current fleet: import what is rented now, show it."),
     "offers": _Entry("offers", "List priced offers, the cheapest first."),
     "catalog": _Entry("catalog", "The prices at hand: how old they are and where they come from."),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from advisor.recommendation.drift_prices import Move, Quote
     from advisor.recommendation.drift_reasons import Reason
 
-_TITLES: Final = {
+TITLES: Final = {
     "infeasible": "No fleet",
     "offer_gone": "Offer gone",
     "offer_withdrawn": "Not for sale",
@@ -39,10 +39,16 @@ def regret_words(found: Drift) -> str:
     return f"keeping costs {found.regret_fraction:.1%} (${monthly} a month) over the cheapest fleet"
 
 
-def sections(found: Drift) -> Iterator[Section]:
-    """The whole drift in reading order; prices are listed unless all that is wrong is their age."""
+def sections(found: Drift, *, is_told: bool = False) -> Iterator[Section]:
+    """The whole drift in reading order; prices are listed unless all that is wrong is their age.
+
+    Args:
+        found: the drift.
+        is_told: whether the reasons were told already.
+    """
     yield Paragraph(f"Plan {found.plan.plan_id} {_verdict(found)}", (_summary(found),), bulleted=False)
-    yield Paragraph("Why", tuple(_why(found)), emphasis=True)
+    if not is_told:
+        yield Paragraph("Why", tuple(_why(found)), emphasis=True)
     if not _only_stale(found) or any(move.change_fraction for move in found.prices):
         yield _prices(found)
     if found.new_plan is not None:
@@ -63,9 +69,9 @@ def _why(found: Drift) -> Iterator[str]:
         if reason.kind.value == "prices_stale":
             stale.setdefault(float(reason.figures["limit_hours"]), []).append(reason)
         else:
-            yield f"{_TITLES[reason.kind.value]}: {reason.text}"
+            yield f"{TITLES[reason.kind.value]}: {reason.text}"
     for limit, old in stale.items():
-        yield f"{_TITLES['prices_stale']}: {_stale_words(old, limit)}"
+        yield f"{TITLES['prices_stale']}: {_stale_words(old, limit)}"
 
 
 def _stale_words(old: list[Reason], limit_hours: float) -> str:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Refresh, then ask every plan of a folder whether its decision still holds. Writes only what somebody should
-# read, so that cron mails only then: what `advisor drift` says of a plan that should change, and what failed.
-# Ends with 0 if every plan holds, 3 if one should change, else with the code of what failed.
+# read, so that cron mails only then: what `advisor watch` says of a plan for the first time, and what failed.
+# Ends with 0 without news, 3 with news, else with the code of what failed.
 #   ADVISOR  the command            PLANS  folder of plan files, as `advisor recommend --format json` writes them
 set -u
 advisor=${ADVISOR:-advisor}
@@ -15,13 +15,11 @@ case $worst in
     *) cat "$said" >&2 ;;   # old prices are asked all the same: a plan says itself when they are too old
 esac
 
-for plan in "${PLANS:?name the folder of your plans}"/*.json; do
-    "$advisor" drift "$plan" --format markdown 2>"$said"
-    code=$?
-    case $code in
-        0) ;;
-        3) [ "$worst" -ne 0 ] || worst=3 ;;
-        *) echo "$plan:" >&2; cat "$said" >&2; worst=$code ;;
-    esac
-done
+"$advisor" watch --format markdown "${PLANS:?name the folder of your plans}"/*.json 2>"$said"
+code=$?
+case $code in
+    0) ;;
+    3) [ "$worst" -ne 0 ] || worst=3 ;;
+    *) cat "$said" >&2; worst=$code ;;
+esac
 exit "$worst"
