@@ -28,7 +28,7 @@ class HostedPrice:
     input_usd_per_million_tokens: Decimal
     output_usd_per_million_tokens: Decimal
     observed_on: date  #: the day the price was read
-    price_page: str  #: where the provider states it
+    price_page: str | None  #: where the provider states it, if the source says
     source: str  #: who collected it
     licence: str  #: of that source
 

@@ -270,5 +270,5 @@ def _hosted_words(services: list[TokenEconomics], beside: Beside) -> list[str]:
             "Break-even load: above it this fleet is cheaper than the hosted API, below it dearer; beyond "
             "saturation more instances are needed. It is stated only for the very model the plan serves."
         )
-    pages = sorted({f"{p.price_page} ({p.source}, {p.licence})" for p in beside.hosted})
+    pages = sorted({f"{p.price_page or p.provider} ({p.source}, {p.licence})" for p in beside.hosted})
     return [*said, f"Hosted prices are list prices, collected from {', '.join(pages)}."]

@@ -74,7 +74,7 @@ def _build_from_prices(part: str, source: Path, target: Path) -> None:
         build_quota(source, target)
         return
     collected = collect_offers(source / "prices")
-    assembled = assembled_on(source / "prices" / "PROVENANCE.md")
+    assembled = assembled_on(source / "prices")
     if part == "offers":
         path = publish(collected.offers, assembled, target / "snapshots")
         print(f"{len(collected.offers)} offers in {path.name}")

@@ -247,7 +247,7 @@ ACCELERATOR_NAMES: Final = (
         (("MI325X", "OAM"),),
         "MI325X, AMD Instinct MI325X, AMD Instinct MI325X 256GB HBM3e",
     ),
-    _entry("mi350x-288gb", "MI350X", "CDNA4", "MI350X-288GB", (("MI350X", "OAM"),), "MI350X"),
+    _entry("mi350x-288gb", "MI350X", "CDNA4", "MI350X-288GB", (("MI350X", "OAM"), ("MI350X", "")), "MI350X"),
     _entry(
         "mi355x-288gb",
         "MI355X",

@@ -23,6 +23,9 @@ Pair = tuple[str, str]
 ZONE_ID: Final = re.compile(r"[a-z]+\d+-az\d+")
 """An Availability Zone id; a Local Zone's has a further part (``use1-atl2-az1``)."""
 
+LOWEST_ZONE: Final = "lowest_zone_spot"
+"""Price basis of the cheapest zone of a region, which nobody names."""
+
 SPOT_RESOLUTION_USD: Final = Decimal("0.00005")
 """Half a unit of the fourth decimal, which spot prices are rounded to in the collected data."""
 
@@ -116,6 +119,23 @@ def read_aws_offers(folder: Path) -> AwsOffers:
     )
 
 
+def read_newer_aws(path: Path, prices: Path) -> list[Offer]:
+    """Offers of a newer reading, judged by the same offerings; its spot prices name no zone."""
+    offerings = read_offerings(prices / "aws_availability.csv")
+    bands = read_interruption_bands(prices / "aws_spot_interruption.csv")
+    offers, _ = _regional(read_rows(path, COLUMNS), offerings, bands, set())
+    return [
+        replace(
+            offer,
+            price_basis=LOWEST_ZONE,
+            availability_basis=f"{offer.availability_basis}; lowest zone of the region, zone not named",
+        )
+        if offer.market is Market.SPOT
+        else offer
+        for offer in offers
+    ]
+
+
 def _regional(
     rows: list[SourceRow], offerings: Offerings, bands: dict[Pair, str], zonal_pairs: set[Pair]
 ) -> tuple[list[Offer], int]:
@@ -196,5 +216,5 @@ def _lowest_zone_offer(
     at_cap = on_demand is not None and abs(usd_per_hour - on_demand) < SPOT_RESOLUTION_USD
     flags = (*verdict.flags, *(("spot_at_on_demand_cap",) if at_cap else ()))
     basis = f"{verdict.basis}; lowest zone of the region, zone not named"
-    price = Price(Market.SPOT, usd_per_hour, "lowest_zone_spot", row.day("observed_on"), row.text("source"))
+    price = Price(Market.SPOT, usd_per_hour, LOWEST_ZONE, row.day("observed_on"), row.text("source"))
     return offer_of(placed, price, Verdict(verdict.availability, basis, flags), band)

@@ -1,4 +1,8 @@
-"""Azure spot: no current price was collected, so a 2024 ratio times today's list price, labelled."""
+"""Azure spot where no price was collected: a ratio of another day times today's list price, labelled.
+
+The ratio is that of the pair in 2024 or, for the types of a newer ``azure_spot_ratio_*.csv``, the median of
+their regions then: the ratios of 2024 were 1.7 to 5 times off for those.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from catalogs.build.licences import licence_of
 from catalogs.build.source import SourceRow, read_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -23,7 +28,14 @@ class AzureSpot:
     without_list_price: int  #: pairs that have no list price today
 
 
-def read_azure_spot(path: Path, on_demand: list[Offer]) -> AzureSpot:
+def newer_ratios(prices: Path) -> dict[str, SourceRow]:
+    """Rows of the newest ratios by instance type; empty without any."""
+    columns = ("instance_type", "ratio_median", "observed_on", "source")
+    files = sorted(prices.glob("new_*/azure_spot_ratio_*.csv"))
+    return {row.text("instance_type"): row for path in files for row in read_rows(path, columns)}
+
+
+def read_azure_spot(path: Path, on_demand: list[Offer], newer: Mapping[str, SourceRow]) -> AzureSpot:
     """Spot offers of the pairs that have both a ratio and a list price today."""
     listed = {(offer.instance_type, offer.region): offer for offer in on_demand}
     offers, without_ratio, without_list_price = [], 0, 0
@@ -36,14 +48,19 @@ def read_azure_spot(path: Path, on_demand: list[Offer]) -> AzureSpot:
         elif today is None:
             without_list_price += 1
         else:
-            offers.append(_estimated(row, today))
+            ratio = newer.get(today.instance_type)
+            offers.append(
+                _estimated(row, "spot_to_on_demand_ratio", today)
+                if ratio is None
+                else _estimated(ratio, "ratio_median", today)
+            )
     return AzureSpot(tuple(offers), without_ratio, without_list_price)
 
 
-def _estimated(row: SourceRow, today: Offer) -> Offer:
-    ratio = row.decimal("spot_to_on_demand_ratio")
+def _estimated(row: SourceRow, field: str, today: Offer) -> Offer:
+    ratio = row.decimal(field)
     if ratio > 1:
-        raise row.refuse("spot_to_on_demand_ratio", "above 0 and at most 1")
+        raise row.refuse(field, "above 0 and at most 1")
     source = f"{row.text('source')} + {today.source}"
     observed = row.day("observed_on")
     return replace(

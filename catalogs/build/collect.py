@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 from advisor.domain import Market, Offer
 from advisor.errors import InputFileError
 from catalogs.build.aws_offers import SPOT_RESOLUTION_USD, read_aws_offers
-from catalogs.build.azure_spot import read_azure_spot
+from catalogs.build.azure_spot import newer_ratios, read_azure_spot
+from catalogs.build.newer import laid_over
 from catalogs.build.offers import (
     no_stock_stated,
     priced_in_region,
@@ -48,7 +49,7 @@ def collect_offers(prices: Path) -> Collected:
     """
     aws = read_aws_offers(prices)
     azure = read_offers(prices / "azure.csv", priced_in_region)
-    azure_spot = read_azure_spot(prices / "azure_spot_2024.csv", azure)
+    azure_spot = read_azure_spot(prices / "azure_spot_2024.csv", azure, newer_ratios(prices))
     gcp = _with_oldest_part_date(
         read_offers(prices / "gcp.csv", priced_in_region), prices / "gcp_attachable_gpus.csv"
     )
@@ -62,7 +63,8 @@ def collect_offers(prices: Path) -> Collected:
         *nebius,
         *(offer for part in others for offer in part),
     ]
-    offers = tuple(sorted(every, key=sort_key))
+    newer = laid_over(every, prices)
+    offers = tuple(sorted(newer.offers, key=sort_key))
     check_together(offers)
     notes = (
         f"{aws.medians_dropped} regional spot medians of aws.csv: the zonal prices behind them stand instead",
@@ -70,6 +72,7 @@ def collect_offers(prices: Path) -> Collected:
         f"{aws.superseded} zonal spot prices kept, flagged superseded: aws_spot_2026_10.csv has a newer one",
         f"{azure_spot.without_ratio} rows of azure_spot_2024.csv: the on-demand price of then is not known",
         f"{azure_spot.without_list_price} rows of azure_spot_2024.csv: no list price today",
+        *newer.notes,
     )
     return Collected(offers, notes)
 

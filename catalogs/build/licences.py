@@ -16,6 +16,7 @@ _LICENCE_OF_REPOSITORY: Final[dict[str, str | None]] = {
     "cloudpilot-ai/karpenter-provider-gcp": "Apache-2.0",
     "toolshedlabs-hash/gpu-price-feed": None,
     "cherielilili/gpu-pricing-tracker": None,
+    "adriannutiu/gpu-rental-prices": "CC BY 4.0",
 }
 """Repository before the colon of a source -> licence; None: no licence file found, only figures taken."""
 

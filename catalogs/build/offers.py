@@ -61,6 +61,7 @@ _FLAG_OF_SOURCE_FLAG: Final[dict[str, str | None]] = {
     "zone_not_in_offerings_2026_10": None,
     "regional_availability_unknown": None,
     "market_price": None,
+    "region_unknown": None,
 }
 _COUNTED_FLAG: Final = re.compile(r"n_(on_demand|interruptible)_offers=(\d+)")
 

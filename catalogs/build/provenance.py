@@ -55,8 +55,10 @@ providers' own published prices, were taken.
   2025-06-28. It predates g6f, g7, g7e and p6-b300, which have none.
 - Azure on-demand: the Azure Retail Prices API through `Azure/karpenter-provider-azure`, 2026-06-18. Sizes
   retired in 2025 are kept, flagged and unavailable.
-- Azure spot: no current price was found. `estimated_price` offers are the spot to on-demand ratio of
-  2024-08-09 times today's list price, dated 2024-08-09. An estimate at best, off by default.
+- Azure spot: retail spot prices of 2026-10-10 where the newer files below have them. Elsewhere
+  `estimated_price` offers are a spot to on-demand ratio times today's list price, dated by the ratio: the
+  median over regions of October 2026 for the types that were read then, else the pair's own of 2024-08-09. An
+  estimate at best, off by default: the ratios of 2024 were 1.7 to 5 times off for the types read since.
 - Google Cloud: the Cloud Billing catalog through `cloudpilot-ai/karpenter-provider-gcp`, 2026-08-03; 384
   prices were cross-checked against a second reading. N1 with T4 is host plus GPUs and is dated by its older
   part, 2026-04-15, itself inferred. A catalog price does not mean on-demand is sold: a3-highgpu with fewer
@@ -65,7 +67,14 @@ providers' own published prices, were taken.
   Compute and Vast: read from the provider's own API or page on 2026-07-20; stock unknown. RunPod's
   interruptible price equals its community price in that source and is kept as spot. Vast's are medians of
   one or two marketplace offers.
-- Nebius: date inferred, late 2025.
+- Nebius: date inferred, late 2025, where nothing newer is known.
+- Newer files, collected 2026-12-01: list and spot prices of AWS (8-GPU types), Azure, Google Cloud, Lambda
+  and Nebius of 2026-10-10 through `markrusch/Compute-Indices`, RunPod and Crusoe of 2026-10-01 through
+  `adriannutiu/gpu-rental-prices` (**CC BY 4.0**, gpurentalprices.com). They stand in place of older rows. An
+  older zonal spot price beside a newer cheapest zone, and an older list price that was the same per
+  accelerator as one that has moved since, are flagged `superseded`. Left out: prices without the local SSD
+  that the type has, or of the GPU without its host, and what that source calls Google's list price and is
+  flex-start's or the calendar's (46 rows; detector W27).
 
 Rows that gave no offer, or one that a newer price stands above:
 
@@ -118,6 +127,8 @@ machine type's definition.
 List prices of hosted model APIs, seen on 2026-08-18 on the price pages each row names, through
 `chimeraforge==0.76.0` (MIT). `canonical_model` is ours and stands only where the hosted model is that very
 model; `note` says what the host changes. Blank: another release, a model the catalog lacks, or a closed one.
+Those dated 2026-11-30, an upper bound, are out of `litellm==1.110.2` (MIT); of them only ids that name one of
+our models and no relative of it are carried over (`catalogs/build/hosted_names.py`).
 
 ## egress.csv
 

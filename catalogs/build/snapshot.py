@@ -16,21 +16,27 @@ if TYPE_CHECKING:
 
     from advisor.domain import Offer
 
-_ASSEMBLED: Final = re.compile(r"Assembled (\d{4}-\d{2}-\d{2})")
+_ASSEMBLED: Final = re.compile(r"[Aa]ssembled (\d{4}-\d{2}-\d{2})")
+_COLLECTED: Final = re.compile(r"collected (\d{4}-\d{2}-\d{2})")
 
 
-def assembled_on(provenance: Path) -> date:
-    """The day the price data were put together, as their PROVENANCE.md states it.
+def assembled_on(prices: Path) -> date:
+    """The day the price data were put together, as their PROVENANCE.md states it, or the newest beside it.
 
     It dates the snapshot instead of the clock, so that the same source gives the same bytes.
 
     Raises:
-        InputFileError: the file or the sentence ``Assembled YYYY-MM-DD`` is missing.
+        InputFileError: a file or its sentence (``Assembled YYYY-MM-DD``) is missing.
     """
+    newer = [_day(path, _COLLECTED, "collected") for path in prices.glob("new_*/PROVENANCE.md")]
+    return max([_day(prices / "PROVENANCE.md", _ASSEMBLED, "Assembled"), *newer])
+
+
+def _day(provenance: Path, words: re.Pattern[str], word: str) -> date:
     text = provenance.read_text(encoding="utf-8") if provenance.is_file() else ""
-    found = _ASSEMBLED.search(text)
+    found = words.search(text)
     if found is None:
-        raise InputFileError(provenance.name, "", text[:40], "it must say 'Assembled YYYY-MM-DD'")
+        raise InputFileError(provenance.name, "", text[:40], f"it must say '{word} YYYY-MM-DD'")
     return date.fromisoformat(found[1])
 
 

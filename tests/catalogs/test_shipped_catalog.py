@@ -6,6 +6,7 @@ import csv
 import hashlib
 import re
 from collections import Counter
+from datetime import date
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
@@ -48,7 +49,7 @@ def facts() -> Facts:
 
 def test_the_snapshot_is_named_after_its_bytes(snapshot_path: Path) -> None:
     day, digest = snapshot_path.stem.rsplit("-", 1)
-    assert day == "2026-11-22"
+    assert day == "2026-12-01"
     assert hashlib.sha256(snapshot_path.read_bytes()).hexdigest()[:12] == digest
 
 
@@ -57,7 +58,7 @@ def test_the_snapshot_loads_with_plain_duckdb(snapshot_path: Path) -> None:
         relation = connection.read_parquet(str(snapshot_path))
         types = dict(zip(relation.columns, map(str, relation.types), strict=True))
         rows = len(relation)
-    assert rows == 4634
+    assert rows == 4692
     assert types["usd_per_hour"] == "DECIMAL(18,8)"
     assert types["accelerators"] == "DECIMAL(9,6)"
     assert types["collected_at"] == "TIMESTAMP WITH TIME ZONE"
@@ -67,18 +68,24 @@ def test_the_snapshot_loads_with_plain_duckdb(snapshot_path: Path) -> None:
 def test_row_counts_are_those_of_the_price_lists(snapshot: Snapshot) -> None:
     counts = Counter((offer.provider, offer.market.value) for offer in snapshot.offers)
     assert counts == {
-        ("aws", "on_demand"): 1035 - 3,  # rows, less P5e in three regions, which has no on-demand price
-        ("aws", "spot"): 755 - 36 + 49,  # zone rows, less zones without a price, plus the newer regional ones
+        ("aws", "on_demand"): 1035
+        - 3
+        + 1,  # rows, less P5e in three regions, which has no on-demand price, and one of October
+        ("aws", "spot"): 755
+        - 36
+        + 49,  # zone rows, less zones without a price, plus the regional ones of October
         ("azure", "on_demand"): 780,
-        ("azure", "spot"): 579 - 39,  # ratios of 2024, less those whose on-demand price of then is not known
+        ("azure", "spot"): 579
+        - 39
+        + 22,  # ratios of 2024 with an on-demand price of then, and places October alone tells of
         ("gcp", "on_demand"): 476,
-        ("gcp", "spot"): 476,
-        ("lambda", "on_demand"): 374,
-        ("nebius", "on_demand"): 21,
-        ("nebius", "spot"): 8,
-        ("runpod", "on_demand"): 27,
+        ("gcp", "spot"): 476 + 9,
+        ("lambda", "on_demand"): 374 + 15,
+        ("nebius", "on_demand"): 21 + 3,
+        ("nebius", "spot"): 8 + 4,
+        ("runpod", "on_demand"): 27 + 2,
         ("runpod", "spot"): 7,
-        ("crusoe", "on_demand"): 6,
+        ("crusoe", "on_demand"): 6 + 2,
         ("sfcompute", "spot"): 1,
         ("vast", "on_demand"): 81 - 21,  # rows with on-demand offers that day
         ("vast", "spot"): 58,
@@ -101,7 +108,7 @@ def test_row_counts_are_those_of_the_price_lists(snapshot: Snapshot) -> None:
         ("aws:us-east-1:g6e.xlarge:on_demand", "1.861"),
         ("aws:us-east-1:g4dn.xlarge:on_demand", "0.526"),
         ("aws:us-east-1/use1-az4:g6.xlarge:spot", "0.349"),
-        ("aws:us-east-1:p5.48xlarge:spot", "28.6704"),
+        ("aws:us-east-1:p5.48xlarge:spot", "28.8881"),
         ("azure:eastus:Standard_ND96isr_H100_v5:on_demand", "98.32"),
         ("azure:eastus:Standard_NC24ads_A100_v4:on_demand", "3.673"),
         ("azure:eastus:Standard_NC40ads_H100_v5:on_demand", "6.98"),
@@ -112,7 +119,7 @@ def test_row_counts_are_those_of_the_price_lists(snapshot: Snapshot) -> None:
         ("gcp:us-central1:a3-highgpu-8g:on_demand", "88.49"),
         ("gcp:us-central1:g2-standard-4:on_demand", "0.706832"),
         ("lambda:us-east-1:gpu_1x_a10:on_demand", "1.29"),
-        ("runpod:global:secure_1x_l40s:on_demand", "0.99"),
+        ("runpod:global:secure_1x_l40s:on_demand", "1.09"),
     ],
 )
 def test_known_prices(live: dict[str, Offer], offer_id: str, usd_per_hour: str) -> None:
@@ -208,11 +215,28 @@ def test_p5e_has_no_on_demand_offer(live: dict[str, Offer]) -> None:
     assert {offer.market for offer in live.values() if offer.instance_type == "p5e.48xlarge"} == {Market.SPOT}
 
 
-def test_azure_spot_is_an_estimate_of_2024_on_todays_list(live: dict[str, Offer]) -> None:
+def test_azure_spot_is_of_october_2026_or_an_estimate(live: dict[str, Offer]) -> None:
     spot = [offer for offer in live.values() if (offer.provider, offer.market) == ("azure", Market.SPOT)]
-    assert all("estimated_price" in offer.flags and offer.collected_at.year == 2024 for offer in spot)
+    stated = [offer for offer in spot if "estimated_price" not in offer.flags]
+    assert {(offer.price_basis, offer.collected_at.date()) for offer in stated} == {
+        ("retail_spot_price", date(2026, 10, 10))
+    }
+    newest = {offer.instance_type for offer in spot if offer.price_basis == "ratio_of_2026_10_to_list"}
+    assert newest.isdisjoint(o.instance_type for o in spot if o.price_basis == "ratio_of_2024_08_to_list")
+    assert live["azure:eastus:Standard_NC40ads_H100_v5:spot"].usd_per_hour == Decimal("1.289904")  # 0.1848
     estimate = live["azure:australiacentral:Standard_NC4as_T4_v3:spot"]
     assert estimate.usd_per_hour == Decimal("0.07524")  # 0.11 x 0.684
+
+
+def test_a_list_price_that_moved_takes_its_older_siblings_along(
+    snapshot: Snapshot, live: dict[str, Offer]
+) -> None:
+    """Nebius asked $2.95 per H100 in October 2025 and $4.50 a year later, for one as for eight."""
+    assert live["nebius:eu-north1:gpu-h100-sxm_8gpu-128vcpu-1600gb:on_demand"].usd_per_hour == 36
+    (single,) = (
+        o for o in snapshot.offers if o.id == "nebius:eu-north1:gpu-h100-sxm_1gpu-16vcpu-200gb:on_demand"
+    )
+    assert "superseded" in single.flags
 
 
 def test_old_zone_prices_are_kept_but_superseded_where_a_newer_one_exists(snapshot: Snapshot) -> None:

@@ -37,6 +37,11 @@ def _one_type_of_two_swapped() -> list[Offer]:
     return [*listed, *small, an_l4(region=places[0], **large, **spot), *big]
 
 
+def _a2(usd_per_hour: str) -> Offer:
+    return an_offer(provider="gcp", region="us-east5", instance_type="a2-ultragpu-2g",
+                    accelerator="a100-sxm-80gb", accelerators=2, usd_per_hour=usd_per_hour)  # fmt: skip
+
+
 _L4S = [an_l4(region=region, instance_type=f"g6.{size}xlarge") for region in REGIONS for size in (1, 2, 4)]
 _FLAT_CHIPS = ("t4-16gb", "l4-24gb", "a100-sxm-80gb", "h100-sxm-80gb", "b200-sxm-180gb")
 _A4 = {"provider": "gcp", "instance_type": "a4-highgpu-8g", "accelerator": "b200-sxm-180gb",
@@ -101,6 +106,10 @@ EXAMPLES: dict[str, Example] = {
     ),
     "W16": Example("A list price comes for a type whose contract price, $30, the user typed in.",
                    [an_offer()], [an_offer(usd_per_hour="30", price_basis="manual")]),
+    "W27": Example(
+        "Two A100 of Google's in us-east5 at $6.44 an hour; the list price was $11.13.",
+        [_a2("6.440182")], [_a2("11.12983")],
+    ),
     "W17": Example(
         "An eighth of an L4 at $2.40, a whole one at $0.80.",
         [an_l4(), an_l4(instance_type="g6f.large", accelerators="0.125", vcpus=2, usd_per_hour="2.40")],

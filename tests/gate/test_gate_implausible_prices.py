@@ -94,6 +94,22 @@ def test_w6_a_spot_sku_called_on_demand_is_held() -> None:
     assert "is the spot price beside it; on demand it is $55.04 elsewhere" in verdict.held[0].detail
 
 
+@pytest.mark.parametrize(
+    ("usd_per_hour", "detector"),
+    [("3.49", "large_move"), ("3.51", "W27"), ("6.99", "W27"), ("7.01", "large_move"), ("8.01", None)],
+)
+def test_w27_a_flex_start_price_filed_as_on_demand_is_held(usd_per_hour: str, detector: str | None) -> None:
+    a2 = {"provider": "gcp", "instance_type": "a2-ultragpu-2g", "accelerator": "a100-sxm-80gb"}
+    rows = [an_offer(accelerators=2, usd_per_hour=usd, **a2) for usd in ("10", usd_per_hour)]
+    verdict = judged(rows[1:], rows[:1])
+    assert said(verdict) == ({rows[0].id: (detector, "hold")} if detector else {})
+
+
+def test_w27_is_googles_alone() -> None:
+    rows = [an_offer(usd_per_hour=usd) for usd in ("55", "30")]
+    assert said(judged(rows[1:], rows[:1])) == {rows[0].id: ("large_move", "hold")}
+
+
 def test_w9_spot_six_times_too_cheap_is_held() -> None:
     listed = an_offer(usd_per_hour="6.98", accelerators=2)
     right, wrong = (a_spot(usd_per_hour=usd, accelerators=2) for usd in ("2.70", "0.45"))
@@ -374,7 +390,7 @@ def test_an_old_estimate_is_no_measure_for_a_real_price() -> None:
 
 
 def test_every_defect_of_the_wall_has_a_detector_that_says_why() -> None:
-    assert set(DETECTORS) == {f"W{number}" for number in range(1, 27)} | {"large_move"}
+    assert set(DETECTORS) == {f"W{number}" for number in range(1, 28)} | {"large_move"}
     for name, detector in DETECTORS.items():
         words = detector.__doc__ or ""
         assert name == "large_move" or words.startswith(f"{name}: ")

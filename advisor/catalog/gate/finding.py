@@ -26,7 +26,7 @@ class Action(StrEnum):
 class Finding:
     """One detector's word on one row."""
 
-    detector: str  #: ``W1`` … ``W26``, or ``large_move``
+    detector: str  #: ``W1`` … ``W27``, or ``large_move``
     offer_id: str  #: the row; for a vanished one the row that was there before
     action: Action
     detail: str  #: what is wrong, with the figures it was judged by

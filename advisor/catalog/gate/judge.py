@@ -27,7 +27,7 @@ from advisor.catalog.gate.rows import (
     w25_capacity_block,
     w26_memory_unit,
 )
-from advisor.catalog.gate.scale import w1_wrong_scale, w23_term_price
+from advisor.catalog.gate.scale import w1_wrong_scale, w23_term_price, w27_flex_start
 from advisor.catalog.gate.since import (
     large_move,
     w13_vanished,
@@ -58,6 +58,7 @@ STAGES: Final[tuple[dict[str, Detector], ...]] = (
     {"W8": w8_two_prices},
     {"W23": w23_term_price, "W1": w1_wrong_scale, "W15": w15_flat_default, "W12": w12_zones_mixed},
     {
+        "W27": w27_flex_start,
         "W16": w16_own_price_ignored,
         "W6": w6_spot_as_on_demand,
         "W3": w3_per_gpu_price,

@@ -22,6 +22,9 @@ _WRONG_SCALE: Final = 20.0
 """In the prices shipped nothing is more than 8.1 times above, or 7.7 times below, the median of its chip and
 market over all providers; cents for dollars is 100."""
 
+_FLEX_START: Final = (0.35, 0.7)
+"""Flex-start price over the list price of the same type and place."""
+
 _TERM_SCALE: Final = 500.0
 """A year is 8,760 hours; its sum at the deepest discount (72 %, Azure's "up to") is still 2,450 of them."""
 
@@ -66,6 +69,25 @@ def w23_term_price(view: View) -> Iterator[Finding]:
         elif per_gb is not None and per_gb > _TERM_USD_PER_GB_HOUR:
             said = f"${row.usd:,.2f} is ${per_gb:,.0f} per GB of accelerator memory: a sum over a term?"
             yield view.finding("W23", row, Action.REFUSE, said)
+
+
+def w27_flex_start(view: View) -> Iterator[Finding]:
+    """W27: Google's flex-start SKUs are tagged as on-demand, and the last SKU read wins (gpuhunt 0.1.34).
+
+    Held: an on-demand price of Google's at 0.35 to 0.7 times the list price published before (seen: 0.39 to
+    0.65 for A2 and A3, October 2026). Calendar prices of A4 are W7's.
+    """
+    for row in view.doubtful:
+        change = view.change(row)
+        if row.offer.provider != "gcp" or not row.is_list or change is None:
+            continue
+        if _FLEX_START[0] <= change <= _FLEX_START[1]:
+            old = view.before[row.id].offer
+            said = (
+                f"${row.usd:.4g} is {1 - change:.0%} below the list price of {old.collected_at:%Y-%m-%d}:"
+                " a flex-start price filed as on-demand?"
+            )
+            yield view.finding("W27", row, Action.HOLD, said)
 
 
 def _off_scale(view: View, row: Row) -> float | None:
