@@ -2,7 +2,8 @@
 
 A name matches where, besides our id, it holds nothing but words of the host (``us.meta.``, ``FW-``) and words
 that every publisher puts behind a released chat model (``-Instruct``, ``-it``, ``-v1:0``). A word of
-precision is noted. Any other word (a date, ``Thinking``, ``Distill``, somebody's fine-tune) makes it another model.
+precision is noted. Any other word (a date, ``Thinking``, ``Distill``, a fine-tune's name) makes it another
+model.
 """
 
 from __future__ import annotations

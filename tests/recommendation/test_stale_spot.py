@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from advisor.plan.plan import Plan
     from advisor.recommendation.findings import Catalog
 
-LIMIT = timedelta(days=7)
+LIMIT = timedelta(days=8)
 
 
 def market(catalog: Catalog, spot_age: timedelta, *, on_demand: bool = True) -> Catalog:

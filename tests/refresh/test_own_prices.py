@@ -207,7 +207,7 @@ def test_the_price_agreed_upon_is_published_and_paid(tmp_path, monkeypatch, text
     monkeypatch.setenv("ADVISOR_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("ADVISOR_SHEET", str(tmp_path / "quote.csv"))
     assert CliRunner().invoke(app, ["refresh", "--provider", "sheet"]).exit_code == 0
-    assert len(open_snapshot().offers) == 4635
+    assert len(open_snapshot().offers) == 4693
     asked = ["recommend", "--region", "aws:us-east-1", "--market", "on_demand", "--format", "json"]
     asked += ["--slo-stat", "mean"]
     plan = CliRunner().invoke(app, [*asked, "-o", str(tmp_path / "plan.json")])
