@@ -27,6 +27,7 @@ from advisor.units import decimal_text
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
+    from decimal import Decimal
 
     from advisor.catalog.gate.finding import Verdict
     from advisor.domain import Offer
@@ -87,6 +88,7 @@ class Absence:
 
 
 def absence(
+    published: Sequence[Offer],
     merged: Merged,
     answers: Mapping[str, Collected],
     verdict: Verdict,
@@ -97,6 +99,7 @@ def absence(
     """Judge every row that did not come.
 
     Args:
+        published: the rows in force.
         answers: what came, by adapter.
         verdict: of the gate, which holds the rows that did not come with many others.
         held: of the last snapshot.
@@ -133,7 +136,8 @@ def absence(
             kept.append(offer)
             unlisted.append(strike)
     came = [finding for finding in verdict.held if finding.offer is not None]
-    told = _as_before(verdict, [*came, *waiting], before)
+    live = {offer.id: offer.usd_per_hour for offer in published if "superseded" not in offer.flags}
+    told = _as_before(verdict, [*came, *waiting], before, live)
     return Absence(tuple(kept), tuple(withdrawn), tuple(unread), tuple(unlisted), told)
 
 
@@ -203,15 +207,16 @@ class _Reasons:
         return here and rejection.provider in self._entitled[offer.id]
 
 
-def _as_before(verdict: Verdict, held: Iterable[Finding], before: Mapping[str, Held]) -> Verdict:
+def _as_before(
+    verdict: Verdict, held: Iterable[Finding], before: Mapping[str, Held], live: Mapping[str, Decimal]
+) -> Verdict:
     """The verdict with findings under the ids they had, and with prices that were held and are said again."""
     again = {offer.id: offer for offer in verdict.passed if _is_said_again(offer, before.get(offer.id))}
     waiting = list(held)
     for offer in again.values():
         was = before[offer.id]
-        waiting.append(
-            Finding(was.detector, offer.id, Action.HOLD, was.detail, None, offer.usd_per_hour, was.id, offer)
-        )
+        figures = (live.get(offer.id), offer.usd_per_hour)
+        waiting.append(Finding(was.detector, offer.id, Action.HOLD, was.detail, *figures, was.id, offer))
     named = [
         replace(one, confirm_id=before[one.offer_id].id)
         if one.offer_id in before and before[one.offer_id].kind is not Kind.UNLISTED

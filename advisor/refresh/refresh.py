@@ -177,7 +177,7 @@ def refresh(
     merged = stands.merged
     rows = [offer for _, offer in merged.brought.values()]
     judged = gate(rows, listed, now, accept, {offer.id for offer in merged.gone})
-    absent = absence(merged, answers, judged, waiting, accept, now)
+    absent = absence(listed, merged, answers, judged, waiting, accept, now)
     verdict = absent.verdict
     outcomes = marked_partial(blamed(outcomes, merged, verdict), stands.why | silent(outcomes, listed, scope))
     offers = settle(listed, merged, verdict, absent.kept)
