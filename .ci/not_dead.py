@@ -112,3 +112,7 @@ share_of_misses
 _acquire_sqlite_lock
 _active_transaction
 redirects
+
+# Fields of a summary that are written as they stand
+before_usd_per_hour
+after_usd_per_hour

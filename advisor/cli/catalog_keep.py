@@ -89,11 +89,12 @@ def _planned_on(home: Path) -> frozenset[str]:
     """Snapshots that plans kept at home name; a file that is no plan names none."""
     import json
 
+    from advisor.plan.standing import plan_files
+
     found = set()
-    for path in sorted((home / "plans").glob("*.json")):
-        try:
-            plan = json.loads(path.read_text(encoding="utf-8"))
-            found.add(str(plan["inputs"]["snapshot_id"]))
+    for path in plan_files(home):
+        try:  # by hand: a plan of another version rests on its snapshot all the same
+            found.add(str(json.loads(path.read_text(encoding="utf-8"))["inputs"]["snapshot_id"]))
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return frozenset(found)

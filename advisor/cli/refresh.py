@@ -162,6 +162,7 @@ def _run(
     from advisor.catalog.store import Store, advisor_home, shipped_folder
     from advisor.cli.refresh_progress import listening
     from advisor.cli.refresh_view import summarised
+    from advisor.plan.standing import standing_plans
     from advisor.refresh.collecting import Patience
     from advisor.refresh.publishing import last_snapshot, moment_after, publish
     from advisor.refresh.refresh import gate_of
@@ -186,7 +187,8 @@ def _run(
         )
     path, lost = publish(result, home) if home is not None and result.is_anything_new else (None, ())
     warnings = [words for words in (warning, *lost) if words]
-    return result, summarised(result, path, warnings, strict=strict, dry_run=home is None)
+    plans = standing_plans(home or advisor_home())
+    return result, summarised(result, path, warnings, plans, strict=strict, dry_run=home is None)
 
 
 def _is_known(asked: Asked, named: frozenset[str], previous: Snapshot | None) -> bool:

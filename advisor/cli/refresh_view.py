@@ -13,24 +13,40 @@ from typing import TYPE_CHECKING, Any
 from advisor.catalog.held import Kind
 from advisor.cli.output import Col, Listing, listing_markdown, listing_table, markdown_cell
 from advisor.cli.refresh_progress import number_text
+from advisor.refresh.affected import affected
 from advisor.refresh.collecting import State
 from advisor.refresh.merging import Counts
 from advisor.text import printable
-from advisor.units import decimal_text
+from advisor.units import decimal_text, usd_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from advisor.catalog.gate.finding import Finding
+    from advisor.plan.plan import Plan
     from advisor.refresh.collecting import Outcome
     from advisor.refresh.refresh import RefreshResult
 
 _SHOWN = 6
 """Lines of each kind in the summary; JSON has them all."""
 
+_OF_A_PLAN = {
+    "gone": "no longer sold",
+    "held": "held back",
+    "moved": "moved",
+    "unread": "kept as before: what was said could not be used",
+    "unlisted": "did not come; kept as before",
+}
+
 
 def summarised(
-    result: RefreshResult, path: Path | None, warnings: Sequence[str], *, strict: bool, dry_run: bool
+    result: RefreshResult,
+    path: Path | None,
+    warnings: Sequence[str],
+    plans: Mapping[str, Plan],
+    *,
+    strict: bool,
+    dry_run: bool,
 ) -> dict[str, Any]:
     """Everything worth telling, as JSON shows it."""
     names = {outcome.provider for outcome in result.outcomes}
@@ -56,6 +72,10 @@ def summarised(
             if o.collected
             for u in o.collected.unseen
         ],
+        "plans": {
+            "standing": sorted(plans),
+            "affected": [asdict(one) for one in affected(result, plans)],
+        },
         "held": [_finding(finding) for finding in verdict.held],
         "refused": [_finding(finding) for finding in verdict.refused],
         "notes": [_finding(finding) for finding in verdict.notes],
@@ -210,6 +230,8 @@ def _listing(summary: Mapping[str, Any]) -> Listing:
 
 
 def _sections(summary: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    if summary["plans"]["standing"]:
+        yield "Your plans", list(_plans(summary["plans"]))
     failed = [f"{p['provider']}: {p['why']}" for p in summary["providers"] if _is_missed(p)]
     if failed:
         yield "Not answered", failed
@@ -246,6 +268,19 @@ def _sections(summary: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     yield "Catalog", list(_catalog(summary))
     if summary["next_steps"]:
         yield "Next", summary["next_steps"]
+
+
+def _plans(plans: Mapping[str, Any]) -> Iterator[str]:
+    """What moved under them, line by line; then those of which nothing did."""
+    for one in plans["affected"]:
+        prices = f" {_prices(one)}" if one["after_usd_per_hour"] is not None else ""
+        month = one["usd_per_month"]
+        more = "" if not month else f", {'+' if month > 0 else '-'}${usd_text(abs(month))} a month"
+        said = _OF_A_PLAN[one["what"]]
+        yield f"{one['plan']}: {one['instances']} × {one['offer_id']} {said}{prices}{more}"
+    still = [name for name in plans["standing"] if name not in {one["plan"] for one in plans["affected"]}]
+    if still:
+        yield f"no line of {', '.join(still)} moved"
 
 
 def _is_missed(provider: Mapping[str, Any]) -> bool:

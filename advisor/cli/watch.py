@@ -102,12 +102,13 @@ def watch(
 
 def _files(plans: Sequence[Path] | None) -> list[Path]:
     from advisor.catalog.store import advisor_home
+    from advisor.plan.standing import plan_files
 
     if plans:
         return list(plans)
-    folder = advisor_home() / "plans"
-    found = sorted(folder.glob("*.json"))
+    found = plan_files(advisor_home())
     if not found:
+        folder = advisor_home() / "plans"
         raise UsageError(f"{folder} holds no plan (*.json): keep plans there, or name the files")
     return found
 

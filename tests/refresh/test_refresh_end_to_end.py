@@ -221,6 +221,28 @@ def test_a_second_refresh_tells_what_changed_and_holds_a_large_move_until_it_is_
     assert offers[other["offer"]] == before[other["offer"]]  # of the other region nobody said that it is true
 
 
+def test_what_moved_under_a_plan_is_told_first_and_in_money(desk, clouds):
+    """Nothing of a plan that did not move; a plan that is none is not spoken of."""
+    plans = desk.home / "advisor" / "plans"
+    plans.mkdir()
+    place = ("--region", "us-east-1", "--allow-unknown-availability", "--slo-stat", "mean")
+    asked = ("recommend", "--no-replay", *place, "--format", "json")
+    for name, chip in (("a10", "a10-24gb"), ("p4d", "a100-sxm-40gb")):
+        code, out, err = desk.run(*asked, "--accelerator", chip)
+        assert code == 0, err
+        (plans / f"{name}.json").write_text(out)
+    (plans / "notes.json").write_text("not a plan")
+    (line,) = json.loads((plans / "a10.json").read_text())["purchase"]
+    clouds.said = repriced(("lambda", b'"price_cents_per_hour": 129,', b'"price_cents_per_hour": 135,'))
+    _, out, _ = desk.refresh(providers=("lambda",))
+    month = Decimal("0.06") * line["instances"] * 730
+    told = " ".join(out.partition("Your plans")[2].split())
+    assert out.index("Your plans") < out.index("Prices that moved most")
+    assert told.startswith(f"a10: {line['instances']} × {A10} moved $1.29 → $1.35 /h, +${month:,.2f} a month")
+    assert "no line of p4d moved" in told
+    assert "notes" not in told
+
+
 def test_what_the_gate_refuses_is_partial_where_it_was_published_before(desk, clouds):
     clouds.said = repriced(("lambda", b'"price_cents_per_hour": 129,', b'"price_cents_per_hour": 300000,'))
     before = desk.offers()[A10]
