@@ -479,6 +479,7 @@ class Service:
     weight: float = 1.0  #: what one request counts when a budget cannot pay for all
     closed_loop: ClosedLoop | None = None  #: where the rate follows from how long answers take
     rate_basis: str = ""  #: what the rate was made of, e.g. ``500 users, each asking every 67 s``
+    checkpoint: str | None = None  #: repository of the weights asked for; None: whichever has the shape
     for_replay: bool = False  #: whether queueing and percentiles are left to a replay that holds the plan
     ceilings: tuple[Ceiling, ...] = ()  #: what replays called for; shapes that are not named may be full
     idle_buckets: tuple[int, ...] = ()

@@ -118,7 +118,7 @@ def inputs_of(
     return Against(
         snapshot_id=prices.info.snapshot_id,
         offers=prices.offers,
-        capacities=_capacities(plan, facts, profiles),
+        capacities=capacities_of(plan, facts, profiles),
         misfit=_misfit(facts),
         draws=lambda offer: draws_under(offer, facts.quota_pools, never_granted),
         limits=limits,
@@ -158,7 +158,8 @@ def _prices(plan: Plan, snapshot: str | Path | None) -> Snapshot:
         ) from error
 
 
-def _capacities(plan: Plan, facts: Facts, profiles: ProfileStore) -> Capacities:
+def capacities_of(plan: Plan, facts: Facts, profiles: ProfileStore) -> Capacities:
+    """Asks the profiles what a replica of a plan's service sustains within the SLO, ceilings included."""
     from advisor.profiles.engines import Engine
     from advisor.profiles.replica import Replica, Shape
     from advisor.profiles.traffic import under_ceiling

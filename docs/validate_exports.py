@@ -43,10 +43,17 @@ if TYPE_CHECKING:
 PYPI = ("skypilot==0.14.1", "kubernetes-validate==1.37.0")
 NPM = ("@kubernetes-models/karpenter@2.0.0", "@kubernetes-models/gateway-api@2.0.0")
 PROVIDERS = {
-    "aws": ("@cdktf/provider-aws@21.22.1", ("aws_autoscaling_group", "aws_launch_template")),
+    "aws": (
+        "@cdktf/provider-aws@21.22.1",
+        ("aws_autoscaling_group", "aws_launch_template", "aws_lb_target_group"),
+    ),
     "google": (
         "@cdktf/provider-google@16.12.1",
-        ("google_compute_instance_template", "google_compute_region_instance_group_manager"),
+        (
+            "google_compute_health_check",
+            "google_compute_instance_template",
+            "google_compute_region_instance_group_manager",
+        ),
     ),
     "azurerm": ("@cdktf/provider-azurerm@14.23.1", ("azurerm_linux_virtual_machine_scale_set",)),
 }
@@ -285,7 +292,7 @@ def provider_schemas(tools: Path) -> dict[str, Any]:
 
 
 _INTERFACE = re.compile(r"export interface (\w+)(?: extends [\w.]+)? \{(.*?)\n\}", re.DOTALL)
-_FIELD = re.compile(r"^\s+readonly (\w+)(\?)?: (\w+)", re.MULTILINE)
+_FIELD = re.compile(r"^\s+readonly (\w+)(\?)?: ([\w{]+)", re.MULTILINE)
 
 
 def _schema(declarations: str) -> dict[str, Any]:

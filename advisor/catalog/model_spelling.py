@@ -31,7 +31,7 @@ _DATED: Final = re.compile(r"-(?:[01]\d[0-3]\d|2[3-9](?:0[1-9]|1[0-2]))$")  # -0
 
 def spellings(name: str) -> Iterator[str]:
     """A model's own spelling, then the same without each ending that marks a fine-tune."""
-    text = _plain(name)
+    text = plain(name)
     yield _joined(text)
     for ending in _TUNED:
         if text.endswith(ending):
@@ -41,7 +41,7 @@ def spellings(name: str) -> Iterator[str]:
 def asked(name: str) -> Iterator[str]:
     """What a user's spelling may mean, the most literal first: :func:`spellings` of it and of what is left
     without publisher, quantisation and date."""
-    text = _plain(name)
+    text = plain(name)
     while True:
         yield from spellings(text)
         if "/" in text:
@@ -54,16 +54,22 @@ def asked(name: str) -> Iterator[str]:
         text = shorter
 
 
+def unquantised(name: str) -> str:
+    """A name without what it says of how its weights are stored."""
+    found = _QUANTISED.search(name.casefold())
+    return name[: found.start()] if found else name
+
+
 def stated_precision(name: str) -> str | None:
     """What a model's name says of how its weights are stored: ``int4`` of ``…-AWQ``; None where nothing."""
-    text = _DATED.sub("", _plain(name))
+    text = _DATED.sub("", plain(name))
     for ending in _TUNED:
         text = text.removesuffix(ending)
     found = _QUANTISED.search(text)
     return found and next(precision for word, precision in _STORED if word in found.group())
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """Lower case, one kind of dash, and Llama 3_1 for what everybody else calls 3.1."""
     text = re.sub(r"(?<=\d)_(?=\d)", ".", name.strip().casefold())
     return re.sub(r"[\s_]+", "-", text)

@@ -40,13 +40,23 @@ def export(
     """
     from advisor.catalog.facts import load_facts
     from advisor.cli.export_folder import write_folder
+    from advisor.cli.profile_options import own_folder
     from advisor.export.order import Facts
+    from advisor.export.replayed import profiles_changed, replayed
     from advisor.export.targets import export as exported
     from advisor.export.targets import joined
     from advisor.plan.read import read_plan
+    from advisor.profiles.query import ProfileStore
+    from advisor.verification import capacities_of
 
-    facts = load_facts()
-    bundle = exported(read_plan(plan, edited=edited), to, Facts(facts.models, facts.accelerators))
+    asked, facts = read_plan(plan, edited=edited), load_facts()
+    profiles = ProfileStore.load(own=own_folder())
+    known = Facts(
+        facts.models, facts.accelerators, replayed(facts, profiles), capacities_of(asked, facts, profiles)
+    )
+    bundle = exported(asked, to, known)
+    if profiles_changed(asked, profiles):
+        note("the throughput profiles are not those of the plan: engine versions and batches are today's")
     if output is None:
         write_text(joined(bundle, to), None)
         if len(bundle.files) > 1:

@@ -71,7 +71,9 @@ def _route(order: Order, stands: list[Stand], *, several: bool) -> dict[str, Any
     service = stands[0].service
     match: dict[str, Any] = {"path": {"type": "PathPrefix", "value": "/"}}
     if several:
-        match["headers"] = [{"type": "Exact", "name": MODEL_HEADER, "value": printable(service.model)}]
+        match["headers"] = [
+            {"type": "Exact", "name": MODEL_HEADER, "value": printable(stands[0].served_name)}
+        ]
     rule = {"matches": [match], "backendRefs": _backends(stands)}
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",

@@ -1,4 +1,4 @@
-"""Karpenter on AWS: a NodePool per purchase line, one EC2NodeClass per region, overlays for private prices.
+"""Karpenter on AWS: a NodePool per line, an EC2NodeClass per size of disk, overlays for private prices.
 
 A NodePool's limit is the line's accelerators, so Karpenter never buys more than the plan. A NodeOverlay tells
 Karpenter a price it cannot know: that of the user's own price list. Public prices it fetches itself.
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from advisor.export.bundle import Bundle, yaml_file
 from advisor.export.cluster import accelerator_resource, by_place, misfit, node_selector, plan_figures
+from advisor.export.disk import disk_notes, node_disk_gb
 from advisor.export.order import dns_label, heading, held, keep, left_out_notes, price_note, sift
 from advisor.units import decimal_text
 
@@ -21,6 +22,8 @@ NOT_AWS: Final = "only Karpenter on AWS is written"
 PRIVATE_BASIS: Final = "manual"
 """``price_basis`` of prices from the user's own price list."""
 NODE_CLASS: Final = "advisor"
+ROOT_DEVICE: Final = "/dev/xvda"
+"""Of Amazon Linux 2023, whose variant with NVIDIA's drivers EKS chooses for GPU nodes."""
 TO_FILL_IN: Final = (
     "EC2NodeClass: put in the role of the nodes, and the tags of the cluster's subnets and security groups."
 )
@@ -37,22 +40,37 @@ def karpenter(order: Order) -> Bundle:
         overlays = [_overlay(order, line) for line in lines if line.purchase.price_basis == PRIVATE_BASIS]
         head = heading(order, "Karpenter node pools", f"For a cluster in {place}.")
         head += [price_note(line.purchase) for line in lines]
-        objects = (_node_class(), *pools, *overlays)
+        sizes = sorted({node_disk_gb(line, order.facts) for line in lines})
+        head += [words for line in lines for words in disk_notes(line, order.facts)]
+        objects = (*map(_node_class, sizes), *pools, *overlays)
         files.append(yaml_file(f"{dns_label(place)}.yaml", [*head, TO_FILL_IN, *notes], *objects))
     return Bundle(tuple(files), tuple(left_out), FILL_IN if files else ())
 
 
-def _node_class() -> dict[str, Any]:
+def _class_name(disk_gb: int) -> str:
+    return f"{NODE_CLASS}-{disk_gb}gb"
+
+
+def _node_class(disk_gb: int) -> dict[str, Any]:
+    """Nodes with a root disk for images and weights; NVMe of theirs takes the pods' files instead."""
+    volume = {
+        "volumeSize": f"{disk_gb}G",
+        "volumeType": "gp3",
+        "encrypted": True,
+        "deleteOnTermination": True,
+    }
     discovery = {"tags": {"karpenter.sh/discovery": "CLUSTER_NAME"}}
     return {
         "apiVersion": "karpenter.k8s.aws/v1",
         "kind": "EC2NodeClass",
-        "metadata": {"name": NODE_CLASS},
+        "metadata": {"name": _class_name(disk_gb)},
         "spec": {
             "role": "KarpenterNodeRole-CLUSTER_NAME",
             "amiSelectorTerms": [{"alias": "al2023@latest"}],
             "subnetSelectorTerms": [discovery],
             "securityGroupSelectorTerms": [discovery],
+            "blockDeviceMappings": [{"deviceName": ROOT_DEVICE, "rootVolume": True, "ebs": volume}],
+            "instanceStorePolicy": "RAID0",
         },
     }
 
@@ -64,7 +82,8 @@ def _requirements(line: Line) -> list[dict[str, Any]]:
 def _pool(order: Order, line: Line) -> dict[str, Any]:
     resource = accelerator_resource(line, order.facts)
     taint = {"key": resource, "value": "true", "effect": "NoSchedule"}
-    reference = {"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": NODE_CLASS}
+    node_class = _class_name(node_disk_gb(line, order.facts))
+    reference = {"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": node_class}
     return {
         "apiVersion": "karpenter.sh/v1",
         "kind": "NodePool",

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Final
 from advisor.domain import Market
 from advisor.errors import PlanningError
 from advisor.export.bundle import LeftOut
+from advisor.export.replayed import NOTHING_KNOWN, Replayed
 from advisor.text import printable
 from advisor.units import decimal_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
+    from decimal import Decimal
 
     from advisor.domain import Accelerator, Model
     from advisor.plan.plan import Allocation, Plan, Purchase, ServiceLine
+    from advisor.plan.verify.against import Capacities
 
 RENTED: Final = (Market.ON_DEMAND, Market.SPOT)
 """Ways of buying that start a new instance; what is bought otherwise is already held."""
@@ -32,6 +35,8 @@ class Stand:
     name: str  #: a DNS label, unique in the export
     allocation: Allocation
     service: ServiceLine
+    served_name: str  #: under which callers ask for the model
+    replayed: Replayed
 
     @property
     def requests_per_s(self) -> float:
@@ -46,6 +51,8 @@ class Line:
     name: str  #: a DNS label, unique in the export
     purchase: Purchase
     stands: tuple[Stand, ...]
+    ceiling_usd_per_hour: Decimal | None = None
+    """Of one spot instance: what its on-demand fallback costs, above which spot is no saving."""
 
     @property
     def accelerators(self) -> int:
@@ -64,6 +71,10 @@ class Facts:
 
     models: Mapping[str, Model]
     accelerators: Mapping[str, Accelerator]
+    replayed: Callable[[Allocation, str, ServiceLine], Replayed] = lambda *_: NOTHING_KNOWN
+    """What evidence says of the replicas of an allocation on an accelerator."""
+    capacities: Capacities | None = None
+    """What a replica sustains of any request size; None: only what the plan states."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +99,15 @@ def order(plan: Plan, facts: Facts) -> Order:
     by_offer: dict[str, list[Allocation]] = {}
     for allocation in plan.allocations:
         by_offer.setdefault(_offer_id(allocation), []).append(allocation)
+    fallbacks = plan.risk.fallbacks if plan.risk else []
+    ceilings = {one.offer: one.fallback_usd_per_hour_each for one in fallbacks}
     lines = []
     for purchase in plan.purchase:
         here = by_offer.pop(purchase.offer_id, [])
         parts = (purchase.provider, purchase.region, purchase.zone or "", purchase.instance_type)
         name = unique("-".join((*parts, purchase.market.value)), names)
-        lines.append(Line(name, purchase, tuple(_stand(one, services, names) for one in here)))
+        stands = [_stand(one, purchase.accelerator, services, names, facts) for one in here]
+        lines.append(Line(name, purchase, tuple(stands), ceilings.get(purchase.offer_id)))
     if by_offer:
         homeless = printable(next(iter(by_offer)))
         raise PlanningError(f"plan {plan.plan_id}: replicas on {homeless}, which it does not buy; see verify")
@@ -105,14 +119,35 @@ def _offer_id(allocation: Allocation) -> str:
     return f"{allocation.provider}:{place}:{allocation.instance_type}:{allocation.market.value}"
 
 
-def _stand(allocation: Allocation, services: Mapping[str, ServiceLine], names: set[str]) -> Stand:
+def _stand(
+    allocation: Allocation,
+    accelerator: str,
+    services: Mapping[str, ServiceLine],
+    names: set[str],
+    facts: Facts,
+) -> Stand:
     service = services.get(allocation.service)
     if service is None:
         raise PlanningError(
             f"replicas of {printable(allocation.service)!r}, a service the plan does not have"
         )
     words = f"{allocation.service}-{allocation.instance_type}-{allocation.market.value}"
-    return Stand(unique(f"{words}-tp{allocation.tensor_parallel}", names), allocation, service)
+    name = unique(f"{words}-tp{allocation.tensor_parallel}", names)
+    found = facts.replayed(allocation, accelerator, service)
+    return Stand(name, allocation, service, _served_name(service, services, facts), found)
+
+
+def _served_name(service: ServiceLine, services: Mapping[str, ServiceLine], facts: Facts) -> str:
+    """The repository; where several services share it, each service's own name, for routers tell by it."""
+    repository = repository_of(service, facts)
+    shared = sum(repository_of(other, facts) == repository for other in services.values()) > 1
+    return service.name if shared else repository
+
+
+def repository_of(service: ServiceLine, facts: Facts) -> str:
+    """The checkpoint asked for, else the publisher's of the model, else its id."""
+    model = facts.models.get(service.model)
+    return service.checkpoint or (model.hf_id if model else service.model)
 
 
 def unique(words: str, taken: set[str]) -> str:

@@ -1,8 +1,4 @@
-"""Starting vLLM as the plan counts on it: weights, precision, tensor-parallel degree, context.
-
-Flags: vLLM's command line reference, "vllm serve" (--tensor-parallel-size, --data-parallel-size, --dtype,
---quantization, --max-model-len, --served-model-name).
-"""
+"""Starting the engines as the plan counts on it: weights, precision, degree, context, batch."""
 
 from __future__ import annotations
 
@@ -10,6 +6,10 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from advisor.catalog.checkpoints import is_base
+from advisor.catalog.model_spelling import stated_precision
+from advisor.export.engines import ENGINES, EngineKind, Start
+from advisor.export.order import repository_of
 from advisor.text import printable
 
 if TYPE_CHECKING:
@@ -18,22 +18,10 @@ if TYPE_CHECKING:
     from advisor.export.order import Facts, Line, Stand
     from advisor.plan.plan import ServiceLine
 
-ENGINE: Final = "vLLM"
 FIRST_PORT: Final = 8000
-"""vLLM's own default."""
-IMAGE: Final = "vllm/vllm-openai:latest"
-"""vLLM's published image; pin the version your throughput was measured with."""
-
-_PRECISION: Final = {
-    "bf16": ("--dtype", "bfloat16"),
-    "fp16": ("--dtype", "float16"),
-    "fp8": ("--quantization", "fp8"),
-}
-"""Precisions vLLM makes of ordinary weights; for any other the checkpoint itself must be in it."""
-_FP8_NOTE: Final = (
-    "fp8 is made of 16-bit weights at the start; where those do not fit, name a checkpoint already in fp8 "
-    "and drop --quantization."
-)
+"""vLLM's own default; the other engines are given it."""
+HEALTH: Final = "/health"
+"""Answers 200 once an engine serves; asks for no key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +34,60 @@ class Seat:
 
 
 def weights(service: ServiceLine, facts: Facts) -> str:
-    """The publisher's repository of the model, else its id."""
+    """The repository of the checkpoint asked for, on one printable line."""
+    return printable(repository_of(service, facts))
+
+
+def stored_precision(service: ServiceLine, facts: Facts) -> str:
+    """In which the checkpoint's weights are stored: as its name says, as released, else 16 bits."""
     model = facts.models.get(service.model)
-    return printable(model.hf_id if model else service.model)
+    released = model.released_precision if model else None
+    return stated_precision(weights(service, facts)) or released or "bf16"
 
 
-def checkpoint_note(service: ServiceLine) -> tuple[str, ...]:
-    """What to know where the named weights are not in the plan's precision."""
-    if service.precision == "fp8":
-        return (_FP8_NOTE,)
-    if service.precision in _PRECISION:
-        return ()
-    return (f"The plan counts on {service.precision} weights: name a checkpoint in that precision.",)
+def kind_of(stand: Stand) -> EngineKind:
+    """The engine that the replicas run."""
+    return ENGINES[stand.service.engine]
+
+
+def version_of(stand: Stand) -> str:
+    """Of the engine: the profile's, else the newest the evidence names."""
+    return stand.replayed.engine_version or kind_of(stand).newest
+
+
+def image_of(stand: Stand) -> str:
+    """The engine's published image, of the version the throughput rests on."""
+    return printable(kind_of(stand).image.format(version=version_of(stand)))
+
+
+def serving_notes(stand: Stand, facts: Facts) -> tuple[str, ...]:
+    """What to know of the weights and the engine before they are started."""
+    service, found = stand.service, [_version_note(stand)]
+    model, stored = facts.models.get(service.model), stored_precision(service, facts)
+    if model is not None and is_base(model, weights(service, facts)):
+        found.append("base weights were asked for: they have no chat template, so /v1/completions alone")
+    if service.precision not in (stored, *kind_of(stand).makes):
+        found.append(f"The plan counts on {service.precision} weights: name a checkpoint in that precision.")
+    elif service.precision == "fp8" != stored:
+        found.append(_FP8_NOTE)
+    if service.traffic.lora_adapters:
+        found.append(f"the plan keeps {service.traffic.lora_adapters} LoRA adapters loaded: name them")
+    if service.engine == "TensorRT-LLM" and stand.replayed.kv_precision == "fp8":
+        found.append("planned with an fp8 KV cache, which TensorRT-LLM takes from the checkpoint")
+    return tuple(printable(words) for words in found if words)
+
+
+_FP8_NOTE: Final = (
+    "fp8 is made of 16-bit weights at the start; where those do not fit, name a checkpoint already in fp8 "
+    "and drop --quantization."
+)
+
+
+def _version_note(stand: Stand) -> str:
+    engine, version = stand.service.engine, version_of(stand)
+    if stand.replayed.engine_version:
+        return f"throughput was taken with {engine} {version}, which is started"
+    return f"no profile names a version of {engine}: {version} is the newest any evidence names"
 
 
 def context_tokens(service: ServiceLine, facts: Facts) -> int | None:
@@ -69,15 +99,29 @@ def context_tokens(service: ServiceLine, facts: Facts) -> int | None:
     return min(longest, model.max_context)
 
 
-def arguments(stand: Stand, facts: Facts, *, port: int = FIRST_PORT, copies: int = 1) -> list[str]:
-    """Arguments of ``vllm serve`` after the model."""
-    service, degree = stand.service, stand.allocation.tensor_parallel
-    words = ["--served-model-name", printable(service.model), "--host", "0.0.0.0", "--port", str(port)]  # noqa: S104
-    words += ["--tensor-parallel-size", str(degree)]
-    words += ["--data-parallel-size", str(copies)] if copies > 1 else []
-    words += _PRECISION.get(service.precision, ())
-    context = context_tokens(service, facts)
-    return words if context is None else [*words, "--max-model-len", str(context)]
+def command(
+    stand: Stand, facts: Facts, *, port: int = FIRST_PORT, copies: int = 1, model: str | None = None
+) -> list[str]:
+    """The whole command that serves one replica, or several copies of it behind one port.
+
+    ``model`` stands in for the repository, as a shell's variable may.
+    """
+    service, found = stand.service, stand.replayed
+    start = Start(
+        model=model or weights(service, facts),
+        served_name=printable(stand.served_name),
+        version=version_of(stand),
+        port=port,
+        tensor_parallel=stand.allocation.tensor_parallel,
+        copies=copies,
+        precision=service.precision,
+        stored=stored_precision(service, facts),
+        kv_precision=found.kv_precision,
+        context_tokens=context_tokens(service, facts),
+        max_sequences=found.max_sequences,
+        chunk_tokens=found.chunk_tokens,
+    )
+    return kind_of(stand).words(start)
 
 
 def shell(words: Iterable[str]) -> str:
@@ -104,9 +148,34 @@ def seats(line: Line) -> tuple[tuple[Seat, ...], ...] | None:
     return tuple(tuple(here) for here in placed)
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Instances of a line on which the same replicas run."""
+
+    name: str  #: a DNS label; the line's own for the first
+    seats: tuple[Seat, ...]
+    instances: int
+
+
+def works(line: Line) -> list[Work]:
+    """The line's instances by what runs on them; empty where replicas do not fit one after the other."""
+    alike: dict[tuple[tuple[str, int], ...], list[tuple[Seat, ...]]] = {}
+    for here in seats(line) or ():
+        alike.setdefault(tuple((seat.stand.name, seat.first_accelerator) for seat in here), []).append(here)
+    return [
+        Work(line.name if number == 1 else f"{line.name}-part-{number}", same[0], len(same))
+        for number, same in enumerate(alike.values(), start=1)
+    ]
+
+
+def crowded(line: Line) -> str | None:
+    """Why replicas have no place of their own on the line's instances, if so."""
+    return None if seats(line) else "its replicas do not fit its instances one after the other"
+
+
 def not_served(line: Line) -> str | None:
     """Why nothing can be started on the line, if so."""
     if not line.stands:
         return "nothing is planned to run on it"
-    engine = next((one.service.engine for one in line.stands if one.service.engine != ENGINE), None)
-    return None if engine is None else f"it runs {printable(engine)}: only vLLM is written"
+    engine = next((one.service.engine for one in line.stands if one.service.engine not in ENGINES), None)
+    return None if engine is None else f"it runs {printable(engine)}: only {', '.join(ENGINES)} are written"

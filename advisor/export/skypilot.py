@@ -1,4 +1,7 @@
-"""SkyPilot tasks: one per purchase line, of as many nodes as the line has instances.
+"""SkyPilot tasks: one per purchase line and kind of work, started once for every instance of it.
+
+Instances are clusters of their own, of one node each: a gang of nodes would start only where all of them are
+to be had at once, end together, and be refused where a cloud has no clusters of several nodes (RunPod).
 
 Source of the fields: skypilot 0.14.1, sky/utils/schemas.py.
 """
@@ -8,16 +11,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from advisor.documents.yaml_text import Script
-from advisor.export.bundle import Bundle, File, LeftOut, yaml_file
+from advisor.export.bundle import Bundle, File, yaml_file
+from advisor.export.disk import disk_notes, shared_disk_gb
+from advisor.export.engines import with_key
 from advisor.export.order import heading, held, keep, left_out_notes, price_note, sift, split_shape
-from advisor.export.serving import arguments, checkpoint_note, not_served, seats, shell, weights
+from advisor.export.serving import (
+    command,
+    crowded,
+    kind_of,
+    not_served,
+    serving_notes,
+    shell,
+    version_of,
+    weights,
+    works,
+)
 from advisor.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from advisor.export.order import Line, Order
-    from advisor.export.serving import Seat
+    from advisor.export.order import Line, Order, Stand
+    from advisor.export.serving import Seat, Work
     from advisor.plan.plan import Purchase, ServiceLine
 
 CLOUDS: Final = ("aws", "azure", "gcp", "lambda", "nebius", "runpod")
@@ -42,31 +57,22 @@ RUNPOD: Final = {
 ANYWHERE: Final = "global"
 """The region of providers that have none."""
 NOT_NAMED: Final = "SkyPilot does not know it under this instance type"
-SETUP: Final = 'uv pip install "vllm$VLLM_VERSION" || pip install "vllm$VLLM_VERSION"'
 FILL_IN: Final = (
-    "MODEL, where not the base weights but their instruct version is to be served",
+    "API_KEY, which callers must show",
     "HF_TOKEN, if the model is gated",
-    "VLLM_VERSION, e.g. ==0.20.0: the one your throughput was measured with",
 )
+INSTANCES: Final = "ADVISOR_INSTANCES"
+"""The variable that says how often a task is to be launched."""
+_ASK_FOR_KEY: Final = ': "${API_KEY:?say it with --secret API_KEY=...: the ports are open}"'
 
 
 def skypilot_tasks(order: Order) -> Bundle:
     """A task file per purchase line."""
     kept, left_out = sift(*keep(order, CLOUDS, NOT_NAMED), unnamed, held, not_served)
-    files = []
-    for line in kept:
-        placed = seats(line)
-        if placed is None:
-            why = "its replicas do not fit its instances one after the other"
-            left_out.append(LeftOut(line.purchase.offer_id, why))
-            continue
-        files.append((line, placed))
+    kept, left_out = sift(kept, left_out, crowded)
     notes = left_out_notes(left_out)
-    return Bundle(
-        tuple(_task(order, line, placed, notes) for line, placed in files),
-        tuple(left_out),
-        FILL_IN,
-    )
+    files = [_task(order, line, work, notes) for line in kept for work in works(line)]
+    return Bundle(tuple(files), tuple(left_out), FILL_IN)
 
 
 def shape(purchase: Purchase) -> str | None:
@@ -84,8 +90,8 @@ def unnamed(line: Line) -> str | None:
     return None if shape(line.purchase) else NOT_NAMED
 
 
-def candidate(line: Line) -> dict[str, Any]:
-    """The one way to get the line."""
+def candidate(line: Line, order: Order) -> dict[str, Any]:
+    """The one way to get an instance of the line, with a disk for what it runs."""
     purchase = line.purchase
     machine, chip, count = split_shape(shape(purchase) or "")
     infra = [purchase.provider, *([] if purchase.region == ANYWHERE else [purchase.region])]
@@ -95,6 +101,9 @@ def candidate(line: Line) -> dict[str, Any]:
     if chip is not None:
         wanted["accelerators"] = f"{chip.removeprefix('nvidia-tesla-').upper()}:{count}"
     wanted["use_spot"] = purchase.market.value == "spot"
+    wanted["disk_size"] = shared_disk_gb(line, order.facts)
+    if line.ceiling_usd_per_hour is not None:
+        wanted["max_hourly_cost"] = float(line.ceiling_usd_per_hour)
     return wanted
 
 
@@ -107,14 +116,48 @@ def candidate_notes(line: Line) -> list[str]:
 
 
 def environment(line: Line, order: Order) -> dict[str, str]:
-    """What the user may change: weights by service, the engine's version, the hub's token."""
-    models = {name: weights(service, order.facts) for name, service in _models(line).items()}
-    return {"VLLM_VERSION": "", "HF_TOKEN": "", **models}
+    """What the user may change: weights, by service."""
+    return {name: weights(service, order.facts) for name, service in _models(line).items()}
 
 
-def environment_notes(line: Line) -> list[str]:
-    """What to know of the weights."""
-    return [f"{name}: {words}" for name, one in _models(line).items() for words in checkpoint_note(one)]
+def environment_notes(line: Line, order: Order) -> list[str]:
+    """What to know of weights, engines and disk."""
+    notes = {
+        f"{stand.service.name}: {words}"
+        for stand in line.stands
+        for words in serving_notes(stand, order.facts)
+    }
+    return [*sorted(notes), *disk_notes(line, order.facts)]
+
+
+def secrets() -> dict[str, str]:
+    """What is told at the launch and stands in no file."""
+    return {"API_KEY": "", "HF_TOKEN": ""}
+
+
+def setup(line: Line) -> Script:
+    """Installs every engine of the line, at its version."""
+    packages = dict.fromkeys(
+        kind_of(stand).package.format(version=version_of(stand)) for stand in line.stands
+    )
+    wanted = shell(map(printable, packages))
+    return Script(f"uv pip install {wanted} || pip install {wanted}\n")
+
+
+def run(starts: Sequence[str]) -> Script:
+    """The commands, once there is a key."""
+    return Script("".join(f"{words}\n" for words in (_ASK_FOR_KEY, *starts)))
+
+
+def start(stand: Stand, order: Order, variable: str = "MODEL", **options: int) -> str:
+    """The shell command of a replica, its weights named by a variable and its key by another."""
+    names = {_WEIGHTS: f'"${variable}"', _KEY: '"$API_KEY"'}
+    words = with_key(command(stand, order.facts, model=_WEIGHTS, **options), kind_of(stand), _KEY)
+    return " ".join(names.get(word) or shell([word]) for word in words)
+
+
+_WEIGHTS, _KEY = "\0weights", "\0key"
+"""Stand in for variables, which are not quoted as text is; no text of a plan has a NUL once printable."""
 
 
 def _models(line: Line) -> dict[str, ServiceLine]:
@@ -125,45 +168,32 @@ def _models(line: Line) -> dict[str, ServiceLine]:
     return {f"MODEL_{number}": service for number, service in enumerate(services)}
 
 
-def _task(order: Order, line: Line, placed: Sequence[Sequence[Seat]], notes: list[str]) -> File:
-    most = max(len(here) for here in placed)
+def _task(order: Order, line: Line, work: Work, notes: list[str]) -> File:
+    most = max(len(work.seats), 1)
     models = {service.name: variable for variable, service in _models(line).items()}
     wanted = {
         "ports": "8000" if most == 1 else f"8000-{7999 + most}",
-        "any_of": [candidate(line)],
+        "any_of": [candidate(line, order)],
     }
+    starts = [_start(order, seat, models) for seat in work.seats] or ["sleep infinity &"]
     task = {
-        "name": line.name,
-        "num_nodes": line.purchase.instances,
+        "name": work.name,
         "resources": wanted,
-        "envs": environment(line, order),
-        "setup": Script(f"{SETUP}\n"),
-        "run": Script("".join(f"{words}\n" for words in _run(order, placed, models))),
+        "envs": environment(line, order) | {INSTANCES: str(work.instances)},
+        "secrets": secrets(),
+        "setup": setup(line),
+        "run": run([*starts, "wait -n"]),
     }
-    name = f"{line.name}.sky.yaml"
-    head = heading(order, "SkyPilot task", f"sky launch -c {line.name} {name}")
-    return yaml_file(name, [*head, *candidate_notes(line), *environment_notes(line), *notes], task)
-
-
-def _run(order: Order, placed: Sequence[Sequence[Seat]], models: dict[str, str]) -> list[str]:
-    """Each node starts its own replicas and ends when the first of them does."""
-    by_work: dict[tuple[str, ...], list[int]] = {}
-    for rank, here in enumerate(placed):
-        work = tuple(_start(order, seat, models) for seat in here) or ("sleep infinity &",)
-        by_work.setdefault(work, []).append(rank)
-    if len(by_work) == 1:
-        return [*next(iter(by_work)), "wait -n"]
-    lines = ['case "$SKYPILOT_NODE_RANK" in']
-    for work, ranks in by_work.items():
-        lines.append(f"  {'|'.join(map(str, ranks))})")
-        lines.extend(f"    {start}" for start in work)
-        lines.append("    ;;")
-    return [*lines, "esac", "wait -n"]
+    name = f"{work.name}.sky.yaml"
+    launch = f"sky launch -y -d -c {work.name}-$n --secret API_KEY --secret HF_TOKEN {name}"
+    each = f"for n in $(seq {work.instances}); do {launch}; done"
+    head = heading(order, "SkyPilot task", f"{work.instances} instances, each a cluster: {each}")
+    head += [*candidate_notes(line), *environment_notes(line, order), *notes]
+    return yaml_file(name, head, task)
 
 
 def _start(order: Order, seat: Seat, models: dict[str, str]) -> str:
     degree = seat.stand.allocation.tensor_parallel
     devices = ",".join(str(seat.first_accelerator + offset) for offset in range(degree))
-    model = models[seat.stand.service.name]
-    flags = shell(arguments(seat.stand, order.facts, port=seat.port))
-    return f'CUDA_VISIBLE_DEVICES={devices} vllm serve "${model}" {flags} &'
+    words = start(seat.stand, order, models[seat.stand.service.name], port=seat.port)
+    return f"CUDA_VISIBLE_DEVICES={devices} {words} &"

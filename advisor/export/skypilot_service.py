@@ -1,8 +1,8 @@
-"""SkyServe services: one per service and shape of replica, its purchase lines in ``any_of``.
+"""SkyServe services: one per purchase line, with the line's own count.
 
-A SkyServe replica is a whole instance behind one endpoint: equal copies on it run as vLLM's data-parallel
-ranks. SkyServe starts the number of replicas asked for on whichever of ``any_of`` it finds cheapest; how many
-of each the plan bought stands in the comments.
+A SkyServe replica is a whole instance behind one endpoint: equal copies on it run as data-parallel ranks. One
+service with several candidates would be given one count, of whichever is cheapest; a router between services
+(``--to litellm``) keeps the plan's mix.
 
 Source of the fields: skypilot 0.14.1, sky/utils/schemas.py; "instance" there is "replica" here.
 """
@@ -11,19 +11,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from advisor.documents.yaml_text import Script
-from advisor.export.bundle import Bundle, File, LeftOut, yaml_file
-from advisor.export.order import heading, held, keep, left_out_notes, sift, unique
-from advisor.export.serving import FIRST_PORT, arguments, not_served, shell
+from advisor.export.bundle import Bundle, File, yaml_file
+from advisor.export.order import heading, held, keep, left_out_notes, sift
+from advisor.export.serving import FIRST_PORT, HEALTH, kind_of, not_served
 from advisor.export.skypilot import (
     CLOUDS,
     FILL_IN,
     NOT_NAMED,
-    SETUP,
     candidate,
     candidate_notes,
     environment,
     environment_notes,
+    run,
+    secrets,
+    setup,
+    start,
     unnamed,
 )
 
@@ -33,59 +35,44 @@ if TYPE_CHECKING:
 READY_AFTER_S: Final = 1800
 """Loading a large checkpoint from a hub takes many minutes; SkyServe's own default is 1200."""
 
-_Shape = tuple[str, int, int]
-"""Service, tensor-parallel degree, copies per instance."""
-
 
 def skypilot_services(order: Order) -> Bundle:
-    """A service file per service and shape of replica."""
-    kept, left_out = sift(*keep(order, CLOUDS, NOT_NAMED), unnamed, held, not_served)
-    groups: dict[_Shape, list[Line]] = {}
-    for line in kept:
-        shape = _shape(line)
-        if isinstance(shape, str):
-            left_out.append(LeftOut(line.purchase.offer_id, shape))
-        else:
-            groups.setdefault(shape, []).append(line)
-    notes, names = left_out_notes(left_out), set[str]()
-    files = []
-    for (service, degree, copies), lines in groups.items():
-        name = unique(f"{service}-tp{degree}x{copies}", names)
-        files.append(_service(order, name, lines, copies, notes))
-    return Bundle(tuple(files), tuple(left_out), FILL_IN)
+    """A service file per line."""
+    kept, left_out = sift(*keep(order, CLOUDS, NOT_NAMED), unnamed, held, not_served, _uneven)
+    notes = left_out_notes(left_out)
+    return Bundle(tuple(_service(order, line, notes) for line in kept), tuple(left_out), FILL_IN)
 
 
-def _shape(line: Line) -> _Shape | str:
-    """What every instance of the line runs, or why that is not one thing."""
+def _uneven(line: Line) -> str | None:
+    """Why not every instance of the line runs one thing behind one port, if so."""
     if len(line.stands) > 1:
         return "its instances run several services or degrees; use --to skypilot"
     (stand,) = line.stands
     copies, rest = divmod(stand.allocation.replicas, line.purchase.instances)
     if rest:
         return "its instances do not all run the same number of replicas; use --to skypilot"
-    return stand.service.name, stand.allocation.tensor_parallel, copies
+    if copies > 1 and not kind_of(stand).data_parallel:
+        return f"{stand.service.engine} runs one replica behind a port; use --to skypilot"
+    return None
 
 
-def _service(order: Order, name: str, lines: list[Line], copies: int, notes: list[str]) -> File:
-    (stand,) = lines[0].stands
-    flags = shell(arguments(stand, order.facts, copies=copies))
-    count = sum(line.purchase.instances for line in lines)
-    cheapest_first = sorted(lines, key=lambda line: line.purchase.usd_per_hour_each)
+def _service(order: Order, line: Line, notes: list[str]) -> File:
+    (stand,) = line.stands
+    copies, count = stand.allocation.replicas // line.purchase.instances, line.purchase.instances
     service: dict[str, Any] = {
-        "readiness_probe": {"path": "/v1/models", "initial_delay_seconds": READY_AFTER_S},
+        "readiness_probe": {"path": HEALTH, "initial_delay_seconds": READY_AFTER_S},
         "replicas": count,
     }
-    said = [words for line in cheapest_first for words in candidate_notes(line)]
-    if len(lines) > 1:
-        said.insert(0, "SkyServe chooses among its candidates; the plan bought these counts of them:")
     task = {
-        "name": name,
+        "name": stand.name,
         "service": service,
-        "resources": {"ports": str(FIRST_PORT), "any_of": [candidate(line) for line in cheapest_first]},
-        "envs": environment(lines[0], order),
-        "setup": Script(f"{SETUP}\n"),
-        "run": Script(f'vllm serve "$MODEL" {flags}\n'),
+        "resources": {"ports": str(FIRST_PORT), "any_of": [candidate(line, order)]},
+        "envs": environment(line, order),
+        "secrets": secrets(),
+        "setup": setup(line),
+        "run": run([start(stand, order, copies=copies)]),
     }
-    file = f"{name}.service.yaml"
-    head = heading(order, "SkyServe service", f"sky serve up -n {name} {file}")
-    return yaml_file(file, [*head, *said, *environment_notes(lines[0]), *notes], task)
+    file = f"{stand.name}.service.yaml"
+    launch = f"sky serve up -n {stand.name} --secret API_KEY --secret HF_TOKEN {file}"
+    head = heading(order, "SkyServe service", launch)
+    return yaml_file(file, [*head, *candidate_notes(line), *environment_notes(line, order), *notes], task)

@@ -73,6 +73,9 @@ class ServiceLine(Record):
 
     name: str = Field(description="name of the service, unique in the plan")
     model: str = Field(description="canonical model id")
+    checkpoint: str | None = Field(
+        default=None, description="repository of the weights asked for; null: the model's own"
+    )
     precision: str = Field(description="of the weights, e.g. bf16")
     engine: str = Field(description="serving engine")
     workload: str = Field(description="name of the distribution of request sizes")

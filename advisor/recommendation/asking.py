@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from advisor.catalog.checkpoints import repository
 from advisor.catalog.latency import one_place
 from advisor.catalog.model_spelling import stated_precision
 from advisor.domain import Service, Slo, Traffic, Users, Workload
@@ -96,6 +97,7 @@ def _service(
     service = Service(
         name=filed.name if filed else "default",
         model=model.id,
+        checkpoint=repository(model, named),
         precision=precision,
         engine=_engine(said("engine", defaults.DEFAULT_ENGINE)),
         workload=workload,

@@ -63,6 +63,7 @@ def service_of(line: ServiceLine) -> Service:
         idle_buckets=tuple(place for place, bucket in enumerate(line.buckets) if bucket.idle_limits),
         ceilings=tuple(Ceiling(one.accelerator, one.tensor_parallel, one.share) for one in line.ceilings),
         rate_basis=line.rate_basis,
+        checkpoint=line.checkpoint,
     )
 
 

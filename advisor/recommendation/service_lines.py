@@ -32,6 +32,7 @@ def _service_line(found: Findings, index: int, service: Service, shares: list[fl
     return ServiceLine(
         name=service.name,
         model=service.model,
+        checkpoint=service.checkpoint,
         precision=service.precision,
         engine=service.engine,
         workload=service.workload.name,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from export_plans import TABLE, a_wide_document, a_wide_plan, rows_of, some_facts
 
 from advisor.cli.app import main
@@ -140,9 +141,9 @@ def test_what_the_account_already_holds_is_served_on_but_not_rented_again(target
 def test_other_engines_than_vllm_are_not_pretended() -> None:
     plan = a_wide_plan(TABLE[:1])
     other = plan.model_copy(
-        update={"services": [one.model_copy(update={"engine": "SGLang"}) for one in plan.services]}
+        update={"services": [one.model_copy(update={"engine": "TGI"}) for one in plan.services]}
     )
-    with pytest.raises(PlanningError, match="SGLang"):
+    with pytest.raises(PlanningError, match="TGI"):
         export(other, Target.KUBERNETES, some_facts())
     assert export(other, Target.TERRAFORM, some_facts()).files  # rents only; nothing is started
 
@@ -168,10 +169,11 @@ def test_the_room_that_making_fp8_takes_is_told_where_it_is_made() -> None:
 
 def test_an_instance_without_replicas_waits_and_the_others_work() -> None:
     row = (*TABLE[2][:10], [("chat", 1, 2)])  # three instances, two replicas
-    (file,) = export(a_wide_plan((row,)), Target.SKYPILOT, some_facts()).files
-    script = file.text.partition("run: |")[2].splitlines()
-    assert [line.strip() for line in script if line.strip().endswith(")")] == ["0|1)", "2)"]
-    assert script[-4].strip() == "sleep infinity &"
+    files = export(a_wide_plan((row,)), Target.SKYPILOT, some_facts()).files
+    tasks = [yaml.safe_load(file.text) for file in files]
+    assert [task["envs"]["ADVISOR_INSTANCES"] for task in tasks] == ["2", "1"]
+    assert ["vllm serve" in task["run"] for task in tasks] == [True, False]
+    assert "sleep infinity &" in tasks[1]["run"]
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ HOSTILE = [
 
 OWN_KEYS = {
     "apiVersion", "kind", "metadata", "spec", "name", "num_nodes", "resources", "envs", "setup", "run",
-    "service",
+    "service", "secrets",
 }  # fmt: skip
 OWN_KINDS = {
     None, "Deployment", "Service", "InferencePool", "HTTPRoute", "NodePool", "NodeOverlay", "EC2NodeClass",
@@ -52,7 +52,7 @@ OWN_KINDS = {
 
 _PLAN_TEXTS = ("plan_id", "advisor_version", "command", "reason")
 _PURCHASE_TEXTS = ("region", "zone", "instance_type", "accelerator", "price_source", "price_basis")
-_SERVICE_TEXTS = ("name", "model", "precision", "workload", "slo")
+_SERVICE_TEXTS = ("name", "model", "checkpoint", "precision", "workload", "slo")
 
 
 def a_hostile_plan(text: str) -> Plan:
@@ -118,7 +118,10 @@ def test_no_text_of_a_plan_runs_in_terraform(text: str) -> None:
         assert set(json.loads(file.text)) == {"//", "terraform", "provider", "variable", "resource", "output"}
         code = re.sub(r"\$\$\{|%%\{", "", file.text)  # template marks that are spelt out
         assert "%{" not in code
-        ours = ("var.", "lookup(var.", "aws_launch_template.", "google_compute_instance_template.")
+        ours = (
+            *("var.", "lookup(var.", "aws_launch_template.", "google_compute_instance_template."),
+            *("aws_lb_target_group.", "google_compute_health_check.", "base64encode(join(", "join("),
+        )
         assert all(found.startswith(ours) for found in re.findall(r"\$\{(.{40})", code))
 
 
