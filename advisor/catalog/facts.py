@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Final
 
-from advisor.catalog import carbon, egress, model_spelling, zone_offerings
+from advisor.catalog import carbon, egress, model_spelling, price_moves, zone_offerings
 from advisor.catalog.carbon import GridIntensity
 from advisor.catalog.egress import EgressRate
+from advisor.catalog.price_moves import PriceMove
 from advisor.catalog.records import csv_records, toml_records
 from advisor.catalog.zone_offerings import ZoneOffering
 from advisor.domain import Accelerator, Model, QuotaPool, Region
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 FACT_FILES: Final = ("accelerators.toml", "models.csv", "quota_pools.csv", "regions.csv")
 """Read in this order; their bytes make :attr:`Facts.sha256`."""
 
-PLACE_FILES: Final = (egress.FILE, carbon.FILE, zone_offerings.FILE)
-"""What is known of places besides: read where it is there, and then part of the digest too."""
+MORE_FILES: Final = (egress.FILE, carbon.FILE, zone_offerings.FILE, price_moves.FILE)
+"""What is known besides: read where it is there, and then part of the digest too."""
 
 _FORMS: Final = frozenset({"sxm", "pcie", "nvl", "oam"})
 _VENDORS: Final = frozenset({"nvidia", "tesla", "amd", "instinct", "intel", "aws", "google"})
@@ -41,10 +42,11 @@ class Facts:
     models: dict[str, Model]  #: by id
     regions: dict[str, Region]  #: by ``provider:region``
     quota_pools: tuple[QuotaPool, ...]
-    sha256: str  #: of the bytes of all :data:`FACT_FILES`, and of :data:`PLACE_FILES` that are there
+    sha256: str  #: of the bytes of all :data:`FACT_FILES`, and of :data:`MORE_FILES` that are there
     egress: tuple[EgressRate, ...] = ()
     grid: Mapping[str, GridIntensity] = field(default_factory=dict)  #: by ISO 3166-1 alpha-2 country
     zone_offerings: Mapping[str, ZoneOffering] = field(default_factory=dict)  #: by ``provider:region:type``
+    price_moves: tuple[PriceMove, ...] = ()
 
     def offering_zones(self, provider: str, region: str, instance_type: str) -> tuple[str, ...]:
         """Zones that sell a type; empty where nobody says which."""
@@ -118,7 +120,7 @@ def load_facts(root: Traversable | None = None) -> Facts:
 
         root = files("catalogs")
     contents = {name: _content(root, name) for name in FACT_FILES}
-    contents |= {name: _content(root, name) for name in PLACE_FILES if root.joinpath(name).is_file()}
+    contents |= {name: _content(root, name) for name in MORE_FILES if root.joinpath(name).is_file()}
     return _facts(tuple(contents.items()))
 
 
@@ -142,6 +144,9 @@ def _facts(files: tuple[tuple[str, bytes], ...]) -> Facts:
         zone_offerings=csv_records(ZoneOffering, contents, zone_offerings.FILE, lambda sold: sold.key)
         if zone_offerings.FILE in contents
         else {},
+        price_moves=tuple(csv_records(PriceMove, contents, price_moves.FILE, lambda move: move.key).values())
+        if price_moves.FILE in contents
+        else (),
     )
 
 

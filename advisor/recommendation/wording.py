@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from advisor.catalog.freshness import MANUAL_BASIS
 from advisor.catalog.held import HELD
+from advisor.catalog.price_moves import factor_at
 from advisor.domain import EvidenceKind, Market
 from advisor.recommendation.risks import egress_unknown
 from advisor.units import HOURS_PER_MONTH, usd_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from advisor.catalog.price_moves import PriceMove
     from advisor.plan.plan import Allocation, Baseline, Carbon, Migration, Purchase, ServiceLine
     from advisor.recommendation.findings import Findings
+
+_AS_IT_WAS: Final = 1.005
+"""A factor below it is no move."""
 
 
 def warnings(
@@ -35,7 +40,7 @@ def warnings(
         *_kept(answer.get("migration")),
         *_stale(found, purchase),
         *_spot(purchase, answer["baselines"]),
-        *_spot_left_out(answer["baselines"]),
+        *_spot_left_out(found, answer["baselines"], answer.get("usd_per_hour")),
         *_ending(found, purchase),
         *_evidence(allocations),
         *_doubt(found, allocations),
@@ -125,10 +130,22 @@ def stale_lines(found: Findings, purchase: Sequence[Purchase]) -> list[str]:
         age, key = found.now - line.price_collected_at, (line.provider, line.market)
         if line.market in limits and line.price_basis != MANUAL_BASIS and age > limits[line.market]:
             oldest[key] = max(age, oldest.get(key, age))
+    moves = found.catalog.facts.price_moves
     return [
-        f"{provider} {market.value} {age_words(age / timedelta(hours=1))}"
+        f"{provider} {market.value} {age_words(age / timedelta(hours=1))},"
+        f" {_moved_words(moves, provider, market, age)}"
         for (provider, market), age in oldest.items()
     ]
+
+
+def _moved_words(moves: Iterable[PriceMove], provider: str, market: Market, age: timedelta) -> str:
+    """What nine in ten prices of that age have become."""
+    factor = factor_at(moves, provider, market, age / timedelta(days=1))
+    if factor is None:
+        return "how such prices move is not known"
+    if factor < _AS_IT_WAS:
+        return "nine in ten such prices are as they were"
+    return f"nine in ten such prices are now {1 / factor:.2g} to {factor:.2g} times as much"
 
 
 def age_words(hours: float) -> str:
@@ -168,14 +185,37 @@ def _ending(found: Findings, purchase: Sequence[Purchase]) -> list[str]:
     return said
 
 
-def _spot_left_out(baselines: Sequence[Baseline]) -> list[str]:
-    """What spot would cost at prices that nobody has seen for too long."""
+def _spot_left_out(found: Findings, baselines: Sequence[Baseline], usd_per_hour: Decimal | None) -> list[str]:
+    """What spot would cost at prices that nobody has seen for too long, and where it stops to pay."""
     for other in baselines:
         saves = other.saving_fraction is not None and other.saving_fraction < 0
         if (other.kind, other.name) == ("admitting", "stale_price") and other.usd_per_hour and saves:
             price = f"Spot at its last known price would cost ${usd_text(other.usd_per_hour)}/h"
+            span = _span(found, other.fleet)
+            if span is not None:
+                price += f", nine times in ten ${usd_text(span[0])} to ${usd_text(span[1])} by now"
+            if usd_per_hour is not None:
+                price += f"; it is cheaper below ${usd_text(usd_per_hour)}/h"
             return [f"{price}; it is past its age limit: refresh, or plan with it (--stale-spot use)."]
     return []
+
+
+def _span(found: Findings, fleet: Iterable[str]) -> tuple[Decimal, Decimal] | None:
+    """What a fleet of old prices may cost now, lowest and highest; None where no history tells of a line."""
+    offers = {offer.id: offer for offer in found.catalog.snapshot.offers if "superseded" not in offer.flags}
+    low, high = Decimal(0), Decimal(0)
+    for line in fleet:
+        count, _, offer_id = line.partition(" × ")
+        offer = offers.get(offer_id)
+        if offer is None or not count.isdigit():
+            return None
+        age = (found.now - offer.collected_at) / timedelta(days=1)
+        factor = factor_at(found.catalog.facts.price_moves, offer.provider, offer.market, age)
+        if factor is None:
+            return None
+        cost = offer.usd_per_hour * int(count)
+        low, high = low + cost / Decimal(repr(factor)), high + cost * Decimal(repr(factor))
+    return (low, high) if high > low else None
 
 
 def _evidence(allocations: Sequence[Allocation]) -> list[str]:
@@ -203,7 +243,7 @@ def _evidence(allocations: Sequence[Allocation]) -> list[str]:
 def _flags(purchase: Sequence[Purchase]) -> list[str]:
     said = []
     if any("estimated_price" in line.flags for line in purchase):
-        said.append("Some prices are estimates: a 2024 spot ratio applied to today's list price.")
+        said.append("Some prices are estimates: a spot ratio of another day applied to the list price.")
     unknown = sorted({line.provider for line in purchase if line.availability == "unknown"})
     if unknown:
         said.append(f"Nobody states whether {', '.join(unknown)} has this capacity in stock.")

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PARTS: Final = (
-    "offers", "facts", "quota", "docs", "profiles", "estimator", "workloads", "history", "hosted", "places"
+    "offers", "facts", "quota", "docs", "profiles", "estimator", "workloads", "history", "hosted", "places",
+    "price_moves",
 )  # fmt: skip
 _MODULE_OF_PART: Final = {
     "profiles": "catalogs.build.profiles",
@@ -23,6 +24,7 @@ _MODULE_OF_PART: Final = {
     "history": "catalogs.build.history",
     "hosted": "catalogs.build.hosted",
     "places": "catalogs.build.places",
+    "price_moves": "catalogs.build.price_moves",
 }
 
 

@@ -11,6 +11,7 @@ from advisor import domain
 from advisor.catalog.carbon import GridIntensity
 from advisor.catalog.egress import EgressRate
 from advisor.catalog.hosted_api import HostedPrice
+from advisor.catalog.price_moves import PriceMove
 from advisor.catalog.snapshot import COLUMNS
 from advisor.catalog.zone_offerings import ZoneOffering
 from catalogs.build.facts import INSTANCE_TYPE_COLUMNS
@@ -45,6 +46,11 @@ _TABLES: Final = (
     ("egress.csv", EgressRate, "One row per region and tier; a place without a row is not known, not free."),
     ("carbon_intensity.csv", GridIntensity, "One row per country."),
     (
+        "price_moves.csv",
+        PriceMove,
+        "One row per provider, market and age; without a row it is not known how prices move.",
+    ),
+    (
         "zone_offerings.csv",
         ZoneOffering,
         "One row per instance type and region. Zones are `;`-joined; without a row they are not known.",
@@ -78,6 +84,7 @@ _UNIT_OF_FIELD: Final = {
     "usd_per_gb": "USD/GB",
     "g_co2e_per_kwh": "g CO₂e/kWh",
     "year": "year",
+    "age_days": "days",
 }
 _UNIT_OF_TYPE: Final = {"int": "count", "Decimal": "count", "bool": "true/false", "str": "text"}
 

@@ -150,6 +150,11 @@ Which availability zones (by id) list an instance type: EC2's instance type offe
 `moto==5.2.5` (Apache-2.0), observed 2026-10-27. GovCloud, Local and Wavelength Zones and every other
 provider: not here, so not known.
 
+## price_moves.csv
+
+Learned from `history/` by `catalogs/build/price_moves.py`: of all pairs of prices of one offer so many days
+apart, looked at every 14 days, the factor that nine in ten stayed within, up or down; at least 20 pairs.
+
 ## profiles/, workloads/
 
 See `profiles/SOURCES.md` and `workloads/SOURCES.md`.

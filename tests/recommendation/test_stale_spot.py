@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import pytest
 from recommendation_builders import NOW, a_price, with_offers
 
 from advisor.api import recommend
+from advisor.catalog.price_moves import PriceMove
 from advisor.domain import Market, SloStatistic
 
 if TYPE_CHECKING:
@@ -52,6 +54,28 @@ def test_what_it_would_cost_follows(catalog: Catalog) -> None:
     assert other.usd_per_hour < plan.usd_per_hour
     assert any("Spot at its last known price would cost $2" in said for said in plan.warnings)
     assert plan.exclusions["stale_price"].count == 1
+
+
+def test_a_price_says_what_it_may_have_become_and_where_it_stops_to_pay(catalog: Catalog) -> None:
+    moved = (PriceMove("aws", Market.SPOT, 310, 4.0, 99),)
+    known = replace(catalog, facts=replace(catalog.facts, price_moves=moved))
+    (said,) = (
+        words for words in answer(market(known, timedelta(days=310))).warnings if "last known" in words
+    )
+    plan = answer(market(known, timedelta(days=310)))
+    assert "$2.00/h, nine times in ten $0.50 to $8.00 by now" in said
+    assert f"cheaper below ${plan.usd_per_hour:.2f}/h" in said
+    spot = answer(market(known, timedelta(days=310)), include=["stale-spot"])
+    assert any(
+        "aws spot 310 days old, nine in ten such prices are now 0.25 to 4 times" in w for w in spot.warnings
+    )
+    unknown = replace(catalog, facts=replace(catalog.facts, price_moves=()))
+    for include, words in (
+        ([], "$2.00/h; it is cheaper below"),
+        (["stale-spot"], "prices move is not known"),
+    ):
+        plan = answer(market(unknown, timedelta(days=310)), include=include)
+        assert any(words in warning for warning in plan.warnings)
 
 
 def test_it_leads_when_asked_to(catalog: Catalog) -> None:
