@@ -16,10 +16,11 @@ import numpy as np
 
 from advisor.plan.plan import Plan
 from advisor.profiles import memory
+from advisor.profiles.scheduler import default_scheduler
 from advisor.simulate import Options, prepare, replay_prepared
 from advisor.simulate.attainment import attained
 from advisor.simulate.closed_loop import benchmark_run
-from advisor.simulate.drive import chunk_tokens, first_wave, one_replica
+from advisor.simulate.drive import first_wave, one_replica
 from advisor.simulate.fitting import DrivePoint, fit_steps
 from advisor.simulate.opening import open_inputs
 from advisor.simulate.options import parse_arrivals
@@ -165,10 +166,11 @@ def _tried(profile: Profile, inputs: ReplayInputs) -> Iterable[tuple[DrivePoint,
         return
     batch = int(max(point.concurrency for point in (*drive, *rest)))
     chip, model = inputs.facts.accelerators[profile.accelerator], inputs.facts.models[profile.model]
-    steps = fit_steps(drive, batch, chunk_tokens(chip)).steps
+    chunk = default_scheduler(chip).max_num_batched_tokens or 1
+    steps = fit_steps(drive, batch, chunk).steps
     room = memory.account(model, profile.precision, chip, profile.tensor_parallel).max_tokens
     held = max(point.decoding * (point.input_tokens + point.output_tokens / 2) for point in (*drive, *rest))
-    spec = ReplicaSpec(steps, max(room, int(held)), batch, chunk_tokens(chip))
+    spec = ReplicaSpec(steps, max(room, int(held)), batch, chunk)
     for place in np.random.default_rng(0).permutation(len(rest))[:TRIED_POINTS]:
         point = rest[int(place)]
         if spec.serves(int(point.input_tokens), int(point.output_tokens)):

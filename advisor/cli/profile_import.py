@@ -58,6 +58,20 @@ def import_(
     input_tokens: Annotated[str | None, typer.Option(help="Sizes of a matrix' rows: 25,100,250")] = None,
     output_tokens: Annotated[str | None, typer.Option(help="Sizes of its columns: 25,100,250")] = None,
     draft_tokens: DraftOption = 0,
+    max_num_seqs: Annotated[
+        int | None, typer.Option(min=1, max=65_536, help="Largest batch the engine was started with.")
+    ] = None,
+    max_num_batched_tokens: Annotated[
+        int | None, typer.Option(min=1, max=4_194_304, help="Tokens one of its steps may process.")
+    ] = None,
+    chunked_prefill: Annotated[
+        bool | None,
+        typer.Option("--chunked-prefill/--no-chunked-prefill", help="Whether it read prompts in chunks."),
+    ] = None,
+    prefix_caching: Annotated[
+        bool | None,
+        typer.Option("--prefix-caching/--no-prefix-caching", help="Whether it kept prefixes of prompts."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what was understood, keep nothing.")
     ] = False,
@@ -75,6 +89,7 @@ def import_(
     """
     from advisor.profiles.importers.registry import read_file
     from advisor.profiles.importing import Given
+    from advisor.profiles.scheduler import Scheduler
 
     given = Given(
         model,
@@ -93,6 +108,7 @@ def import_(
         rising_numbers("--input-tokens", input_tokens),
         rising_numbers("--output-tokens", output_tokens),
         draft_tokens,
+        Scheduler(max_num_seqs, max_num_batched_tokens, chunked_prefill, prefix_caching),
     )
     keep([read_file(path) for path in files], given, dry_run=dry_run, form=form, output=output)
 

@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from advisor.plan.plan import Plan
+    from advisor.profiles.scheduler import Scheduler
     from advisor.simulate import Headroom, Options, Replay
 
 FAILED = 3
+MOST_SEQUENCES = 65_536
+MOST_STEP_TOKENS = 4_194_304
 SEARCHED_REQUESTS = 100_000
 """Up to so many requests a passing plan's margin is searched too; a failing plan's headroom always is."""
 
@@ -94,6 +97,41 @@ def simulate(
             metavar="PERCENT",
         ),
     ] = None,
+    max_num_seqs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=MOST_SEQUENCES,
+            metavar="N",
+            help="Largest batch the engine is started with.  \\[default: the profile's, else vLLM's own: "
+            "256, or 1,024 from 75 GB on]",
+        ),
+    ] = None,
+    max_num_batched_tokens: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=MOST_STEP_TOKENS,
+            metavar="N",
+            help="Tokens one step may process.  \\[default: the profile's, else vLLM's own: 2,048, or 8,192 "
+            "from 75 GB on]",
+        ),
+    ] = None,
+    chunked_prefill: Annotated[
+        bool | None,
+        typer.Option(
+            "--chunked-prefill/--no-chunked-prefill",
+            help="Whether a prompt may be read over several steps.  \\[default: the profile's, else yes]",
+        ),
+    ] = None,
+    prefix_caching: Annotated[
+        bool | None,
+        typer.Option(
+            "--prefix-caching/--no-prefix-caching",
+            help="Whether the prefix hits that a service states save reading.  \\[default: the profile's, "
+            "else yes]",
+        ),
+    ] = None,
     replications: Annotated[
         int,
         typer.Option(help="Independent replays with the seeds that follow, on all cores.", min=1, max=1000),
@@ -114,6 +152,7 @@ def simulate(
     from advisor.catalog.store import advisor_home
     from advisor.plan.read import read_plan
     from advisor.profiles.own_store import FOLDER
+    from advisor.profiles.scheduler import Scheduler
     from advisor.simulate import headroom_needed, prepare, replay_prepared
     from advisor.simulate.opening import open_inputs
 
@@ -125,14 +164,15 @@ def simulate(
         length_error_percent=length_error_percent,
     )
     own = advisor_home() / FOLDER
+    asked = Scheduler(max_num_seqs, max_num_batched_tokens, chunked_prefill, prefix_caching)
     with _working("replaying requests"):
-        prepared = prepare(read, open_inputs(own))
+        prepared = prepare(read, replace(open_inputs(own), scheduler=asked))
         found = replay_prepared(prepared, options)
     headroom = None
     if not found.passes or found.requests <= SEARCHED_REQUESTS:
         with _working("searching the least headroom"):
             headroom = headroom_needed(prepared, options)
-    repeated = _repeated(read, options, own, found, replications)
+    repeated = _repeated(read, found, replications, own, asked)
     _write(found, headroom, repeated, form, output)
     if not found.passes:
         raise typer.Exit(FAILED)
@@ -167,7 +207,7 @@ def _working(what: str) -> AbstractContextManager[Any]:
 
 
 def _repeated(
-    plan: Plan, options: Options, own: Path, first: Replay, replications: int
+    plan: Plan, first: Replay, replications: int, own: Path, asked: Scheduler
 ) -> dict[str, Any] | None:
     """Attainment over independent seeds, the first replay's included."""
     if replications < 2:
@@ -177,9 +217,8 @@ def _repeated(
 
     from advisor.simulate.sweep import Job, in_processes, interval, seeds
 
-    job = Job(
-        plan.model_dump_json().encode(), replace(options, seed=options.seed + 1, compare_ideal=False), own
-    )
+    options = replace(first.options, seed=first.options.seed + 1, compare_ideal=False)
+    job = Job(plan.model_dump_json().encode(), options, own, asked)
     with _working(f"replaying {replications - 1} more seeds"):
         others = [
             json.loads(said) for said in in_processes(seeds(job, replications - 1), os.cpu_count() or 1)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from advisor.profiles.latency_metrics import MEAN, METRICS
+from advisor.profiles.scheduler import AS_IT_CHOOSES, Scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,6 +124,7 @@ class Profile:
     error_pct: float | None
     notes: tuple[str, ...]
     sizes: tuple[SizePoints, ...]
+    scheduler: Scheduler = AS_IT_CHOOSES  #: as the engine was started
 
     @property
     def source(self) -> str:

@@ -68,6 +68,7 @@ def stored_row(placed: PlacedRow, findings: Sequence[RowFinding]) -> StoredRow:
         **{name: getattr(row, name) for name in _AS_STATED},
         **_ALWAYS,
         **row.latencies_ms,
+        **row.scheduler.stated,
         "kind": row.evidence.value,
         "licence": row.licence or "not stated",
         "model": replica.model.id,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from advisor import database
 from advisor.errors import UnknownName, UsageError
 from advisor.profiles.latency_metrics import COLUMNS, stated_in
+from advisor.profiles.scheduler import SETTING_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,6 +43,7 @@ def _columns(profile: OwnProfile) -> dict[str, str]:
         dict.fromkeys((*_TEXTS, *_MORE_TEXTS), "VARCHAR")
         | dict.fromkeys(_COUNTS, "INTEGER")
         | dict.fromkeys((*_NUMBERS, *COLUMNS, *stated), "DOUBLE")
+        | {name: kind for name, kind in SETTING_TYPES.items() if name in profile.rows[0]}
     )
 
 

@@ -16,6 +16,7 @@ from advisor.profiles.importers import melange, run_words
 from advisor.profiles.importers.reading import CLOSED_LOOP, OPEN_LOOP, SLO_MAXIMUM
 from advisor.profiles.latency_metrics import MEAN, column
 from advisor.profiles.replica import Replica, Shape
+from advisor.profiles.scheduler import AS_IT_CHOOSES, Scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,6 +57,7 @@ class Given:
     input_tokens: tuple[float, ...] = ()  #: sizes a matrix' rows stand for
     output_tokens: tuple[float, ...] = ()
     draft_tokens: int = 0  #: speculative tokens per pass
+    scheduler: Scheduler = AS_IT_CHOOSES  #: as the engine was started
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ class PlacedRow:
         """Rows of one profile share it; closed loops and open arrivals are different curves."""
         row, replica = self.row, self.replica
         run = (row.evidence, row.kv_precision, row.engine, row.engine_version, row.accelerators)
-        whose = (row.pipeline_parallel, row.date, row.licence, row.error_pct, row.load_mode)
+        whose = (row.pipeline_parallel, row.date, row.licence, row.error_pct, row.load_mode, row.scheduler)
         return replica.model.id, replica.precision, replica.accelerator.id, replica.shape, *run, *whose
 
 
@@ -164,7 +166,10 @@ def _completed(file: str, row: ImportedRow, given: Given) -> ImportedRow:
             raise InputFileError(file, field, said, f"{added} was given: the file says otherwise")
         if said is None:
             row = replace(row, **{field: added})
-    return row
+    for name, added in given.scheduler.stated.items():
+        if (said := getattr(row.scheduler, name)) not in (None, added):
+            raise InputFileError(file, name, said, f"{added} was given: the file says otherwise")
+    return replace(row, scheduler=row.scheduler.over(given.scheduler))
 
 
 def _precision(word: str) -> str:

@@ -87,6 +87,18 @@ class ProfileFile(_ProfileRecord):
     evidence: Literal[EvidenceKind.MEASURED, EvidenceKind.SIMULATED] = Field(
         default=EvidenceKind.MEASURED, description="measured on the accelerator, or simulated"
     )
+    max_num_seqs: Annotated[int, Field(ge=1, le=65_536)] | None = Field(
+        default=None, description="largest batch the engine was started with; null is not known"
+    )
+    max_num_batched_tokens: Annotated[int, Field(ge=1, le=4_194_304)] | None = Field(
+        default=None, description="tokens one step may process, decoded ones included; null is not known"
+    )
+    chunked_prefill: bool | None = Field(
+        default=None, description="whether a prompt may be read over several steps; null is not known"
+    )
+    prefix_caching: bool | None = Field(
+        default=None, description="whether prompts that begin alike are read once; null is not known"
+    )
     error_pct: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
         default=None, description="typical (median absolute) error of the figures, percent; null is not known"
     )

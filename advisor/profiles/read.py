@@ -10,6 +10,7 @@ import numpy as np
 from advisor.domain import EvidenceKind
 from advisor.profiles.evidence import Profile, SizePoints
 from advisor.profiles.latency_metrics import MEAN, stated_in
+from advisor.profiles.scheduler import SETTINGS, Scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +29,7 @@ SAME_SHAPE_NOTE: Final = "run with {model}, same shape"
 _LOADS: Final = """
     SELECT profile_id, kind, source_id, model, precision, engine, engine_version, accelerator,
            tensor_parallel, date, coalesce(flags, '') AS flags, input_tokens, output_tokens, requests_per_s,
-           concurrency, load_mode, {latencies}, {error} AS error_pct,
+           concurrency, load_mode, {latencies}, {error} AS error_pct, {settings}
            (model = $model)::INTEGER AS own, starts_with(source_id, 'own-') AS mine
     FROM read_parquet($files, union_by_name = true)
     WHERE (model = $model OR shape = $shape) AND not_evidence_because IS NULL AND ({stated})
@@ -85,19 +86,21 @@ def read_profiles(
 
 
 def _latencies(connection: duckdb.DuckDBPyConnection, files: Sequence[str]) -> list[str]:
-    """Columns of latencies the files have: only some state 90th percentiles, ITL or E2E."""
+    """Columns the files have of those only some have: 90th percentiles, ITL, E2E, an engine's settings."""
     relation = connection.execute("FROM read_parquet(?, union_by_name = true) LIMIT 0", [list(files)])
-    return [name for name, *_ in relation.description or () if stated_in(name) or name == "error_pct"]
+    wanted = {"error_pct", *SETTINGS}
+    return [name for name, *_ in relation.description or () if stated_in(name) or name in wanted]
 
 
 def _query(columns: Sequence[str]) -> str:
-    latencies = [f'"{name}"' for name in columns if name != "error_pct"]
+    latencies = [f'"{name}"' for name in columns if stated_in(name)]
     return _LOADS.format(
         latencies=", ".join(
             _NEVER_FASTER.format(name=name) if name.startswith('"tpot') else name for name in latencies
         ),
         stated=" OR ".join(f"{name} IS NOT NULL" for name in latencies),
         error="error_pct" if "error_pct" in columns else "NULL::DOUBLE",
+        settings="".join(f"{name}, " for name in SETTINGS if name in columns),
     )
 
 
@@ -118,6 +121,9 @@ def _profile(
         value = rows[name][start]
         return None if value is None or value is np.ma.masked else value
 
+    settings = {name: first(name) for name in SETTINGS if name in rows}
+    stated = {name: value.item() for name, value in settings.items() if value is not None}
+
     kind = EvidenceKind(first("kind"))
     part = {name: _floats(rows[name][start:stop]) for name in rows if name in _NUMBERS or stated_in(name)}
     part["load_mode"] = np.asarray(rows["load_mode"][start:stop])
@@ -135,6 +141,7 @@ def _profile(
         error_pct=_error(kind, first("source_id"), first("error_pct"), error_pct(kind, first("accelerator"))),
         notes=_notes(first("model"), model, first("flags")),
         sizes=tuple(_size(part, a, b) for a, b in _runs(part["input_tokens"], part["output_tokens"])),
+        scheduler=Scheduler(**stated),
     )
 
 

@@ -23,7 +23,7 @@ from advisor.recommendation.assemble import refuse
 from advisor.recommendation.prepare import Prepared, prepare
 from advisor.recommendation.recommend import Draft, countdown, draft, finished, with_stale_spot
 from advisor.recommendation.refusal import zones_not_named
-from advisor.simulate.basis import basis_of
+from advisor.simulate.basis import basis_of, beyond_evidence
 from advisor.simulate.pools import Pool, PoolKey, PoolVerdict, holds_at, of_service, pools_of, replay_pool
 from advisor.simulate.replaying import ReplayInputs
 
@@ -418,7 +418,7 @@ def _with_verdict(plan: Plan, chosen: _Judged, first: _Judged, loop: _Loop) -> P
         duration_s=round(max(_REQUESTS / pool.rate_per_s for pool in chosen.pools), 3),
         arrivals=list(dict.fromkeys(verdict.arrivals for verdict in chosen.verdicts)),
         seed=loop.seed,
-        evidence=basis_of([(p.prepared.fleet.groups[0], p.replicas) for p in chosen.pools]).sentence,
+        evidence=_rests_on(chosen),
         bottleneck=_all_misses(chosen, loop),
         limits=[
             LimitVerdict(
@@ -437,6 +437,13 @@ def _with_verdict(plan: Plan, chosen: _Judged, first: _Judged, loop: _Loop) -> P
         full_load_usd_per_hour=_bound(first),
     )
     return identified(plan.model_copy(update={"simulation": verdict}))
+
+
+def _rests_on(chosen: _Judged) -> str:
+    groups = [pool.prepared.fleet.groups[0] for pool in chosen.pools]
+    peaks = [verdict.peak_sequences for verdict in chosen.verdicts]
+    basis = basis_of([(group, pool.replicas) for group, pool in zip(groups, chosen.pools, strict=True)])
+    return " ".join((basis.sentence, *beyond_evidence(zip(groups, peaks, strict=True))))
 
 
 def _bound(first: _Judged) -> Decimal:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from advisor.domain import EvidenceKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from advisor.simulate.fleet import ReplayFleet, ReplicaGroup
 
@@ -61,3 +61,18 @@ def basis_of(replicas: Sequence[tuple[ReplicaGroup, int]]) -> EvidenceBasis:
         sentence += " Where only estimates exist the verdict is the estimator's."
     notes = dict.fromkeys(note for group in groups for note in group.drive.evidence.notes)
     return EvidenceBasis(known, sentence, tuple(notes))
+
+
+def beyond_evidence(peaks: Iterable[tuple[ReplicaGroup, int]]) -> list[str]:
+    """Which groups ran batches that no load point is of, given each group's largest."""
+    most: dict[str, tuple[int, int]] = {}
+    for group, peak in peaks:
+        if peak > group.drive.known_sequences:
+            most[group.accelerator] = max(
+                most.get(group.accelerator, (0, 0)), (peak, group.drive.known_sequences)
+            )
+    return [
+        f"Up to {peak:,} requests shared a replica on {name}; load points end at {known:,}: steps of larger "
+        f"batches are extended along a straight line, not measured."
+        for name, (peak, known) in most.items()
+    ]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MEANINGS: Final = {
     "unserved": "no replica that could serve the requests was up or large enough",
     "kv_cache": "requests waited for, or were put back for want of, room in the KV cache",
-    "batch_limit": "requests waited for a place in the largest batch there is evidence for",
+    "batch_limit": "requests waited for a place in the largest batch that the engine admits",
     "prefill": "reading prompts took too long, or waited for steps that read others",
     "decode": "steps took too long: too many sequences, or too much context and reading of prompts, at once",
     "nothing": "no request missed its limits; the group named is the one closest to its largest batch",
@@ -70,7 +70,7 @@ def bottleneck(
 
 def _peaks(group: ReplicaGroup, outcome: ReplayOutcome) -> tuple[float, float]:
     mine, spec = slice(group.replicas.start, group.replicas.stop), group.drive.spec
-    batch = float(outcome.peak_sequences[mine].max(initial=0)) / spec.max_sequences
+    batch = outcome.peak_of(group.replicas) / spec.max_sequences
     return batch, float(outcome.peak_tokens[mine].max(initial=0)) / spec.kv_tokens
 
 

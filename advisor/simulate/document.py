@@ -99,6 +99,9 @@ def _groups(replay: Replay) -> list[dict[str, Any]]:
             "profiles": list(group.drive.evidence.profiles),
             "kv_tokens": group.drive.spec.kv_tokens,
             "max_sequences": group.drive.spec.max_sequences,
+            "known_sequences": group.drive.known_sequences,
+            "chunk_tokens": group.drive.spec.chunk_tokens,
+            "chunked_prefill": group.drive.spec.chunked,
         }
         for group in replay.fleet.groups
     ]

@@ -19,15 +19,16 @@ from advisor.errors import ProfileMissing
 from advisor.profiles.curve import Curve
 from advisor.profiles.engines import Engine
 from advisor.profiles.replica import Replica, Shape
+from advisor.profiles.scheduler import AS_IT_CHOOSES, Scheduler, default_scheduler, strictest
 from advisor.simulate.closed_loop import ROUNDS
 from advisor.simulate.fitting import DrivePoint, StepFit, fit_steps
-from advisor.simulate.replica import CHUNK_TOKENS, ReplicaSpec
+from advisor.simulate.replica import ReplicaSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from advisor.catalog.facts import Facts
-    from advisor.domain import Accelerator, Model
+    from advisor.domain import Model
     from advisor.plan.plan import Allocation, BucketLine, ServiceLine
     from advisor.profiles.evidence import Profile
     from advisor.profiles.query import ProfileStore
@@ -37,11 +38,6 @@ _OCTAVES: Final = 1.0
 
 _FAR_WEIGHT: Final = 0.02
 """What a point of a far-off size still weighs, so that every term of the step is held by some."""
-
-_LARGE_MEMORY_GB: Final = 75.0
-_LARGE_CHUNK_TOKENS: Final = 8192
-"""Tokens a step may process on cards of 70 GiB and more, the A100 apart. Source: vLLM,
-EngineArgs.get_batch_defaults for the API server (0.11 to 0.24); InferenceMAX sets the same."""
 
 _BATCHES: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
 
@@ -68,12 +64,14 @@ class Drive:
 
     spec: ReplicaSpec
     evidence: Evidence
+    known_sequences: int  #: the heaviest load there is evidence for; steps of larger batches are extended
 
 
 def drive(
-    allocation: Allocation, accelerator: str, service: ServiceLine, facts: Facts, profiles: ProfileStore
-) -> Drive:
-    """How the replicas of an allocation behave.
+    allocation: Allocation, accelerator: str, service: ServiceLine, facts: Facts, profiles: ProfileStore,
+    asked: Scheduler = AS_IT_CHOOSES,
+) -> Drive:  # fmt: skip
+    """How the replicas of an allocation behave, started as ``asked``, else as profiles say or engines choose.
 
     Raises:
         ProfileMissing: neither load points nor an estimate.
@@ -87,6 +85,7 @@ def drive(
     by_id = {profile.id: profile for profile in profiles.profiles(model)}
     points: list[DrivePoint] = []
     notes: list[str] = []
+    started: list[Scheduler] = []
     for profile_id, part in work.items():
         profile = by_id.get(profile_id)
         found, kind = [], EvidenceKind.ESTIMATED
@@ -97,6 +96,7 @@ def drive(
             )
         elif profile is not None:
             found, kind = _profile_points(profile, part), profile.kind
+            started.append(profile.scheduler)
         elif not profile_id.startswith(EvidenceKind.ESTIMATED.value):
             notes.append(f"{profile_id} is not at hand with load points: estimated instead.")
         if not found:
@@ -104,7 +104,8 @@ def drive(
             found = _estimated_points(replica, profiles, part)
         points += found
         shares[kind] += sum(share for _, share in part)
-    fit, spec = _spec(points, replica, service)
+    profiled = strictest(started).over(default_scheduler(replica.accelerator))
+    fit, spec = _spec(points, replica, service, profiled, asked)
     total = sum(shares.values())
     return Drive(
         spec,
@@ -112,6 +113,7 @@ def drive(
             {kind: share / total for kind, share in sorted(shares.items(), key=lambda item: item[0].rank)},
             fit.points, fit.median_error_pct, tuple(sorted(work)), tuple(notes),
         ),
+        max(int(max(point.concurrency for point in points)), 1),
     )  # fmt: skip
 
 
@@ -132,12 +134,6 @@ def one_replica(profile: Profile, model: Model) -> bool:
     single replica was; what they queue for is not what a replica queues for.
     """
     return model.heads % profile.tensor_parallel == 0
-
-
-def chunk_tokens(chip: Accelerator) -> int:
-    """Tokens one step may process, as an engine chooses for the chip where nobody asks for another number."""
-    large = chip.memory_gb >= _LARGE_MEMORY_GB and not chip.id.startswith("a100")
-    return _LARGE_CHUNK_TOKENS if large else CHUNK_TOKENS
 
 
 def first_wave(profile: Profile) -> float:
@@ -202,18 +198,23 @@ def _estimated_points(
 
 
 def _spec(
-    points: Sequence[DrivePoint], replica: Replica, service: ServiceLine
+    points: Sequence[DrivePoint],
+    replica: Replica,
+    service: ServiceLine,
+    profiled: Scheduler,
+    asked: Scheduler,
 ) -> tuple[StepFit, ReplicaSpec]:
     """Step times and limits; a cache the points prove to be larger than memory arithmetic says is larger.
 
-    The batch is limited to the heaviest load there is evidence for.
+    Points are read as the engine ran that gave them, ``profiled``; a replay may be ``asked`` to differ.
     """
-    batch = max(int(max(point.concurrency for point in points)), 1)
-    chunk = chunk_tokens(replica.accelerator)
-    fit = fit_steps(points, batch, chunk)
+    started = asked.over(profiled)
+    batch, chunk = started.max_num_seqs or 1, started.max_num_batched_tokens or 1
+    fit = fit_steps(points, batch, profiled.max_num_batched_tokens or 1)
     held = max(point.decoding * (point.input_tokens + point.output_tokens / 2) for point in points)
-    cached = service.traffic.prefix_cache_hit_rate
-    return fit, ReplicaSpec(fit.steps, max(_room(replica, points), int(held)), batch, chunk, cached)
+    cached = service.traffic.prefix_cache_hit_rate if started.prefix_caching else 0.0
+    room = max(_room(replica, points), int(held))
+    return fit, ReplicaSpec(fit.steps, room, batch, chunk, cached, bool(started.chunked_prefill))
 
 
 def _room(replica: Replica, points: Sequence[DrivePoint]) -> int:

@@ -48,6 +48,10 @@ class ReplayOutcome:
     end_s: float  #: last completion, or last arrival if later
     gaps: tuple[GapLog, ...] = ()  #: per replica
 
+    def peak_of(self, replicas: range) -> int:
+        """The largest batch that any of these replicas ran."""
+        return int(self.peak_sequences[replicas.start : replicas.stop].max(initial=0))
+
 
 class _Run:
     """One pass over the requests."""

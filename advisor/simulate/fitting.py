@@ -14,6 +14,7 @@ That wave is a known share of the requests, so it is part of the equation.
 Both are linear in the unknowns. ``base`` rises along straight lines between a few batch sizes. Every TPOT
 drives, and the TTFT of the lightest load of each size. TTFT under load is what a replay has to predict; it
 drives a little where it shows a first wave and no queue, because only the wave tells reading from ``front``.
+Beyond the heaviest load there is, ``base`` rises as it did last, at least as steeply as on average.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from advisor.simulate.replica import CHUNK_TOKENS
+from advisor.profiles.scheduler import CHUNK_TOKENS
 from advisor.simulate.steps import StepTimes
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def fit_steps(points: Sequence[DrivePoint], max_sequences: int, chunk_tokens: in
     root = np.sqrt(np.concatenate([table[:, 5], light_weight]))
     solution = nonnegative(matrix * root[:, None], root)
     error = np.abs(rows @ solution / stated - 1)
-    steps = _step_times(solution, max_sequences)
+    steps = _step_times(solution, max_sequences, float(table[:, 2].max()))
     return StepFit(steps, len(points), float(_weighted_median(error, table[:, 5])) * 100)
 
 
@@ -156,9 +157,13 @@ def _shows_wave(point: DrivePoint) -> bool:
     return point.ttft_ms > 0 and point.first_wave > 0 and point.decoding >= _DECODING * point.concurrency
 
 
-def _step_times(solution: Floats, max_sequences: int) -> StepTimes:
+def _step_times(solution: Floats, max_sequences: int, heaviest: float) -> StepTimes:
     slopes = 1 + len(_KNOTS) + 1
-    base = solution[0] + _ramps(np.arange(max_sequences + 1, dtype=np.float64)) @ solution[1:slopes]
+    batches = np.arange(max_sequences + 1, dtype=np.float64)
+    known = solution[0] + _ramps(np.minimum(batches, heaviest)) @ solution[1:slopes]
+    last = float(solution[1 + int(np.searchsorted(_KNOTS, heaviest))])
+    average = float(_ramps(np.array([heaviest]))[0] @ solution[1:slopes]) / heaviest
+    base = known + np.maximum(batches - heaviest, 0.0) * max(last, average)
     context, token, pair, front = solution[slopes:]
     return StepTimes(
         tuple(np.maximum(base, _LEAST_STEP_S).tolist()),

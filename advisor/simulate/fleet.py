@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from advisor.catalog.facts import Facts
     from advisor.plan.plan import Allocation, Plan, Purchase
     from advisor.profiles.query import ProfileStore
+    from advisor.profiles.scheduler import Scheduler
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,8 @@ class ReplayFleet:
         return sum(len(group.replicas) for group in self.groups)
 
 
-def fleet_of(plan: Plan, facts: Facts, profiles: ProfileStore) -> ReplayFleet:
-    """The replicas and instances a plan rents.
+def fleet_of(plan: Plan, facts: Facts, profiles: ProfileStore, asked: Scheduler) -> ReplayFleet:
+    """The replicas and instances a plan rents, engines started as ``asked``.
 
     Raises:
         ProfileMissing: an allocation for which there is nothing to drive a replica with.
@@ -75,7 +76,7 @@ def fleet_of(plan: Plan, facts: Facts, profiles: ProfileStore) -> ReplayFleet:
             ReplicaGroup(
                 service, line, accelerator, allocation.provider, allocation.region, allocation.zone,
                 allocation.market.value,
-                drive(allocation, accelerator, plan.services[service], facts, profiles), numbers,
+                drive(allocation, accelerator, plan.services[service], facts, profiles, asked), numbers,
                 allocation.utilization,
             )
         )  # fmt: skip

@@ -92,6 +92,7 @@ class PoolVerdict:
     keeps_up: bool  #: every request is served and no queue grows
     served: float  #: share of requests
     arrivals: str = ""  #: how they came
+    peak_sequences: int = 0  #: the largest batch
 
     def holds(self, attain: float | None = None, margin: float = 0.0) -> bool:
         """Whether every limit holds, and so many requests are within all of them."""
@@ -168,6 +169,7 @@ def replay_pool(pool: Pool, *, scale: float = 1.0, requests: int = 2000, seed: i
         not never.any() and not queue_of(served.demand.requests, served.outcome).grows,
         float((~never & judged).sum() / max(judged.sum(), 1)),
         served.demand.arrivals[0],
+        int(served.outcome.peak_sequences.max()),
     )
 
 

@@ -9,8 +9,10 @@ import numpy as np
 
 from advisor.errors import UsageError
 from advisor.profiles.latency_metrics import METRICS
+from advisor.profiles.scheduler import AS_IT_CHOOSES, Scheduler
 from advisor.simulate.aftermath import aftermath
 from advisor.simulate.attainment import breakdown, stated_limits
+from advisor.simulate.basis import beyond_evidence
 from advisor.simulate.bottleneck import bottleneck
 from advisor.simulate.engine import run
 from advisor.simulate.faults import plan_loss
@@ -47,6 +49,7 @@ class ReplayInputs:
 
     facts: Facts
     profiles: ProfileStore
+    scheduler: Scheduler = AS_IT_CHOOSES  #: settings that replace those of profiles and engines
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,8 @@ def prepare(plan: Plan, inputs: ReplayInputs) -> PreparedReplay:
     if plan.status == "infeasible" or not plan.allocations:
         raise UsageError(f"plan {plan.plan_id} has no fleet to replay: it is {plan.status}")
     grids = tuple(Grid.of(service.buckets) for service in plan.services)
-    return PreparedReplay(plan, fleet_of(plan, inputs.facts, inputs.profiles), Streams(plan), grids)
+    fleet = fleet_of(plan, inputs.facts, inputs.profiles, inputs.scheduler)
+    return PreparedReplay(plan, fleet, Streams(plan), grids)
 
 
 def replay(plan: Plan, inputs: ReplayInputs, options: Options | None = None) -> Replay:
@@ -211,7 +215,11 @@ def _summed_up(prepared: PreparedReplay, options: Options, served: Served, ideal
         routes_by_length=prepared.splits,
         aftermath=after,
         fleet=fleet,
-        notes=(*demand.notes, *(served.loss.notes if served.loss is not None else ())),
+        notes=(
+            *beyond_evidence((group, outcome.peak_of(group.replicas)) for group in fleet.groups),
+            *demand.notes,
+            *(served.loss.notes if served.loss is not None else ()),
+        ),
     )
 
 

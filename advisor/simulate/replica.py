@@ -1,7 +1,8 @@
 """One replica with iteration-level continuous batching, moved from event to event.
 
 A step decodes one token for every running sequence and, if prompts wait, reads up to a budget of their
-tokens (chunked prefill, first come first served). Its two limits are the batch and the KV cache: a request
+tokens (chunked prefill, first come first served; without chunks, whole prompts as far as the budget goes, and
+one that is longer than it alone). Its two limits are the batch and the KV cache: a request
 is admitted when its prompt fits, and when running sequences outgrow the cache the youngest is put back and
 later recomputed, as vLLM does (docs.vllm.ai, "Optimization and Tuning", preemption by recompute).
 
@@ -15,18 +16,15 @@ from collections import deque
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from math import inf, nan
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from advisor.profiles.scheduler import CHUNK_TOKENS
 from advisor.simulate.gaps import GapLog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from advisor.simulate.steps import StepTimes
-
-CHUNK_TOKENS: Final = 2048
-"""Tokens one step may process where nothing is known of the chip. Source: vLLM,
-EngineArgs.get_batch_defaults for the API server, 2026."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +36,7 @@ class ReplicaSpec:
     max_sequences: int  #: largest batch
     chunk_tokens: int = CHUNK_TOKENS  #: tokens a step may process, decoded ones included
     cached_share: float = 0.0  #: of a prompt, whose reading a prefix cache saves
+    chunked: bool = True  #: whether a prompt may be read over several steps
 
     def serves(self, input_tokens: int, output_tokens: int) -> bool:
         """Whether a request fits at all."""
@@ -193,7 +192,11 @@ class ReplicaState:
                     break
                 self._admit(self._waiting.popleft(), now_s)
             prompt = self._prompts[place]
-            tokens = min(prompt.tokens - prompt.read, budget)
+            tokens = prompt.tokens - prompt.read
+            if tokens > budget:
+                if not spec.chunked and self._chunks:
+                    break  # it is read whole, in a step to come
+                tokens = budget if spec.chunked else tokens
             seconds += steps.prompt_s(prompt.read, prompt.read + tokens)
             self._chunks.append((prompt, tokens))
             budget -= tokens

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from advisor.profiles.scheduler import AS_IT_CHOOSES, Scheduler
 from advisor.simulate.attainment import t_975
 from advisor.simulate.document import document_bytes
 from advisor.simulate.opening import open_inputs
@@ -27,11 +28,12 @@ class Job:
     plan: bytes
     options: Options
     own_profiles: Path | None = None  #: folder of the user's own; must be there where the job runs
+    scheduler: Scheduler = AS_IT_CHOOSES  #: settings that replace those of profiles and engines
 
 
 def run_job(job: Job) -> bytes:
     """The replay's document."""
-    return document_bytes(replay_prepared(_prepared(job.plan, job.own_profiles), job.options))
+    return document_bytes(replay_prepared(_prepared(job.plan, job.own_profiles, job.scheduler), job.options))
 
 
 def seeds(job: Job, count: int) -> list[Job]:
@@ -63,7 +65,7 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 @lru_cache(maxsize=8)
-def _prepared(plan: bytes, own: Path | None) -> PreparedReplay:
+def _prepared(plan: bytes, own: Path | None, scheduler: Scheduler) -> PreparedReplay:
     from advisor.plan.read import parse_plan
 
-    return prepare(parse_plan(plan, "the plan"), open_inputs(own))
+    return prepare(parse_plan(plan, "the plan"), replace(open_inputs(own), scheduler=scheduler))

@@ -224,7 +224,7 @@ def test_a_profile_file_of_our_own_keeps_its_error_and_licence() -> None:
     text = json.dumps({
         "kind": "profile", "model": "Llama-3.1-8B", "accelerator": "h100-sxm-80gb", "tensor_parallel": 1,
         "precision": "bf16", "engine": "vLLM", "source": "me", "date": "2026-01-02", "licence": "CC0-1.0",
-        "error_pct": 3, "points": [point],
+        "error_pct": 3, "max_num_seqs": 64, "prefix_caching": False, "points": [point],
     })  # fmt: skip
     (row,) = one(read_text("p.json", text)).rows
     assert (row["error_pct"], row["licence"], row["date"], row["source"]) == (
@@ -234,6 +234,8 @@ def test_a_profile_file_of_our_own_keeps_its_error_and_licence() -> None:
         "me",
     )
     assert (row["tpot_p90_ms"], row["tpot_mean_ms"]) == (9, None)
+    assert (row["max_num_seqs"], row["prefix_caching"]) == (64, False)
+    assert "chunked_prefill" not in row, "what nobody says is no column"
 
 
 def test_an_unknown_file_is_refused_with_the_formats_there_are() -> None:

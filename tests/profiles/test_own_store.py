@@ -9,11 +9,14 @@ from import_builders import RECORDED, a_csv, one, recorded, understood
 from throughput_builders import a_store, a_sweep, ask
 from typer.testing import CliRunner
 
+from advisor.catalog.facts import load_facts
 from advisor.cli.profile import app
 from advisor.domain import EvidenceKind, Slo, SloStatistic, Throughput
 from advisor.errors import InputFileError, UnknownName, UsageError
 from advisor.profiles import own_store
+from advisor.profiles.placing import Given
 from advisor.profiles.query import ProfileStore
+from advisor.profiles.scheduler import Scheduler
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -188,3 +191,14 @@ def test_the_short_id_of_an_own_profile_shows_its_points(home: Path) -> None:
     run("import", str(RECORDED / "csv" / "plain.csv"))
     short = own_store.own_files(home / "profiles")[0].stem
     assert "concurrency" in run("show", short)
+
+
+def test_how_the_engine_was_started_is_kept(tmp_path: Path) -> None:
+    started = Scheduler(max_num_seqs=64, max_num_batched_tokens=4096, chunked_prefill=False)
+    given = Given("Llama-3.1-8B", "h100-sxm-80gb", 1, "bf16", "vLLM", "0.20.0", scheduler=started)
+    own_store.save(understood(a_csv(*MINE), given=given).profiles, tmp_path / "own")
+    a_store(tmp_path, SHIPPED)
+    found = ProfileStore.load(tmp_path, tmp_path / "own").profiles(load_facts().models["Llama-3.1-8B"])
+    assert {profile.source_id[:4]: profile.scheduler for profile in found} == {
+        "own-": started, found[-1].source_id[:4]: Scheduler(),
+    }  # fmt: skip

@@ -58,7 +58,7 @@ def a_fleet(*groups: tuple[ReplicaSpec, int]) -> ReplayFleet:
                 "us-east-1",
                 None,
                 "on_demand",
-                Drive(spec, evidence),
+                Drive(spec, evidence, spec.max_sequences),
                 numbers,
                 0.5,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -13,9 +14,13 @@ from simulate_builders import PROFILE, Profiles, a_plan, a_profile, a_spec, step
 from advisor.catalog.facts import load_facts
 from advisor.domain import EvidenceKind
 from advisor.profiles.query import ProfileStore
+from advisor.profiles.scheduler import Scheduler, default_scheduler
 from advisor.simulate.closed_loop import ROUNDS, benchmark_run, closed_loop
-from advisor.simulate.drive import chunk_tokens, drive
+from advisor.simulate.drive import drive
 from advisor.simulate.fitting import DrivePoint, fit_steps, nonnegative
+
+if TYPE_CHECKING:
+    from advisor.simulate.replica import ReplicaSpec
 
 pytestmark = pytest.mark.fast
 
@@ -97,7 +102,7 @@ def test_a_run_over_many_workers_does_not_drive_a_replica() -> None:
     ("chip", "tokens"), [("h100-sxm-80gb", 8192), ("a100-sxm-80gb", 2048), ("l40s-48gb", 2048)]
 )
 def test_a_step_reads_as_much_as_the_engine_would_let_it(chip: str, tokens: int) -> None:
-    assert chunk_tokens(FACTS.accelerators[chip]) == tokens
+    assert default_scheduler(FACTS.accelerators[chip]).max_num_batched_tokens == tokens
 
 
 def test_step_times_are_never_below_nothing_and_never_fall_with_the_batch() -> None:
@@ -125,7 +130,7 @@ def test_the_evidence_says_what_the_steps_rest_on() -> None:
     found = drive(plan.allocations[0], "h100-sxm-80gb", plan.services[0], FACTS, Profiles(a_profile()))  # type: ignore[arg-type]
     assert found.evidence.shares == {EvidenceKind.MEASURED: pytest.approx(1.0)}
     assert found.evidence.profiles == (PROFILE,)
-    assert found.spec.max_sequences == 128, "no batch beyond the heaviest load there is evidence for"
+    assert found.known_sequences == 128
 
 
 def test_a_profile_that_is_gone_is_estimated_and_the_evidence_says_so() -> None:
@@ -134,3 +139,26 @@ def test_a_profile_that_is_gone_is_estimated_and_the_evidence_says_so() -> None:
     assert found.evidence.shares == {EvidenceKind.ESTIMATED: pytest.approx(1.0)}
     assert PROFILE in found.evidence.notes[0]
     assert found.evidence.weakest is EvidenceKind.ESTIMATED
+
+
+def test_batch_and_step_are_capped_as_asked_else_as_profiled_else_as_the_engine_chooses() -> None:
+    plan = a_plan()
+    profile = a_profile(scheduler=Scheduler(max_num_seqs=64, chunked_prefill=False))
+
+    def spec(asked: Scheduler) -> ReplicaSpec:
+        store: Any = Profiles(profile)
+        return drive(plan.allocations[0], "h100-sxm-80gb", plan.services[0], FACTS, store, asked).spec
+
+    said, replaced = spec(Scheduler()), spec(Scheduler(max_num_seqs=32, max_num_batched_tokens=1024))
+    assert (said.max_sequences, said.chunk_tokens, said.chunked) == (64, 8192, False)
+    assert (replaced.max_sequences, replaced.chunk_tokens, replaced.chunked) == (32, 1024, False)
+
+
+def test_beyond_the_heaviest_load_steps_go_on_rising() -> None:
+    light = [point for point in points() if point.concurrency <= 16]
+    steps = fit_steps(light, 256).steps
+    heaviest = int(max(point.decoding for point in light))
+    average = (steps.base_s[heaviest] - steps.base_s[0]) / heaviest
+    beyond = np.diff(steps.base_s[heaviest + 1 :])
+    assert (beyond >= average * 0.99).all()  # the load is no whole number of sequences
+    assert beyond == pytest.approx(beyond[0])

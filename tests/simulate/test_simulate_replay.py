@@ -17,6 +17,8 @@ from advisor.catalog.facts import load_facts
 from advisor.domain import Market
 from advisor.errors import UnknownName, UsageError
 from advisor.plan.plan import OriginRate, TrafficLine
+from advisor.profiles.evidence import SizePoints
+from advisor.profiles.scheduler import Scheduler
 from advisor.simulate import (
     Options,
     ReplayInputs,
@@ -326,3 +328,34 @@ def test_two_replicas_of_degree_two_share_an_instance_of_four() -> None:
     part = plan.allocations[0].model_copy(update={"replicas": 2, "tensor_parallel": 2})
     fleet = prepare(plan.model_copy(update={"purchase": [line], "allocations": [part]}), INPUTS).fleet
     assert [instance.replicas for instance in fleet.instances] == [(0, 1)]
+
+
+def test_a_batch_that_no_load_point_is_of_is_said_and_a_cap_keeps_from_it() -> None:
+    few = replace(a_profile(), sizes=tuple(_up_to(size, 4) for size in a_profile().sizes))
+    inputs = ReplayInputs(INPUTS.facts, Profiles(few))  # type: ignore[arg-type]
+    plan = a_plan(1, 8.0)
+    free = replay(plan, inputs, SHORT)
+    capped = replay(plan, replace(inputs, scheduler=Scheduler(max_num_seqs=4)), SHORT)
+    assert any("load points end at 4" in note for note in free.notes)
+    assert not any("load points end" in note for note in capped.notes)
+    waited = [found.breakdown.overall.latencies["ttft"].mean for found in (free, capped)]
+    assert waited[0] is not None
+    assert waited[1] is not None
+    assert waited[0] < waited[1]
+
+
+def _up_to(size: SizePoints, load: float) -> SizePoints:
+    kept = size.concurrency <= load
+    return SizePoints(
+        size.input_tokens, size.output_tokens, size.tpot_ms[kept], size.ttft_ms[kept],
+        size.requests_per_s[kept], size.concurrency[kept],
+    )  # fmt: skip
+
+
+def test_prefix_hits_save_nothing_where_the_engine_keeps_no_prefixes() -> None:
+    plan = a_plan(1, 8.0)
+    hits = plan.services[0].model_copy(update={"traffic": TrafficLine(prefix_cache_hit_rate=0.9)})
+    plan = plan.model_copy(update={"services": [hits]})
+    off = replace(INPUTS, scheduler=Scheduler(prefix_caching=False))
+    with_hits, without = (replay(plan, inputs, SHORT).histograms["ttft"] for inputs in (INPUTS, off))
+    assert with_hits != without

@@ -145,3 +145,13 @@ def test_time_in_front_of_the_engine_is_not_time_on_it() -> None:
     plain, fronted = closed_loop(a_spec(), 500, 50, 4), closed_loop(replace(a_spec(), steps=slow), 500, 50, 4)
     assert fronted.ttft_ms - plain.ttft_ms == pytest.approx(200)
     assert fronted.requests_per_s == plain.requests_per_s
+
+
+def test_without_chunks_a_prompt_is_read_whole_in_one_step() -> None:
+    """3,000 tokens at once where 2,048 are the budget; another prompt waits for the step after."""
+    spec = a_spec(context_s=0.0, pair_s=0.0, chunked=False)
+    outcome = served(a_fleet((spec, 1)), requests_of([0.0, 0.001], [3000, 3000], 1))
+    assert outcome.first_s[0] == pytest.approx(STEP_S + 3000 * 2e-5)
+    assert outcome.first_s[1] == pytest.approx(2 * outcome.first_s[0])
+    chunked = served(a_fleet((a_spec(context_s=0.0, pair_s=0.0), 1)), requests_of([0.0], [3000], 1))
+    assert chunked.first_s[0] == pytest.approx(2 * STEP_S + 3000 * 2e-5)

@@ -12,6 +12,7 @@ from advisor.profiles.importers.reading import (
     ImportedFile,
     ImportedRow,
 )
+from advisor.profiles.scheduler import SETTINGS, Scheduler
 
 if TYPE_CHECKING:
     from advisor.profiles.profile_file import ProfilePoint
@@ -40,7 +41,8 @@ def read(document: Document) -> ImportedFile:
         raise InputFileError(document.name, place, first.get("input"), first["msg"]) from None
     except RecursionError:
         raise InputFileError(document.name, "", "nested too deeply", "a profile file") from None
-    common = profile.model_dump(exclude={"schema_version", "kind", "points"})
+    common = profile.model_dump(exclude={"schema_version", "kind", "points", *SETTINGS})
+    common["scheduler"] = Scheduler(**{name: getattr(profile, name) for name in SETTINGS})
     common["date"] = profile.date.isoformat()
     rows = (_row(point, f"points[{i}]", common) for i, point in enumerate(profile.points))
     return ImportedFile(document.name, TOOL, None, tuple(rows))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from advisor.domain import EvidenceKind
 from advisor.errors import InputFileError
 from advisor.profiles.latency_metrics import MEAN, STATISTICS, column
+from advisor.profiles.scheduler import AS_IT_CHOOSES, Scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,6 +70,7 @@ class ImportedRow:
     unfit: str | None = None  #: why no SLO may be answered from it
     speculative: str | None = None  #: speculative decoding's method, where it ran
     draft_tokens: int | None = None  #: per pass
+    scheduler: Scheduler = AS_IT_CHOOSES  #: as the engine was started
 
     def ms(self, metric: str, statistic: str = MEAN) -> float | None:
         """One latency; None where the file does not state it."""
