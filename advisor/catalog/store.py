@@ -10,7 +10,7 @@ import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from advisor.catalog.held import as_planned
 from advisor.catalog.snapshot import Snapshot, read_created_at, read_snapshot, snapshot_day
@@ -40,6 +40,10 @@ def shipped_folder() -> Path:
     return Path(str(files("catalogs"))) / "snapshots"
 
 
+QUOTES: Final = "quotes"
+"""The folder, in the home, of snapshots that a user's own prices made for one question."""
+
+
 @dataclass(frozen=True, slots=True)
 class Store:
     """The snapshots at hand. Nothing is read before it is asked for."""
@@ -55,6 +59,10 @@ class Store:
                 if snapshot_day(path.stem):
                     found.setdefault(path.stem, path)
         return tuple(found[snapshot_id] for snapshot_id in sorted(found, reverse=True))
+
+    def quotes(self) -> tuple[Path, ...]:
+        """Snapshots with somebody's price sheet laid over them: found by id, and never the newest."""
+        return tuple(path for path in _parquet_files(self.home / QUOTES) if snapshot_day(path.stem))
 
     def newest(self) -> Path:
         """The snapshot in force.
@@ -112,8 +120,9 @@ class Store:
                 raise UnknownName("snapshot file", str(selector), (str(known) for known in self.paths()))
             return path
         known = {path.stem: path for path in self.paths()}
-        if selector in known:
-            return known[selector]
+        named = known | {path.stem: path for path in self.quotes()}
+        if selector in named:
+            return named[selector]
         of_day = [path for name, path in known.items() if snapshot_day(name) == selector]
         if of_day:
             return self._newest_of(of_day)

@@ -50,6 +50,7 @@ def commit(
     slo_stat: options.SloStat = None,
     quota: options.AccountFile = None,
     snapshot: options.Snapshot = None,
+    prices: options.Prices = None,
     time_limit_s: Annotated[
         float,
         typer.Option(help="Seconds for the decision, and again for each scenario's.", min=0.1, max=3600),
@@ -67,6 +68,7 @@ def commit(
     """
     from advisor import api
     from advisor.cli.commit_view import document, line_listing, sections
+    from advisor.cli.prices import priced
     from advisor.cli.sections import markdown, renderables
     from advisor.plan.read import read_plan
 
@@ -78,7 +80,7 @@ def commit(
         "ttft_ms": ttft_ms, "itl_ms": itl_ms, "e2e_ms": e2e_ms, "slo_statistic": slo_stat,
     }  # fmt: skip
     given = {name: value for name, value in question.items() if value is not None and value != []}
-    if plan is not None and given:
+    if plan is not None and (given or prices):
         raise UsageError("give a PLAN or options of the question, not both")
     found = api.commitment(
         terms,
@@ -86,7 +88,7 @@ def commit(
         growth=growth,
         levels=levels,
         plan=read_plan(plan, edited=edited) if plan is not None else None,
-        snapshot=snapshot,
+        snapshot=priced(snapshot, prices),
         quota=quota,
         **{**given, "time_limit_s": time_limit_s},
     )

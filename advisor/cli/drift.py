@@ -33,6 +33,7 @@ def drift(
     snapshot: Annotated[
         str | None, typer.Option(help="Id or path of a snapshot; default the newest.")
     ] = None,
+    prices: options.Prices = None,
     quota: Annotated[
         Path | None, typer.Option(help="Account file of today; its usage includes what the plan bought.")
     ] = None,
@@ -59,13 +60,14 @@ def drift(
     """
     from advisor.api import drift as check
     from advisor.cli.drift_view import document, sections
+    from advisor.cli.prices import priced
     from advisor.cli.sections import markdown, renderables
     from advisor.plan.read import read_plan
 
     command = printable(" ".join(["advisor", *sys.argv[1:]]))
     found = check(
         read_plan(plan, edited=edited),
-        snapshot=snapshot,
+        snapshot=priced(snapshot, prices),
         quota=quota,
         threshold_percent=threshold_percent,
         command=command,

@@ -62,6 +62,7 @@ def frontier(
     slo_stat: options.SloStat = None,
     quota: options.AccountFile = None,
     snapshot: options.Snapshot = None,
+    prices: options.Prices = None,
     time_limit_s: Annotated[float, typer.Option(help="Seconds for each point.", min=0.1, max=3600)] = 30.0,
     form: options.Dressed = Format.TABLE,
     output: options.Output = None,
@@ -72,6 +73,7 @@ def frontier(
     Example: advisor frontier --region us-east-1 --over tpot
     """
     from advisor import api
+    from advisor.cli.prices import priced
 
     question: dict[str, Any] = {
         "service_file": service, "regions": region, "providers": provider, "markets": market, "model": model,
@@ -79,14 +81,14 @@ def frontier(
         "ttft_ms": ttft_ms, "itl_ms": itl_ms, "e2e_ms": e2e_ms, "slo_statistic": slo_stat,
     }  # fmt: skip
     given = {name: value for name, value in question.items() if value}
-    if plan is not None and given:
+    if plan is not None and (given or prices):
         raise UsageError("give a PLAN or options of the question, not both")
     with working(f"Solving every point of {over.value}"):
         found = api.frontier(
             over.value,
             _numbers(values),
             plan=_read(plan, edited=edited),
-            snapshot=snapshot,
+            snapshot=priced(snapshot, prices),
             quota=quota,
             **{**given, "time_limit_s": time_limit_s},
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from advisor.cli import options
 from advisor.cli.output import Col, Format, FormatOption, Listing, OutputOption, note, write_listing
 from advisor.clock import now_utc
 from advisor.domain import EXCLUSION_REASONS
@@ -79,6 +80,7 @@ def offers(
     snapshot: Annotated[
         str | None, typer.Option(help="Id or path of a snapshot; default the newest.")
     ] = None,
+    prices: options.Prices = None,
     form: FormatOption = Format.TABLE,
     output: OutputOption = None,
 ) -> None:
@@ -89,10 +91,11 @@ def offers(
     from advisor.catalog.facts import load_facts
     from advisor.catalog.selection import Criteria, select
     from advisor.catalog.store import open_snapshot
+    from advisor.cli.prices import priced
 
-    prices = open_snapshot(snapshot)
+    catalog = open_snapshot(priced(snapshot, prices))
     selection = select(
-        prices.offers,
+        catalog.offers,
         load_facts(),
         Criteria(
             regions=tuple(region or ()),
@@ -114,7 +117,7 @@ def offers(
     most = limit or (TABLE_LIMIT if form is Format.TABLE else None)
     words = [*_count_line(len(records), most, group_by), *_hidden_lines(hidden, everything), *selection.notes]
     listing = Listing(
-        title=f"Offers in snapshot {prices.info.snapshot_id}",
+        title=f"Offers in snapshot {catalog.info.snapshot_id}",
         columns=_group_columns(group_by) if group_by else _columns(records, form, everything),
         records=records[:most],
         footer=tuple(words),

@@ -178,6 +178,15 @@ AccountFile = Annotated[
         rich_help_panel=HOW,
     ),
 ]
+Prices = Annotated[
+    Path | None,
+    typer.Option(
+        "--prices",
+        metavar="FILE",
+        help="Your own prices and discounts (CSV, YAML, XLSX) in place of list prices, for this question.",
+        rich_help_panel=ANSWER,
+    ),
+]
 Snapshot = Annotated[
     str | None,
     typer.Option(

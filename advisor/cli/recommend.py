@@ -250,6 +250,7 @@ def recommend(
         ),
     ] = None,
     snapshot: options.Snapshot = None,
+    prices: options.Prices = None,
     time_limit_s: Annotated[
         float,
         typer.Option("--time-limit-s", help="Seconds the solver may take.", rich_help_panel=ANSWER),
@@ -264,9 +265,10 @@ def recommend(
     import sys
 
     from advisor.api import load_catalog, make_request, open_account, recommended
+    from advisor.cli.prices import priced
     from advisor.clock import now_utc
 
-    catalog = load_catalog(snapshot)
+    catalog = load_catalog(priced(snapshot, prices))
     account = open_account(quota, catalog.facts)
     request = make_request(
         catalog.facts,

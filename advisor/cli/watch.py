@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from advisor.cli import options
 from advisor.cli.output import json_text, note, show, write_file, write_text
 from advisor.errors import AdvisorError, InputFileError, UsageError
 
@@ -49,6 +50,7 @@ def watch(
     snapshot: Annotated[
         str | None, typer.Option(help="Id, day or path of a snapshot; default the newest.")
     ] = None,
+    prices: options.Prices = None,
     threshold_percent: Annotated[
         float, typer.Option(help="What a change must save, of what keeping a plan costs.")
     ] = _DEFAULT_PERCENT,
@@ -77,12 +79,13 @@ def watch(
     Example: [b]advisor watch --help[/]
     """
     from advisor.catalog.store import advisor_home
+    from advisor.cli.prices import priced
     from advisor.cli.sections import markdown, renderables
     from advisor.cli.watch_view import document, sections
 
     kept = memory or advisor_home() / "watch.json"
     before, until = _remembered(kept), _day(acknowledge)
-    seen, failed = _seen(_files(plans), before, running, quota, snapshot, threshold_percent)
+    seen, failed = _seen(_files(plans), before, running, quota, priced(snapshot, prices), threshold_percent)
     news = bool(any(one.new for _, one in seen)) and until is None
     if form is Dress.JSON:
         write_text(json_text(document(seen)), output)
@@ -118,7 +121,7 @@ def _seen(
     before: Memory,
     running: Path | None,
     quota: Path | None,
-    snapshot: str | None,
+    snapshot: str | Path | None,
     threshold_percent: float,
 ) -> tuple[list[tuple[Path, Watched]], int]:
     """Every plan that can be read, and the exit code of the last that cannot; 0: all can."""

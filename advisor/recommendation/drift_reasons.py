@@ -140,7 +140,11 @@ def _lines(plan: Plan, prepared: Prepared) -> Iterator[Reason]:
     holding = prepared.request.policy.holding
     assert holding is not None
     yield from gone(holding.fleet.lines, listed_in(prepared), found.catalog.snapshot.info.snapshot_id)
-    refused = {exclusion.subject: exclusion for exclusion in found.joined.exclusions}
+    refused = {  # the list price under one's own is superseded, and no word on the row that is paid
+        exclusion.subject: exclusion
+        for exclusion in found.joined.exclusions
+        if exclusion.reason != "superseded"
+    }
     ran = plan.migration.changes if plan.migration is not None else ()
     ran_before = frozenset(change.offer for change in ran if change.before)
     anew = Screening(prepared.request, found.catalog.facts, found.account, ran_before, found.now)

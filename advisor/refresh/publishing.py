@@ -122,14 +122,24 @@ def publish(result: RefreshResult, home: Path) -> tuple[Path, tuple[str, ...]]:
     Raises:
         NothingPublished: it could not be written; what was there before is untouched.
     """
-    folder = home / "snapshots"
-    offers, held, evidence, warnings = _with_evidence(result)
     brought = sorted(outcome.provider for outcome in result.outcomes if outcome.collected)
     whence = f"from {', '.join(brought)}" if brought else "by what was confirmed"
     title = f"Prices refreshed {result.now:%Y-%m-%d %H:%M} UTC {whence}"
+    return written(result, home / "snapshots", result.now, title)
+
+
+def written(
+    result: RefreshResult, folder: Path, created_at: datetime, title: str
+) -> tuple[Path, tuple[str, ...]]:
+    """The file of what a refresh found, in a folder, and warnings.
+
+    Raises:
+        NothingPublished: it could not be written; what was there before is untouched.
+    """
+    offers, held, evidence, warnings = _with_evidence(result)
     try:
         sweep(folder)
-        return write_snapshot(offers, folder, result.now, title, evidence, held), warnings
+        return write_snapshot(offers, folder, created_at, title, evidence, held), warnings
     except (DataError, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise NothingPublished(f"{reason}; the snapshot before stays in force, unchanged") from error
