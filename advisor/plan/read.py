@@ -70,11 +70,13 @@ def read_plan(path: str | Path, *, edited: bool = False) -> Plan:
         return without_proof(plan)
     name = "standard input" if str(path) == "-" else str(path)
     other = plan.advisor_version
-    by = "" if other == __version__ else f" (or made by another version, {other})"
-    raise PlanRefused(
-        f"{name}: plan {plan.plan_id} was edited after it was made{by}: proof void. `advisor verify` says "
-        "what does not hold; --edited goes on without the proof"
-    )
+    made = "was edited after it was made: proof void. `advisor verify` says what does not hold;"
+    if other != __version__:
+        made = (
+            f"was made by another version, {other}, whose ids {__version__} cannot check: its own command"
+            " makes it anew;"
+        )
+    raise PlanRefused(f"{name}: plan {plan.plan_id} {made} --edited goes on without the proof")
 
 
 def stated_plan(path: str | Path) -> Plan:
