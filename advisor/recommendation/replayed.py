@@ -68,6 +68,10 @@ _LEAST_SHARE: Final = 0.02
 """Of its capacity, at which a pool that still fails counts as one that never holds."""
 
 
+_LEAST_S: Final = 0.5
+"""What a solve may take though reading and replaying took the time: no time left is no word on fleets."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Judged:
     """A draft and what its replay said."""
@@ -127,7 +131,8 @@ class _Loop:
             SolverFailed: nothing usable in time.
         """
         self.rounds += 1
-        made = draft(prepared, lambda: _SHARE * self.time_left())
+        least = min(self.request.time_limit_s, _LEAST_S)
+        made = draft(prepared, lambda: max(_SHARE * self.time_left(), least))
         pools = pools_of(made.plan(), ReplayInputs(self.catalog.facts, self.catalog.profiles))
         verdicts = [replay_pool(pool, requests=_REQUESTS, seed=self.seed) for pool in pools]
         by_service: defaultdict[str, list[int]] = defaultdict(list)

@@ -66,6 +66,14 @@ def test_the_default_question_is_one_of_percentiles_and_its_answer_says_they_hol
     assert plan.simulation.full_load_usd_per_hour <= plan.usd_per_hour
 
 
+def test_reading_and_replaying_take_no_time_from_the_solver(catalog: Catalog) -> None:
+    """Both take longer than a tenth of a second, and the fleet is found all the same."""
+    plan = held(catalog, **ON_DEMAND, time_limit_s=0.1)
+    assert plan.status != "infeasible"
+    assert plan.simulation is not None
+    assert plan.simulation.verdict == "pass"
+
+
 def test_the_paper_s_question_is_one_word_away(catalog: Catalog) -> None:
     (service,) = make_request(catalog.facts, slo_statistic=SloStatistic.MEAN).services
     assert str(service.slo) == "mean TPOT ≤ 60 ms"
