@@ -9,12 +9,14 @@ import typer
 
 from advisor.cli import options
 from advisor.cli.output import note, write_text
-from advisor.errors import UsageError
+from advisor.errors import PlanningError, UsageError
 from advisor.export.targets import TARGETS, Target
 from advisor.text import printable
 
 if TYPE_CHECKING:
     from advisor.export.bundle import Bundle
+    from advisor.export.order import Facts
+    from advisor.plan.plan import Plan
 
 _FILE_ENDINGS = (".yaml", ".yml", ".tf", ".json")  # .tf.json ends in .json
 
@@ -27,6 +29,10 @@ def export(
         typer.Option("-o", "--output", help="A folder; or, where the export is a single file, that file."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Ask the target's own tool, where it is installed; write only with -o."),
+    ] = False,
     edited: options.Edited = False,
 ) -> None:
     """Write the files that provision a plan: the same instances, at the plan's prices.
@@ -34,7 +40,8 @@ def export(
     skypilot: a task per purchase line. skypilot-service: a SkyServe service.
     terraform: instance groups on AWS, Azure and Google Cloud.
     karpenter: node pools. kubernetes: vLLM Deployments. gateway: weights.
-    aibrix: GPU profiles. What a target cannot hold is named on stderr.
+    aibrix: GPU profiles. litellm: a router's weights. dstack: fleets and services.
+    What a target cannot hold is named on stderr.
 
     Example: [b]advisor recommend --region us-east-1 --format json | advisor export - --to skypilot[/]
     """
@@ -57,6 +64,10 @@ def export(
     bundle = exported(asked, to, known)
     if profiles_changed(asked, profiles):
         note("the throughput profiles are not those of the plan: engine versions and batches are today's")
+    if check:
+        _checked(asked, bundle, to, known)
+    if output is None and check:
+        return
     if output is None:
         write_text(joined(bundle, to), None)
         if len(bundle.files) > 1:
@@ -66,6 +77,18 @@ def export(
     else:
         write_folder(bundle.files, output, force=force)
     _say(bundle, output)
+
+
+def _checked(plan: Plan, bundle: Bundle, to: Target, facts: Facts) -> None:
+    """Say what was checked; a refusal ends the command with nothing written."""
+    from advisor.export.check import check
+    from advisor.export.order import order
+
+    verdicts = check(order(plan, facts), to, bundle)
+    write_text("".join(f"{one}\n" for one in verdicts), None)
+    refused = [one for one in verdicts if one.holds is False]
+    if refused:
+        raise PlanningError(f"{to.value}: {len(refused)} of {len(verdicts)} checks refused what was written")
 
 
 def _write_file(bundle: Bundle, output: Path, to: Target, *, force: bool) -> None:

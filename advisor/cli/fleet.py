@@ -50,11 +50,14 @@ class Source(StrEnum):
     AZURE = "azure"
     BILL = "bill"
     CSV = "csv"
+    EXPORT = "export"
 
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What the tool wrote.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What the tool wrote; or the folder of an export.")
+    ],
     source: Annotated[Source, typer.Option("--from", help="The tool; auto tells by content.")] = Source.AUTO,
     snapshot: Annotated[
         str | None, typer.Option(help="Id or path of the snapshot whose instance types are known.")
@@ -68,9 +71,9 @@ def import_(
     Reads Terraform (terraform state pull, terraform show -json), SkyPilot (sky
     status -o json), Kubernetes (kubectl get nodes -o json), the clouds' own lists
     (aws ec2 describe-instances; gcloud compute instances list --format=json; az
-    vm list --show-details, az vmss list), bills (FOCUS or AWS CUR as CSV), and CSV
-    with the columns provider, region, zone, instance_type, market, instances,
-    usd_per_hour_each.
+    vm list --show-details, az vmss list), bills (FOCUS or AWS CUR as CSV), files and
+    folders of advisor export, and CSV with the columns provider, region, zone,
+    instance_type, market, instances, usd_per_hour_each.
 
     Example: [b]advisor fleet import fixtures/fleet/nodes.json -o fleet.yaml[/]
     """

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 RENTED: Final = (Market.ON_DEMAND, Market.SPOT)
 """Ways of buying that start a new instance; what is bought otherwise is already held."""
 
+MARKS: Final = ("ADVISOR_LINE", "ADVISOR_INSTANCES", "ADVISOR_USD_PER_HOUR_EACH")
+
 NAME_LENGTH: Final = 50
 """A Kubernetes name may have 63 characters; the rest is for endings."""
 
@@ -172,6 +174,12 @@ def price_note(purchase: Purchase) -> str:
     day = purchase.price_collected_at.date().isoformat()
     words = f"{purchase.instances} × ${each}/h = ${total}/h; {purchase.market.value}, {purchase.price_basis}"
     return printable(f"{words}, {purchase.price_source}, {day}")
+
+
+def marks(line: Line, instances: int) -> dict[str, str]:
+    """Variables by which a file says what of the plan it stands for, and `fleet import` reads it back."""
+    said = (line.purchase.offer_id, str(instances), decimal_text(line.purchase.usd_per_hour_each))
+    return dict(zip(MARKS, map(printable, said), strict=True))
 
 
 def split_shape(instance_type: str) -> tuple[str, str | None, int]:

@@ -50,6 +50,11 @@ def kind_of(stand: Stand) -> EngineKind:
     return ENGINES[stand.service.engine]
 
 
+def has_key(stand: Stand) -> bool:
+    """Whether the engine can ask callers for a key."""
+    return bool(kind_of(stand).key_words)
+
+
 def version_of(stand: Stand) -> str:
     """Of the engine: the profile's, else the newest the evidence names."""
     return stand.replayed.engine_version or kind_of(stand).newest
@@ -171,6 +176,19 @@ def works(line: Line) -> list[Work]:
 def crowded(line: Line) -> str | None:
     """Why replicas have no place of their own on the line's instances, if so."""
     return None if seats(line) else "its replicas do not fit its instances one after the other"
+
+
+def uneven(line: Line) -> str | None:
+    """Why not every instance of the line runs one thing behind one port, if so."""
+    if len(line.stands) > 1:
+        return "its instances run several services or degrees; use --to skypilot"
+    (stand,) = line.stands
+    copies, rest = divmod(stand.allocation.replicas, line.purchase.instances)
+    if rest:
+        return "its instances do not all run the same number of replicas; use --to skypilot"
+    if copies > 1 and not kind_of(stand).data_parallel:
+        return f"{printable(stand.service.engine)} runs one replica behind a port; use --to skypilot"
+    return None
 
 
 def not_served(line: Line) -> str | None:

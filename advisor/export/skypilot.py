@@ -14,10 +14,11 @@ from advisor.documents.yaml_text import Script
 from advisor.export.bundle import Bundle, File, yaml_file
 from advisor.export.disk import disk_notes, shared_disk_gb
 from advisor.export.engines import with_key
-from advisor.export.order import heading, held, keep, left_out_notes, price_note, sift, split_shape
+from advisor.export.order import heading, held, keep, left_out_notes, marks, price_note, sift, split_shape
 from advisor.export.serving import (
     command,
     crowded,
+    has_key,
     kind_of,
     not_served,
     serving_notes,
@@ -61,8 +62,6 @@ FILL_IN: Final = (
     "API_KEY, which callers must show",
     "HF_TOKEN, if the model is gated",
 )
-INSTANCES: Final = "ADVISOR_INSTANCES"
-"""The variable that says how often a task is to be launched."""
 _ASK_FOR_KEY: Final = ': "${API_KEY:?say it with --secret API_KEY=...: the ports are open}"'
 
 
@@ -171,15 +170,14 @@ def _models(line: Line) -> dict[str, ServiceLine]:
 def _task(order: Order, line: Line, work: Work, notes: list[str]) -> File:
     most = max(len(work.seats), 1)
     models = {service.name: variable for variable, service in _models(line).items()}
-    wanted = {
-        "ports": "8000" if most == 1 else f"8000-{7999 + most}",
-        "any_of": [candidate(line, order)],
-    }
+    keyless = sorted({seat.stand.service.engine for seat in work.seats if not has_key(seat.stand)})
+    ports = {} if keyless else {"ports": "8000" if most == 1 else f"8000-{7999 + most}"}
+    wanted = {**ports, "any_of": [candidate(line, order)]}
     starts = [_start(order, seat, models) for seat in work.seats] or ["sleep infinity &"]
     task = {
         "name": work.name,
         "resources": wanted,
-        "envs": environment(line, order) | {INSTANCES: str(work.instances)},
+        "envs": environment(line, order) | marks(line, work.instances),
         "secrets": secrets(),
         "setup": setup(line),
         "run": run([*starts, "wait -n"]),
@@ -188,6 +186,7 @@ def _task(order: Order, line: Line, work: Work, notes: list[str]) -> File:
     launch = f"sky launch -y -d -c {work.name}-$n --secret API_KEY --secret HF_TOKEN {name}"
     each = f"for n in $(seq {work.instances}); do {launch}; done"
     head = heading(order, "SkyPilot task", f"{work.instances} instances, each a cluster: {each}")
+    head += [f"no port is opened: {engine} can ask for no key; reach it by ssh" for engine in keyless]
     head += [*candidate_notes(line), *environment_notes(line, order), *notes]
     return yaml_file(name, head, task)
 

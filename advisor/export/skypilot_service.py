@@ -12,8 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from advisor.export.bundle import Bundle, File, yaml_file
-from advisor.export.order import heading, held, keep, left_out_notes, sift
-from advisor.export.serving import FIRST_PORT, HEALTH, kind_of, not_served
+from advisor.export.order import heading, held, keep, left_out_notes, marks, sift
+from advisor.export.serving import FIRST_PORT, HEALTH, has_key, not_served, uneven
 from advisor.export.skypilot import (
     CLOUDS,
     FILL_IN,
@@ -28,6 +28,7 @@ from advisor.export.skypilot import (
     start,
     unnamed,
 )
+from advisor.text import printable
 
 if TYPE_CHECKING:
     from advisor.export.order import Line, Order
@@ -38,22 +39,19 @@ READY_AFTER_S: Final = 1800
 
 def skypilot_services(order: Order) -> Bundle:
     """A service file per line."""
-    kept, left_out = sift(*keep(order, CLOUDS, NOT_NAMED), unnamed, held, not_served, _uneven)
+    kept, left_out = sift(*keep(order, CLOUDS, NOT_NAMED), unnamed, held, not_served, uneven, _keyless)
     notes = left_out_notes(left_out)
     return Bundle(tuple(_service(order, line, notes) for line in kept), tuple(left_out), FILL_IN)
 
 
-def _uneven(line: Line) -> str | None:
-    """Why not every instance of the line runs one thing behind one port, if so."""
-    if len(line.stands) > 1:
-        return "its instances run several services or degrees; use --to skypilot"
+def _keyless(line: Line) -> str | None:
     (stand,) = line.stands
-    copies, rest = divmod(stand.allocation.replicas, line.purchase.instances)
-    if rest:
-        return "its instances do not all run the same number of replicas; use --to skypilot"
-    if copies > 1 and not kind_of(stand).data_parallel:
-        return f"{stand.service.engine} runs one replica behind a port; use --to skypilot"
-    return None
+    engine = printable(stand.service.engine)
+    return (
+        None
+        if has_key(stand)
+        else f"it runs {engine}, which asks for no key, and SkyServe's endpoints are open"
+    )
 
 
 def _service(order: Order, line: Line, notes: list[str]) -> File:
@@ -67,7 +65,7 @@ def _service(order: Order, line: Line, notes: list[str]) -> File:
         "name": stand.name,
         "service": service,
         "resources": {"ports": str(FIRST_PORT), "any_of": [candidate(line, order)]},
-        "envs": environment(line, order),
+        "envs": environment(line, order) | marks(line, count),
         "secrets": secrets(),
         "setup": setup(line),
         "run": run([start(stand, order, copies=copies)]),

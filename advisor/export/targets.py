@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 from advisor.errors import PlanningError
 from advisor.export.aibrix import aibrix
+from advisor.export.dstack import dstack
 from advisor.export.gateway import gateway
 from advisor.export.karpenter import karpenter
 from advisor.export.kubernetes import kubernetes
+from advisor.export.litellm import litellm
 from advisor.export.order import order
 from advisor.export.skypilot import skypilot_tasks
 from advisor.export.skypilot_service import skypilot_services
@@ -36,6 +38,8 @@ class Target(StrEnum):
     KUBERNETES = "kubernetes"
     GATEWAY = "gateway"
     AIBRIX = "aibrix"
+    LITELLM = "litellm"
+    DSTACK = "dstack"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ TARGETS: Final[dict[Target, Dress]] = {
     Target.KUBERNETES: Dress(kubernetes, ".yaml"),
     Target.GATEWAY: Dress(gateway, ".yaml"),
     Target.AIBRIX: Dress(aibrix, ".json"),
+    Target.LITELLM: Dress(litellm, ".yaml"),
+    Target.DSTACK: Dress(dstack, ".yaml"),
 }
 
 

@@ -60,6 +60,7 @@ def _planned(order: Order, lines: Sequence[Line]) -> dict[str, Any]:
     """What the plan bought, readable by machines too."""
     bought = {
         line.name: {
+            "line": line.purchase.offer_id,
             "instances": line.purchase.instances,
             "instance_type": line.purchase.instance_type,
             "market": line.purchase.market.value,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from advisor.documents import parse, read_bytes
+from advisor.documents import decoded, parse, read_bytes
 from advisor.documents.records import check
 from advisor.documents.table import csv_rows
 from advisor.domain import Market
@@ -26,6 +26,7 @@ from advisor.fleet.cloud_lists import (
     read_azure_list,
     read_gcp_list,
 )
+from advisor.fleet.exports import documents_of, is_export, read_export
 from advisor.fleet.fleet import Fleet, HeldLine, Unrecognised, merged, zone_told, zones_left_out
 from advisor.fleet.fleet_file import LineRecord
 from advisor.fleet.found import ON_DEMAND, Found, Unread
@@ -57,6 +58,7 @@ class Tool(StrEnum):
     AZURE = "azure"
     BILL = "bill"
     CSV = "csv"
+    EXPORT = "export"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +97,11 @@ def import_fleet(path: Path, tool: Tool | None, known: Set[Shape]) -> Imported:
     Raises:
         InputFileError: the file is not what the tool writes.
     """
-    content, name = read_bytes(path, MAX_BYTES, "a fleet"), str(path)
-    tool, seen = _read(unpacked(content, path, MAX_BYTES), name, tool)
+    if path.is_dir():
+        content, tool, seen = _folder(path)
+    else:
+        content = read_bytes(path, MAX_BYTES, "a fleet")
+        tool, seen = _read(unpacked(content, path, MAX_BYTES), str(path), tool)
     lines, unknown, zones, unsaid, notes = [], [], set(), 0, dict[str, None]()
     spellings = {(provider, shape.casefold()): shape for provider, shape in known}
     for one in map(_without_zone_name, seen):
@@ -114,20 +119,43 @@ def import_fleet(path: Path, tool: Tool | None, known: Set[Shape]) -> Imported:
     return Imported(fleet, tool, (*_notes(zones, unsaid), *notes))
 
 
+def _folder(path: Path) -> tuple[bytes, Tool, Iterator[Found | Unread]]:
+    """All files of an export's folder together."""
+    paths = sorted(one for one in path.rglob("*") if one.suffix.casefold() in _EXPORTED and one.is_file())
+    contents = [(read_bytes(one, MAX_BYTES, "an export"), str(one)) for one in paths]
+    texts = [(decoded(content, name), name) for content, name in contents]
+    return b"".join(content for content, _ in contents), Tool.EXPORT, _exported(texts, str(path))
+
+
+_EXPORTED: Final = (".json", ".yaml", ".yml")
+
+
 def _read(text: str, name: str, tool: Tool | None) -> tuple[Tool, Iterator[Found | Unread]]:
     looks_like_json = text.lstrip()[:1] in ("{", "[")
-    if tool is None and name.casefold().endswith((".yaml", ".yml")):
-        allowed = "JSON or CSV that another tool wrote; a fleet file needs no import"
-        raise InputFileError(name, "", "YAML", allowed)
+    if tool is Tool.EXPORT or (tool is None and name.casefold().endswith((".yaml", ".yml"))):
+        return Tool.EXPORT, _exported([(text, name)], name)
     if tool is Tool.BILL or (tool is None and not looks_like_json and is_bill(text)):
         return Tool.BILL, read_bill(text, name)
     if tool is Tool.CSV or (tool is None and not looks_like_json):
         return Tool.CSV, _rows(text, name)
     document = parse(text, name, "json")
+    if tool is None and is_export([document]):
+        return Tool.EXPORT, read_export([document])
     tool = tool or next((tool for tool, (fits, _) in _JSON_TOOLS.items() if fits(document)), None)
     if tool is None:
         raise InputFileError(name, "", "not recognised", _NOT_RECOGNISED)
     return tool, _JSON_TOOLS[tool][1](document, name)
+
+
+def _exported(files: Iterable[tuple[str, str]], name: str) -> Iterator[Found | Unread]:
+    """What the files of one export say, of whichever target."""
+    documents = [one for text, file in files for one in documents_of(text, file)]
+    if not is_export(documents):
+        allowed = (
+            "JSON or CSV that another tool wrote, or YAML of `advisor export`; a fleet file needs no import"
+        )
+        raise InputFileError(name, "", "YAML", allowed)
+    return read_export(documents)
 
 
 def _without_zone_name(one: Found | Unread) -> Found | Unread:

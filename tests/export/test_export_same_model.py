@@ -112,7 +112,12 @@ def test_the_checkpoint_asked_for_is_served_under_its_name(
 def test_other_engines_are_started_by_their_own_commands(
     target: str, name: str, program: str, degree: str, plans: dict[str, Path], tmp_path: Path
 ) -> None:
+    if (name, target) == ("trtllm", "skypilot-service"):  # an open endpoint that can ask for no key
+        assert advisor("export", str(plans[name]), "--to", target) == 3
+        return
     for document in exported(plans[name], target, tmp_path / "out"):
+        if (name, target) == ("trtllm", "skypilot"):
+            assert "ports" not in document["resources"]
         for words in words_of(document, target):
             assert program in words
             assert words[words.index(degree) + 1].isdigit()

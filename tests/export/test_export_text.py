@@ -44,7 +44,9 @@ HOSTILE = [
 
 OWN_KEYS = {
     "apiVersion", "kind", "metadata", "spec", "name", "num_nodes", "resources", "envs", "setup", "run",
-    "service", "secrets",
+    "service", "secrets", "model_list", "router_settings", "general_settings", "type", "nodes", "fleets",
+    "backends", "regions", "instance_types", "availability_zones", "spot_policy", "image", "env", "commands",
+    "port", "model", "auth", "replicas", "probes",
 }  # fmt: skip
 OWN_KINDS = {
     None, "Deployment", "Service", "InferencePool", "HTTPRoute", "NodePool", "NodeOverlay", "EC2NodeClass",
