@@ -1,6 +1,6 @@
 """Do plans hold that are printed as holding, and what would have been cheaper?
 
-    python -m benchmarks.holding [--services 200] [--seed 1] [--workers 2]
+    python -m benchmarks.holding [--services 200] [--searched 200] [--minutes 20] [--seed 1] [--workers 2]
 
 Random services (model, region, sizes, rate, limits, statistics, sometimes two at once) are answered as
 ``advisor recommend`` answers them. Every plan printed as holding is replayed again, with another seed and
@@ -8,7 +8,8 @@ twice the requests: a limit holds if its own statistic does, and misses by the p
 
 Beside the price stands the cheapest fleet that a search over ceilings finds: all replicas held to the same
 share of their capacity, from full to a tenth in 15 steps, each fleet solved for and replayed; the cheapest
-that passes. It knows nothing of pools, and so shows what the loop's own ceilings lose or gain.
+that passes. It knows nothing of pools, and so shows what the loop's own ceilings lose or gain. It takes far
+longer than the answer; ``--searched`` bounds for how many services, the first, it is done.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import argparse
 import random
 import statistics
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -137,16 +138,17 @@ def searched(question: dict[str, Any]) -> float | None:
     return best
 
 
-def outcome(number: int) -> Outcome:
-    """One service, answered, replayed again and searched for."""
+def outcome(number: int, search: bool) -> Outcome:
+    """One service, answered, replayed again and, if asked, searched for."""
     question = a_question(random.Random(number))
     began = time.process_time()
     plan = recommend_replayed(
         make_request(catalog().facts, **question, replay=True), catalog(), None, now_utc()
     )
     seconds = time.process_time() - began
+    cheapest = searched(question) if search else None
     if plan.simulation is None or plan.usd_per_hour is None:
-        return Outcome(question, "none", seconds, searched_usd_per_hour=searched(question))
+        return Outcome(question, "none", seconds, searched_usd_per_hour=cheapest)
     return Outcome(
         question,
         "holds" if plan.simulation.verdict == "pass" else "fails",
@@ -154,7 +156,7 @@ def outcome(number: int) -> Outcome:
         plan.simulation.rounds,
         lacks(again(plan, ANOTHER_SEED)),
         float(plan.usd_per_hour),
-        searched(question),
+        cheapest,
     )
 
 
@@ -162,12 +164,18 @@ def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--services", type=int, default=200)
+    parser.add_argument("--searched", type=int, default=200)
+    parser.add_argument("--minutes", type=float, default=120.0, help="nothing is begun after so many")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
-    numbers = range(given.seed, given.seed + given.services)
+    until = time.monotonic() + 60 * given.minutes
     with ProcessPoolExecutor(given.workers) as pool:
-        report(list(pool.map(outcome, numbers)))
+        places = range(given.services)
+        asked = [pool.submit(outcome, given.seed + place, place < given.searched) for place in places]
+        wait(asked, timeout=max(until - time.monotonic(), 0.0))
+        pool.shutdown(cancel_futures=True)  # those begun are finished
+    report([one.result() for one in asked if not one.cancelled()])
 
 
 def report(found: list[Outcome]) -> None:

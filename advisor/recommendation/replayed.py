@@ -24,7 +24,16 @@ from advisor.recommendation.prepare import Prepared, prepare
 from advisor.recommendation.recommend import Draft, countdown, draft, finished, with_stale_spot
 from advisor.recommendation.refusal import zones_not_named
 from advisor.simulate.basis import basis_of, beyond_evidence
-from advisor.simulate.pools import Pool, PoolKey, PoolVerdict, holds_at, of_service, pools_of, replay_pool
+from advisor.simulate.pools import (
+    WARM_UP_SHARE,
+    Pool,
+    PoolKey,
+    PoolVerdict,
+    holds_at,
+    judge_pool,
+    of_service,
+    pools_of,
+)
 from advisor.simulate.replaying import ReplayInputs
 
 if TYPE_CHECKING:
@@ -41,7 +50,7 @@ MOST_ROUNDS: Final = 12
 """Solves, of which the first few do most."""
 
 _REQUESTS: Final = 4000
-"""Of a pool whose verdict is printed."""
+"""Of a pool whose verdict is printed, a quarter where that leaves no doubt."""
 
 _TRIED: Final = 2000
 """Of a pool at every load that is tried."""
@@ -134,7 +143,7 @@ class _Loop:
         least = min(self.request.time_limit_s, _LEAST_S)
         made = draft(prepared, lambda: max(_SHARE * self.time_left(), least))
         pools = pools_of(made.plan(), ReplayInputs(self.catalog.facts, self.catalog.profiles))
-        verdicts = [replay_pool(pool, requests=_REQUESTS, seed=self.seed) for pool in pools]
+        verdicts = [judge_pool(pool, self.attain, requests=_REQUESTS, seed=self.seed) for pool in pools]
         by_service: defaultdict[str, list[int]] = defaultdict(list)
         for place, pool in enumerate(pools):
             by_service[pool.key.service].append(place)
@@ -420,7 +429,7 @@ def _with_verdict(plan: Plan, chosen: _Judged, first: _Judged, loop: _Loop) -> P
         target_percent=None if loop.attain is None else 100 * loop.attain,
         attained_percent=round(100 * met, 4),
         requests=sum(verdict.requests for verdict in chosen.verdicts),
-        duration_s=round(max(_REQUESTS / pool.rate_per_s for pool in chosen.pools), 3),
+        duration_s=round(_longest_s(chosen), 3),
         arrivals=list(dict.fromkeys(verdict.arrivals for verdict in chosen.verdicts)),
         seed=loop.seed,
         evidence=_rests_on(chosen),
@@ -442,6 +451,12 @@ def _with_verdict(plan: Plan, chosen: _Judged, first: _Judged, loop: _Loop) -> P
         full_load_usd_per_hour=_bound(first),
     )
     return identified(plan.model_copy(update={"simulation": verdict}))
+
+
+def _longest_s(chosen: _Judged) -> float:
+    """Of the replays behind a verdict, the first tenth included."""
+    judged = zip(chosen.pools, chosen.verdicts, strict=True)
+    return max(verdict.requests / pool.rate_per_s for pool, verdict in judged) / (1 - WARM_UP_SHARE)
 
 
 def _rests_on(chosen: _Judged) -> str:

@@ -177,10 +177,23 @@ def holds_at(
     pool: Pool, scale: float, attain: float | None, margin: float, *, requests: int, seed: int
 ) -> bool:
     """Whether a load holds, by a quarter of the requests where that is clear already, else by all."""
+    found, clear = _judged(pool, scale, attain, requests, seed)
+    return found.holds(attain, margin) if clear is None else clear
+
+
+def judge_pool(pool: Pool, attain: float | None, *, requests: int, seed: int) -> PoolVerdict:
+    """The verdict at the load planned, of a quarter of the requests where that is clear already."""
+    return _judged(pool, 1.0, attain, requests, seed)[0]
+
+
+def _judged(
+    pool: Pool, scale: float, attain: float | None, requests: int, seed: int
+) -> tuple[PoolVerdict, bool | None]:
+    """The verdict, and whether it holds beyond doubt; None where all requests were needed."""
     quick = replay_pool(pool, scale=scale, requests=requests // 4, seed=seed)
     if (clear := _clearly(quick, attain)) is not None:
-        return clear
-    return replay_pool(pool, scale=scale, requests=requests, seed=seed).holds(attain, margin)
+        return quick, clear
+    return replay_pool(pool, scale=scale, requests=requests, seed=seed), None
 
 
 def _clearly(verdict: PoolVerdict, attain: float | None) -> bool | None:

@@ -87,11 +87,37 @@ def test_every_percentile_is_answered_where_the_mean_is(catalog: Catalog, statis
     assert plan.simulation.verdict == "pass"
 
 
-def test_a_stricter_percentile_never_costs_less(catalog: Catalog, tight: Plan) -> None:
-    p50 = held(catalog, **ON_DEMAND, ttft_ms="p50=150", tpot_ms="p50=60")
-    assert p50.usd_per_hour is not None
-    assert tight.usd_per_hour is not None
-    assert p50.usd_per_hour <= tight.usd_per_hour
+@pytest.mark.parametrize("ttft_ms", [150, 400, 1000])
+def test_a_stricter_percentile_never_costs_less(catalog: Catalog, ttft_ms: int) -> None:
+    costs = [
+        usd(held(catalog, **ON_DEMAND, ttft_ms=f"{statistic}={ttft_ms}", tpot_ms=f"{statistic}=60"))
+        for statistic in ("p50", "p95", "p99")
+    ]
+    assert costs == sorted(costs)
+
+
+@pytest.mark.parametrize("statistic", ["p50", "p95", "p99"])
+def test_a_looser_limit_never_costs_more(catalog: Catalog, statistic: str) -> None:
+    costs = [
+        usd(held(catalog, **ON_DEMAND, ttft_ms=f"{statistic}={ms}", tpot_ms=f"{statistic}=60"))
+        for ms in (250, 400, 1000)
+    ]
+    assert costs == sorted(costs, reverse=True)
+
+
+@pytest.mark.parametrize("limit", ["p95=250", "p95=400", "p99=1000"])
+def test_another_seed_changes_the_fleet_by_one_instance_at_most(catalog: Catalog, limit: str) -> None:
+    request = make_request(catalog.facts, **ON_DEMAND, ttft_ms=limit)
+    counts = [
+        sum(line.instances for line in recommend_replayed(request, catalog, None, NOW, seed=seed).purchase)
+        for seed in (0, 1)
+    ]
+    assert abs(counts[0] - counts[1]) <= 1
+
+
+def usd(plan: Plan) -> float:
+    assert plan.usd_per_hour is not None
+    return float(plan.usd_per_hour)
 
 
 def test_what_full_replicas_break_is_bought_more_of_until_it_holds(catalog: Catalog, tight: Plan) -> None:
